@@ -1,0 +1,47 @@
+# make help lists the targets. Everything runs in the project's own environment, made on first use.
+PYTHON ?= python3
+VENV ?= .venv
+PROFILE ?= quick
+ONLY ?=
+RESULTS ?= results
+ARGS ?=
+BIN := $(VENV)/bin
+
+.PHONY: help install test lint reproduce figures report bench clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+	@echo "  settings: PROFILE=smoke|quick|paper  ONLY=\"ackley two_basin\"  RESULTS=folder  ARGS=\"key=value\"  PYTHON=python3.12"
+
+install: $(BIN)/.installed  ## make the environment in $(VENV) and install the project into it
+
+$(BIN)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; choose one: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[experiments,test]'
+	@touch $@
+
+test: lint  ## lint, types and all tests (at most 5 minutes on 2 cores)
+	$(BIN)/pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+reproduce: install  ## run the experiments of a profile: tables, figures, report (default PROFILE=quick)
+	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) $(if $(ONLY),--only "$(ONLY)") paths.results=$(RESULTS) $(ARGS)
+
+figures: install  ## redraw all figures of a profile from its tables alone
+	$(BIN)/python scripts/figures.py --profile $(PROFILE) --results $(RESULTS)
+
+report: install  ## write the verdicts of a profile from its tables alone
+	$(BIN)/python scripts/report.py --profile $(PROFILE) --results $(RESULTS)
+
+bench: install  ## measure speed, as ratios between things run in turn in one process
+	$(BIN)/python scripts/bench.py --results $(RESULTS)
+
+clean:  ## remove the environment and caches, and nothing of the results
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis bbi.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
