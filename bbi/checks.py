@@ -1,0 +1,112 @@
+"""Validation of the optimizer's arguments: each error names the argument, its value and what is allowed."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_LOWEST = {
+    "lr": 0.0,
+    "delta_e": 0.0,
+    "t0": 1.0,
+    "t1": 1.0,
+    "n_bounces": 0.0,
+    "delta_v": -math.inf,
+    "eps1": 0.0,
+    "eps2": 0.0,
+}
+_READINGS = ("paper", "released")
+PER_REPLICA = ("lr", "delta_v", "delta_e", "t0", "t1", "n_bounces")
+"""Settings that may hold one number for each replica."""
+
+
+def settings(given: dict[str, Any]) -> None:
+    """Check hyperparameters by name.
+
+    :raises ValueError: for a number out of range, NaN, or a tensor of the wrong size.
+    :raises TypeError: for something that is no number.
+    """
+    replicas = given.get("replicas")
+    if replicas is not None and (not isinstance(replicas, int) or replicas < 1):
+        raise ValueError(f"Invalid replicas: {replicas!r} (a whole number ≥ 1, or None for one run)")
+    for name, low in _LOWEST.items():
+        if name in given:
+            _number(name, given[name], low, replicas if name in PER_REPLICA else None)
+    if given.get("reading", "paper") not in _READINGS:
+        raise ValueError(f"Invalid reading: {given['reading']!r} (one of {_READINGS})")
+    if "seed" in given and not isinstance(given["seed"], int):
+        raise TypeError(f"Invalid seed: {given['seed']!r} (a whole number)")
+
+
+def _number(name: str, value: Any, low: float, replicas: int | None) -> None:
+    if isinstance(value, Tensor):
+        if value.numel() != 1 and replicas is None:
+            raise ValueError(
+                f"Tensor {name} must be 1-element, got shape {tuple(value.shape)} without replicas"
+            )
+        if value.numel() != 1 and value.shape != (replicas,):
+            raise ValueError(f"Tensor {name} must be 1-element or ({replicas},), got {tuple(value.shape)}")
+        # A look at a tensor on a GPU would wait for it; a number there is taken on trust.
+        values = value.detach().reshape(-1).tolist() if value.device.type == "cpu" else []
+    elif isinstance(value, (int, float)):
+        values = [float(value)]
+    else:
+        raise TypeError(f"Invalid {name}: {value!r} (a number or a tensor)")
+    for x in values:
+        if not x >= low or (x == math.inf and name not in ("t0", "t1", "n_bounces")):
+            label = "learning rate" if name == "lr" else name
+            raise ValueError(f"Invalid {label}: {x} ({name} must be a finite number >= {low:g})")
+
+
+def group(new: dict[str, Any], defaults: dict[str, Any], own: Iterable[str]) -> None:
+    """Check a parameter group: only the settings ``own`` to groups may differ from the optimizer's.
+
+    :raises ValueError: naming the setting that belongs to the whole system.
+    """
+    settings({**defaults, **{k: v for k, v in new.items() if k != "params"}})
+    for name, value in new.items():
+        shared = name in defaults and name not in own
+        if shared and value is not defaults[name] and not _same(value, defaults[name]):
+            raise ValueError(
+                f"{name} belongs to the whole system, not to a parameter group: pass it to the optimizer "
+                f"(a group may set {', '.join(own)})"
+            )
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        return torch.equal(torch.as_tensor(a), torch.as_tensor(b))
+    return bool(a == b)
+
+
+def parameter(p: Tensor, replicas: int | None) -> None:
+    """Check one parameter: floating point or complex, with the replica axis first if there is one.
+
+    :raises TypeError: for integers.
+    :raises ValueError: for a first axis that is not ``replicas`` long.
+    """
+    if not (p.is_floating_point() or p.is_complex()):
+        raise TypeError(f"parameters must be floating point or complex, got {p.dtype}")
+    if replicas is not None and (p.dim() == 0 or p.shape[0] != replicas):
+        raise ValueError(
+            f"with replicas={replicas} a parameter has shape ({replicas}, ...), got {tuple(p.shape)}"
+        )
+
+
+def loss(value: Any, replicas: int | None) -> Tensor:
+    """The loss as a detached float64 tensor, () or (R,).
+
+    :raises ValueError: for another number of elements.
+    """
+    tensor = torch.as_tensor(value).detach().to(torch.float64)
+    if replicas is None and tensor.numel() != 1:
+        raise ValueError(
+            f"the loss must be one number, got shape {tuple(tensor.shape)}; with replicas=R it is (R,)"
+        )
+    if replicas is not None and tensor.shape != (replicas,):
+        raise ValueError(
+            f"with replicas={replicas} the loss has shape ({replicas},), got {tuple(tensor.shape)}"
+        )
+    return tensor.reshape(()) if replicas is None else tensor
