@@ -1,0 +1,1 @@
+"""How an experiment is configured, tuned, stored, resumed, drawn and judged."""

@@ -1,0 +1,106 @@
+"""What made a result: the code, the libraries, the machine, the settings and the time it took."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+import tomllib
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from experiments.harness.config import Base, portable
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = ("torch", "numpy", "scipy", "hyperopt", "pandas")
+
+
+def fingerprint(cfg: Base) -> str:
+    """SHA-256 of the resolved settings, ``paths`` apart."""
+    return hashlib.sha256(json.dumps(portable(cfg), sort_keys=True).encode()).hexdigest()
+
+
+def describe(cfg: Base, command: str, started: float, seconds: float) -> dict[str, Any]:
+    """Where a result comes from.
+
+    Args:
+        cfg: The settings.
+        command: The command that was run.
+        started: When it was started, in seconds since the epoch.
+        seconds: Time spent on the units of the result, those of earlier, interrupted runs included.
+
+    Returns:
+        Data for JSON.
+    """
+    now = time.time()
+    return {
+        "command": command,
+        "seed": cfg.seed,
+        "code": _code(),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
+        "machine": _machine(),
+        "started": _utc(started),
+        "finished": _utc(now),
+        "seconds": {"this_run": round(now - started, 3), "all_units": round(seconds, 3)},
+    }
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _code() -> dict[str, Any]:
+    """Version of the project, and the commit it stands at where it is a git checkout.
+
+    Results are left out of ``dirty``: writing them is what a run is for.
+    """
+    try:
+        version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        version = None
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--", ".", ":(exclude)results") if commit else None
+    return {"version": version, "commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of a git command, or None where there is no git or no checkout."""
+    command = ["git", "-C", str(ROOT), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _machine() -> dict[str, Any]:
+    torch = sys.modules.get("torch")  # not imported for this: an experiment that computed has it
+    gpu = torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else None
+    return {
+        "os": platform.platform(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpu": gpu,
+        "threads": torch.get_num_threads() if torch is not None else None,
+    }
+
+
+def _cpu() -> str:
+    """The processor's name, from the kernel where it tells more than the standard library."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,251 @@
+"""The report: `results/paper.yaml` joined with the experiments' tables, for a reader who runs nothing."""
+
+import argparse
+import importlib
+import math
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pandas as pd
+import yaml
+
+from experiments.harness.config import load
+from experiments.harness.errors import UserError
+from experiments.harness.figures import save, style
+from experiments.harness.judge import HOW, VERDICTS, judge, load_paper, published_for
+from experiments.harness.stats import Estimate
+from experiments.harness.tables import Tables, read_record, read_tables
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "conf" / "experiment"
+
+
+def experiments() -> list[str]:
+    """Names of the experiments that can be run: one file each in `conf/experiment`."""
+    return sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))
+
+
+class Run(NamedTuple):
+    """A finished experiment, read back from its folder."""
+
+    folder: Path
+    module: ModuleType
+    tables: Tables
+    config: Any
+    provenance: dict[str, Any]
+
+
+def _finished(results_root: Path, profile: str) -> Iterator[Run]:
+    """Read every finished experiment of a profile, in alphabetical order."""
+    top = results_root / profile
+    if not top.is_dir():
+        there = ", ".join(sorted(path.name for path in results_root.glob("*/"))) or "none"
+        raise UserError(
+            f"no results of profile {profile!r} in {results_root} (profiles there: {there}); "
+            f"run `make reproduce PROFILE={profile}` first"
+        )
+    for name in experiments():
+        folder = top / name
+        record = read_record(folder)
+        if record is None:
+            continue
+        tables = read_tables(folder)  # which checks config.yaml too
+        module = importlib.import_module(f"experiments.{name}")
+        try:
+            config = load(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), module.Config)
+        except UserError as error:
+            raise UserError(f"{folder}/config.yaml is of another version ({error}); run it again") from error
+        yield Run(folder, module, tables, config, record)
+
+
+def draw(results_root: Path, profile: str) -> list[Path]:
+    """Redraw the figures of every finished experiment from its tables alone; returns the files written."""
+    paths = []
+    for run in _finished(results_root, profile):
+        with style():
+            figures = run.module.figures(run.tables, run.config)
+        paths += save(figures, run.folder / "figures")
+    return paths
+
+
+def write(results_root: Path, profile: str) -> Path:
+    """Judge every claim and write `report.md` and `verdicts.csv` into `<results_root>/<profile>`.
+
+    The same tables give the same bytes.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        UserError: when the profile has no results, or a table is damaged.
+        ValueError: when an experiment answers an id that `paper.yaml` does not have.
+    """
+    claims, numbers = load_paper()
+    runs = {run.folder.name: run for run in _finished(results_root, profile)}
+    answers = {name: run.module.claims(run.tables, run.config) for name, run in runs.items()}
+    known = {entry["id"] for entry in [*claims, *chain(*numbers.values())]}
+    strange = sorted({answer.claim for answer in chain(*answers.values())} - known)
+    if strange:
+        raise ValueError(f"estimates for ids that paper.yaml does not have: {strange}")
+
+    rows = list(_rows(claims, answers, runs))
+    names = dict.fromkeys([claim["experiment"] for claim in claims] + list(runs))
+    parts = [_section(name, runs.get(name), answers.get(name, []), numbers.get(name, [])) for name in names]
+    path = results_root / profile / "report.md"
+    _replace(path.with_name("verdicts.csv"), _csv(rows))
+    _replace(path, "".join([_front(rows, profile), *parts]))
+    return path
+
+
+class Row(NamedTuple):
+    """One line of the table of verdicts: a claim and an answer to it, or a claim without one."""
+
+    claim: Mapping[str, Any]
+    ours: Estimate | None
+    verdict: str
+    experiment: str
+    command: str
+
+    @property
+    def published(self) -> str:
+        """What is published for this reading of the claim; all of it where nothing was run."""
+        return _number(published_for(self.claim, self.ours.variant) if self.ours else self.claim["published"])
+
+
+def _rows(
+    claims: Sequence[Mapping[str, Any]], answers: Mapping[str, Sequence[Estimate]], runs: Mapping[str, Run]
+) -> Iterator[Row]:
+    """One row for each answer to each claim, in the paper's order. Any experiment may answer any claim."""
+    for claim in claims:
+        everyone = [(name, answer) for name, some in answers.items() for answer in some]
+        ours = [(name, answer) for name, answer in everyone if answer.claim == claim["id"]]
+        for name, answer in ours:
+            command = runs[name].provenance["command"] or claim["command"]
+            yield Row(claim, answer, judge(claim, answer), name, command)
+        if not ours:
+            yield Row(claim, None, "not run", claim["experiment"], claim["command"])
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    """The rows for programs: numbers in full."""
+    nothing = Estimate("", math.nan, math.nan, math.nan, 0)
+    table = []
+    for row in rows:
+        ours = row.ours or nothing
+        said = {key: row.claim[key] for key in ("section", "statement", "quantity", "rule")}
+        found = {key: getattr(ours, key) for key in ("estimate", "low", "high", "n")}
+        names = {"claim": row.claim["id"], "variant": ours.variant}
+        made = {"verdict": row.verdict, "experiment": row.experiment, "command": row.command}
+        table.append({**names, **said, "published": row.published, **found, **made, "note": ours.note})
+    return str(pd.DataFrame(table).to_csv(index=False, lineterminator="\n"))
+
+
+def _front(rows: Sequence[Row], profile: str) -> str:
+    """Title, count of the verdicts and the table of all of them."""
+    counts = Counter(row.verdict for row in rows)
+    summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    lines = []
+    for row in rows:
+        what = _label(row.claim["id"], row.ours.variant if row.ours else "") + ": " + row.claim["statement"]
+        found, n = (_interval(row.ours), row.ours.n) if row.ours else ("", "")
+        judged = [f"**{row.verdict}**", f"`{row.command}`"]
+        lines.append([what, row.claim["section"], row.published, found, n, *judged])
+    head = ["claim", "section", "published", "ours [95 % interval]", "n", "verdict", "command"]
+    count = f"{summary} (each reading of a claim counted by itself)."
+    return f"# The paper's claims: profile {profile}\n\n{count}\n\n{_markdown(head, lines)}\n{HOW}\n"
+
+
+def _section(
+    name: str, run: Run | None, answers: Sequence[Estimate], numbers: Sequence[Mapping[str, Any]]
+) -> str:
+    """One experiment: what made it, its figures and notes, and other published numbers beside ours."""
+    if run is None:
+        return f"\n## {name}\n\nNot run in this profile.\n"
+    text = f"\n## {name}: {run.config.title} (section {run.config.section})\n\n{_origin(run.provenance)}\n"
+    for figure in sorted((run.folder / "figures").glob("*.png")):
+        text += f"\n![{name}: {figure.stem}]({name}/figures/{figure.name})\n"
+    notes = [f"- {_label(answer.claim, answer.variant)}: {answer.note}" for answer in answers if answer.note]
+    if notes:
+        text += "\n" + "\n".join(notes) + "\n"
+    lines = []
+    for number in numbers:
+        ours = [answer for answer in answers if answer.claim == number["id"]]
+        found = "; ".join(f"{answer.variant} {_interval(answer)}".strip() for answer in ours)
+        lines.append([number["what"], _number(number["value"]), found, number["source"]])
+    if lines:
+        text += "\n" + _markdown(["to compare with", "published", "ours", "source"], lines)
+    return text
+
+
+def _origin(provenance: Mapping[str, Any]) -> str:
+    """One line on what made a run, where and when."""
+    code, machine, versions = provenance["code"], provenance["machine"], provenance["versions"]
+    commit = (code["commit"] or "unknown")[:12] + (" with local changes" if code["dirty"] else "")
+    where = f"{machine['cpu']}, {machine['cores']} cores" + (f", {machine['gpu']}" if machine["gpu"] else "")
+    return (
+        f"Commit {commit}, torch {versions['torch']}; {where}; finished {provenance['finished']}; "
+        f"seed {provenance['seed']}; {provenance['seconds']['all_units']:.1f} s of computing; "
+        f"`{provenance['command']}`."
+    )
+
+
+def _label(claim: str, variant: str) -> str:
+    return f"`{claim}`" + (f" ({variant})" if variant else "")
+
+
+def _number(value: Any) -> str:
+    """A published value as text: a number, a list of them, one for each variant, words, or nothing."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_number(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_number, value))
+    return "" if value is None else value if isinstance(value, str) else f"{value:.6g}"
+
+
+def _interval(ours: Estimate) -> str:
+    """An estimate with its interval; the number alone where nothing is random, no text where it is NaN."""
+    if math.isnan(ours.estimate):
+        return ""
+    exact = ours.low == ours.high or math.isnan(ours.low)
+    return f"{ours.estimate:.5g}" + ("" if exact else f" [{ours.low:.5g}, {ours.high:.5g}]")
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table in Markdown; bars and line breaks in cells are made harmless."""
+    lines = [head, ["---"] * len(head), *rows]
+    cells = [[" ".join(str(cell).split()).replace("|", "\\|") for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that it is the old one or the new one at any moment."""
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def command(description: str, action: Callable[[Path, str], Path | list[Path]]) -> int:
+    """Run `write` or `draw` as a command: parse `--profile` and `--results`, print the paths written.
+
+    Returns:
+        The exit code: 0, or 2 after one line about what the user has to change.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--profile", default="quick", help="smoke, quick or paper (default: %(default)s)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
+    options = parser.parse_args()
+    try:
+        written = action(options.results, options.profile)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: cannot write {error.filename}: {error.strerror}; choose --results", file=sys.stderr)
+        return 2
+    print(*(written if isinstance(written, list) else [written]), sep="\n")
+    return 0

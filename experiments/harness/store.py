@@ -1,0 +1,184 @@
+"""Where results live: units of work in a database, and the tables, configuration and provenance made of them.
+
+A unit of work is computed once. It is stored in one transaction, so that a process may be killed at any
+moment, and several processes may share a store; the worst that happens is that a unit is computed twice. The
+tables of an experiment are the rows of the units that its run touched, in that order, and nothing else.
+"""
+
+import hashlib
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from experiments.harness import provenance, tables
+from experiments.harness.config import Base, portable
+from experiments.harness.errors import UserError
+from experiments.harness.progress import Progress
+from experiments.harness.tables import Tables, read_tables
+
+__all__ = ["Lab", "Tables", "read_tables"]
+
+BUSY_SECONDS = 60.0
+SCHEMA = "CREATE TABLE IF NOT EXISTS units (hash TEXT PRIMARY KEY, key TEXT, seconds REAL, payload BLOB)"
+
+
+class Lab:
+    """What an experiment's ``run`` is given: its store, its seeds and its progress bar.
+
+    Args:
+        cfg: The experiment's settings; ``cfg.paths.results`` is the root of all results.
+        command: The command that started the run, for the provenance.
+
+    Attributes:
+        cfg: The settings.
+        folder: ``<results>/<profile>/<experiment>``, made when it is first needed.
+    """
+
+    def __init__(self, cfg: Base, command: str = "") -> None:
+        self.cfg = cfg
+        self.folder = Path(cfg.paths.results).expanduser() / cfg.profile / cfg.experiment
+        self._command = command
+        self._database: sqlite3.Connection | None = None
+        self._touched: dict[str, Tables] = {}
+        self._seconds = 0.0
+        self._started = time.time()
+
+    def __enter__(self) -> "Lab":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def seed(self, *labels: object) -> int:
+        """A seed below 2⁶³ that follows from the configuration's seed and ``labels``.
+
+        Contenders that should meet the same points use the same labels.
+        """
+        text = json.dumps([self.cfg.seed, *map(str, labels)])
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+    def progress(self, total: int, what: str) -> Progress:
+        """A display for ``total`` pieces of work: a context manager with ``advance(k=1)``."""
+        return Progress(total, f"{self.cfg.experiment}: {what}")
+
+    def unit(self, table_key: Mapping[str, Any], compute: Callable[[], Tables]) -> Tables:
+        """The result of one unit of work: computed, or taken from the store if it was computed before.
+
+        Args:
+            table_key: What the result depends on, besides the seed, as data that JSON can hold.
+            compute: Makes the tables, by name: ``trials``, ``runs``, ``curves``. Columns are int64, float64,
+                bool or str; one whose name begins with an underscore stays in the unit and out of the tables.
+
+        Returns:
+            The tables, the same to the last bit whether computed or stored.
+
+        Raises:
+            UserError: The store is corrupt or cannot be written.
+        """
+        key = json.dumps({"seed": self.cfg.seed, **table_key}, sort_keys=True)
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        if digest not in self._touched:
+            self._touched[digest] = self._compute_or_read(key, digest, compute)
+        return {name: frame.copy(deep=False) for name, frame in self._touched[digest].items()}
+
+    def _compute_or_read(self, key: str, digest: str, compute: Callable[[], Tables]) -> Tables:
+        with self._store() as database:
+            row = database.execute("SELECT seconds, payload FROM units WHERE hash = ?", (digest,)).fetchone()
+        if row is None:
+            start = time.perf_counter()
+            result = {name: tables.plain(frame) for name, frame in compute().items()}
+            if strange := result.keys() - tables.FILES.keys():
+                raise ValueError(f"tables are called {', '.join(tables.FILES)}, not {', '.join(strange)}")
+            row = (time.perf_counter() - start, tables.pack(result))
+            with self._store() as database:
+                database.execute("INSERT OR IGNORE INTO units VALUES (?, ?, ?, ?)", (digest, key, *row))
+        else:
+            result = tables.unpack(row[1], self._file)
+        self._seconds += row[0]
+        return result
+
+    def finished(self) -> bool:
+        """Whether the tables in the folder are complete and belong to these settings.
+
+        Raises:
+            UserError: They belong to these settings but a file is corrupt.
+        """
+        record = tables.read_record(self.folder)
+        if record is None:
+            return False
+        if record["fingerprint"] != provenance.fingerprint(self.cfg):
+            print(f"{self.folder}: tables of other settings, to be replaced", file=sys.stderr)
+            return False
+        if any(not (self.folder / name).exists() for name in record["files"]):
+            return False
+        tables.verify(self.folder, record)
+        return True
+
+    def finish(self) -> None:
+        """Write the configuration, the tables and the provenance of the units touched.
+
+        The provenance is removed first and written last, so that a folder with a provenance is complete.
+
+        Raises:
+            UserError: The folder cannot be written.
+        """
+        joined = tables.join(list(self._touched.values()))
+        files = {"config.yaml": tables.dump_yaml(portable(self.cfg)), **tables.encode(joined)}
+        record = {
+            "fingerprint": provenance.fingerprint(self.cfg),
+            "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+            "columns": {name: tables.dtypes(frame) for name, frame in joined.items()},
+            "rows": {name: len(frame) for name, frame in joined.items()},
+            **provenance.describe(self.cfg, self._command, self._started, self._seconds),
+        }
+        files[tables.RECORD] = (json.dumps(record, indent=2) + "\n").encode()
+        with self._store() as database, database:
+            # The write lock keeps two processes that finish at once from mixing their files.
+            database.execute("BEGIN IMMEDIATE")
+            tables.replace(self.folder, files)
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "units.sqlite"
+
+    @contextmanager
+    def _store(self) -> Iterator[sqlite3.Connection]:
+        """The open database; its errors, and those of the file system, become user errors."""
+        try:
+            if self._database is None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._database = _open(self._file)
+            yield self._database
+        except OSError as error:
+            why = error.strerror or error
+            raise UserError(f"cannot write to {self.folder}: {why}; choose paths.results=FOLDER") from error
+        except sqlite3.OperationalError as error:
+            raise UserError(f"cannot use {self._file}: {error}; choose paths.results=FOLDER") from error
+        except sqlite3.DatabaseError as error:
+            raise UserError(tables.CORRUPT.format(file=self._file, why=error)) from error
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    """Open a store, or make one.
+
+    Write-ahead logging makes a commit one append and lets readers and a writer work side by side.
+    """
+    database = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute(SCHEMA)
+        [verdict] = database.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+    except BaseException:
+        database.close()
+        raise
+    return database

@@ -1,0 +1,201 @@
+"""Tables as bytes: in the store, and in the files that an experiment leaves behind.
+
+A table is a tidy DataFrame whose columns are int64, float64, bool or str. Every way in and out of a file
+keeps the values to the last bit, NaN and infinities included, and the same rows make the same bytes.
+"""
+
+import hashlib
+import io
+import json
+import os
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from experiments.harness.errors import UserError
+
+Tables = dict[str, pd.DataFrame]
+
+FILES = {"trials": "trials.csv", "runs": "runs.csv", "curves": "curves.parquet"}
+SIMPLE = ("int64", "float64", "bool")
+RECORD = "provenance.json"
+CORRUPT = "{file} is corrupt ({why}); move it away or restore a copy, then run again"
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with the four column types only and a fresh index.
+
+    Where rows lack a value that others have, numbers and booleans become float64 with NaN, text empty.
+
+    Raises:
+        TypeError: A column holds something else.
+    """
+    frame = frame.reset_index(drop=True)
+    if not any(str(column.dtype) not in (*SIMPLE, "str") or column.hasnans for _, column in frame.items()):
+        return frame  # the usual case; many units are small, and the next line is slow
+    return pd.DataFrame({str(name): _plain_column(str(name), frame[name]) for name in frame})
+
+
+def _plain_column(name: str, column: "pd.Series[Any]") -> "pd.Series[Any]":
+    if str(column.dtype) in SIMPLE:
+        return column
+    if column.dtype == object and column.dropna().map(lambda value: isinstance(value, bool)).all():
+        column = column.astype("boolean").astype("Float64")
+    elif column.dtype == object and column.dropna().map(lambda value: isinstance(value, str)).all():
+        column = column.astype("str")
+    if pd.api.types.is_bool_dtype(column.dtype) and not column.hasnans:
+        return column.astype(bool)
+    if pd.api.types.is_integer_dtype(column.dtype) and not column.hasnans:
+        return column.astype("int64")
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
+        return column.astype("float64")
+    if isinstance(column.dtype, pd.StringDtype):
+        return column.fillna("").astype("str")
+    raise TypeError(f"column {name}: {column.dtype} is not one of int64, float64, bool, str")
+
+
+def dtypes(frame: pd.DataFrame) -> dict[str, str]:
+    """Column types by column name."""
+    return {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+def pack(result: Tables) -> bytes:
+    """Plain tables as compressed JSON, column by column; floats keep every bit that matters."""
+    columns = {
+        name: [[column, str(values.dtype), values.tolist()] for column, values in frame.items()]
+        for name, frame in result.items()
+    }
+    return zlib.compress(json.dumps(columns).encode(), level=1)
+
+
+def unpack(payload: bytes, file: Path) -> Tables:
+    """Undo :func:`pack`; ``file`` is named when the payload is damaged.
+
+    Raises:
+        UserError: The payload is damaged.
+    """
+    try:
+        stored = json.loads(zlib.decompress(payload))
+        return {
+            name: pd.DataFrame({column: _array(values, dtype) for column, dtype, values in columns})
+            for name, columns in stored.items()
+        }
+    except (zlib.error, ValueError, TypeError) as error:
+        raise UserError(CORRUPT.format(file=file, why=error)) from error
+
+
+def _array(values: list[Any], dtype: str) -> Any:
+    return pd.array(values, dtype="str") if dtype == "str" else np.array(values, dtype=dtype)
+
+
+def visible(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without the columns that are for the unit alone, whose names begin with an underscore."""
+    return frame[[name for name in frame if not str(name).startswith("_")]]
+
+
+def join(results: list[Tables]) -> Tables:
+    """All rows of many units under their tables' names, in order; tables without rows are left out."""
+    joined = {}
+    for name in FILES:
+        frames = [result[name] for result in results if len(result.get(name, ()))]
+        if frames:
+            joined[name] = plain(visible(pd.concat(frames, ignore_index=True)))
+    return joined
+
+
+def encode(joined: Tables) -> dict[str, bytes]:
+    """The tables as files, by file name."""
+    files = {}
+    for name, frame in joined.items():
+        if FILES[name].endswith(".csv"):
+            files[FILES[name]] = frame.to_csv(index=False, lineterminator="\n").encode()
+        else:
+            buffer = io.BytesIO()
+            frame.to_parquet(buffer, index=False)
+            files[FILES[name]] = buffer.getvalue()
+    return files
+
+
+def dump_yaml(plain_data: dict[str, Any]) -> bytes:
+    """Plain data as YAML, keys in their own order."""
+    return yaml.safe_dump(plain_data, sort_keys=False, allow_unicode=True).encode()
+
+
+def replace(folder: Path, files: dict[str, bytes]) -> None:
+    """Put ``files`` in the place of what an earlier run left; the record goes first and comes last.
+
+    The caller sees to it that no other process does the same at the same time.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    (folder / RECORD).unlink(missing_ok=True)
+    for name in set(FILES.values()) - set(files):
+        (folder / name).unlink(missing_ok=True)
+    for name, data in sorted(files.items(), key=lambda item: item[0] == RECORD):
+        partial = folder / f".{name}.part"
+        partial.write_bytes(data)
+        os.replace(partial, folder / name)
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The provenance in ``folder``, or None if there is none.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    file = folder / RECORD
+    try:
+        record = json.loads(file.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(CORRUPT.format(file=file, why=error)) from error
+    if not (isinstance(record, dict) and {"fingerprint", "files", "columns"} <= record.keys()):
+        raise UserError(CORRUPT.format(file=file, why="entries are missing"))
+    return record
+
+
+def verify(folder: Path, record: dict[str, Any]) -> None:
+    """Compare the files of ``folder`` with the checksums in its provenance.
+
+    Raises:
+        UserError: A file is missing, unreadable or other than it was written.
+    """
+    for name, expected in record["files"].items():
+        file = folder / name
+        try:
+            found = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            raise UserError(f"{file} cannot be read: {error.strerror}; run the experiment again") from error
+        if found != expected:
+            raise UserError(
+                f"{file} is not what the run wrote (truncated or edited); "
+                "restore it (git checkout) or delete it, then run again"
+            )
+
+
+def read_tables(folder: Path) -> Tables:
+    """The tables that a finished experiment left in ``folder``, by name.
+
+    Raises:
+        UserError: There are none, or a file is corrupt.
+    """
+    record = read_record(folder)
+    if record is None:
+        raise UserError(f"{folder} holds no results; run it: python -m experiments experiment={folder.name}")
+    verify(folder, record)
+    found = {}
+    for name, columns in record["columns"].items():
+        file = folder / FILES[name]
+        if file.suffix == ".csv":
+            # Empty means NaN in a number and the empty string in a text.
+            missing = {column: [""] for column, dtype in columns.items() if dtype == "float64"}
+            found[name] = pd.read_csv(file, dtype=columns, keep_default_na=False, na_values=missing)
+        else:
+            found[name] = pd.read_parquet(file)
+    return found

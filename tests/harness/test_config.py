@@ -1,0 +1,130 @@
+"""Settings: what is accepted, and the one line that refuses the rest."""
+
+import math
+from dataclasses import dataclass, field
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.harness.config import Base, Contender, Range, Search, load, portable, positive
+from experiments.harness.errors import UserError
+
+
+@dataclass(kw_only=True)
+class Config(Base):
+    search: Search
+    contenders: dict[str, Contender] = field(default_factory=dict)
+    tolerance: float = 0.5
+
+    def validate(self) -> None:
+        super().validate()
+        positive("tolerance", self.tolerance)
+
+
+GOOD = """
+experiment: hill
+title: a hill
+section: "4.1"
+profile: {name: quick, hill: {trials: 7}}
+search: {trials: "${oc.select:profile.hill.trials,500}", steps: 200}
+contenders:
+  gdm:
+    optimizer: gdm
+    label: GDM
+    fixed: {momentum: 0.9}
+    space: {lr: {low: 1e-4, high: 0.5}}
+"""
+
+
+def settings(*changes: str) -> Config:
+    cfg = OmegaConf.create(GOOD)
+    for change in changes:
+        key, _, value = change.partition("=")
+        parsed = OmegaConf.create(f"x: {value}")
+        assert isinstance(parsed, DictConfig)
+        OmegaConf.update(cfg, key, parsed._get_node("x"), merge=False, force_add=True)
+    assert isinstance(cfg, DictConfig)
+    return load(cfg, Config)
+
+
+def test_plain_python_comes_out() -> None:
+    got = settings()
+    assert got.profile == "quick" and got.search == Search(trials=7, steps=200, batch=1)
+    assert type(got.contenders) is dict and type(got.contenders["gdm"].fixed) is dict
+    assert got.contenders["gdm"].space == {"lr": Range(1e-4, 0.5, "linear")}
+    assert "paths" not in portable(got) and portable(got)["search"]["trials"] == 7
+
+
+def test_the_papers_budget_stands_where_the_profile_says_nothing() -> None:
+    assert settings("profile={name: paper}").search.trials == 500
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("search.trails=3", "search.trails: no such setting (did you mean 'search.trials'?)"),
+        ("trials=3", "trials: no such setting (did you mean 'search.trials'?)"),
+        ("contenders.gdm.lable=x", "did you mean 'contenders.gdm.label'"),
+        ("typo=3", "typo: no such setting (allowed: "),
+        ("search.trials=abc", "search.trials=abc: must be a whole number"),
+        ("search.trials=1e3", "search.trials=1000.0: must be a whole number"),
+        ("search.trials=true", "search.trials=True: must be a whole number"),
+        ("tolerance=much", "tolerance=much: must be a number"),
+        ("search.trials=0", "search.trials=0: must be 1 or more"),
+        ("search.batch=-1", "search.batch=-1: must be 1 or more"),
+        ("search=3", "search: "),
+        ("search.steps=null", "search.steps: "),
+        ("seed=-1", "seed=-1: must be 0 or more"),
+        ("seed='${nothing}'", "nothing"),
+        ("tolerance=.nan", "tolerance=nan: must be above 0"),
+        ("contenders.gdm.optimizer=adam", "contenders.gdm.optimizer=adam: not known (allowed: bbi, gdm)"),
+        ("contenders.gdm.fixed.momentum=1.5", "fixed.momentum=1.5: momentum must be between 0.0 and 1.0"),
+        ("contenders.gdm.fixed={lr: -0.1}", "fixed.lr=-0.1: lr must be finite and 0.0 or more"),
+        ("contenders.gdm.fixed={momentun: 0.5}", "gdm has no such parameter (did you mean 'momentum'?)"),
+        ("contenders.gdm.fixed={lr: 0.1}", "lr is both fixed and searched"),
+        ("contenders.gdm.space={lr: {low: 1}}", "contenders.gdm.space.lr.high: "),
+        ("contenders.gdm.space={lr: {low: 1, high: 1}}", "low must be finite and below high"),
+        ("contenders.gdm.space={lr: {low: -1, high: 1}}", "lr must be finite and 0.0 or more"),
+        ("contenders.gdm.space={lr: {low: 0, high: 1, scale: log}}", "a log scale needs a bound above 0"),
+        (
+            "contenders.gdm.space={lr: {low: 0, high: 1, scale: lin}}",
+            "scale=lin: not known (did you mean 'linear'",
+        ),
+        ("contenders.gdm={optimizer: bbi, label: B, fixed: {t0: 1.5}}", "t0=1.5: t0 must be a whole number"),
+        (
+            "contenders.gdm={optimizer: bbi, label: B, fixed: {t1: .inf}}",
+            "t1=inf: t1 must be finite and 1 or more",
+        ),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(change: str, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        settings(change)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_gamma_range_bounds_the_momentum() -> None:
+    """Footnote 9: γ = −log μ, so that γ from 0 to ∞ is μ from 1 to 0; a negative γ would be μ above 1."""
+    settings("contenders.gdm={optimizer: gdm, label: G, space: {momentum: {low: 0, high: 5, scale: neglog}}}")
+    with pytest.raises(UserError, match="momentum must be between"):
+        settings(
+            "contenders.gdm={optimizer: gdm, label: G, space: {momentum: {low: -1, high: 5, scale: neglog}}}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("axis", "middle"),
+    [
+        (Range(2.0, 4.0), 3.0),
+        (Range(1e-6, 1e-2, "log"), 1e-4),
+        (Range(0.0, 0.9999, "one_minus_log"), 0.99),
+        (Range(0.0, 2.0, "neglog"), math.exp(-1.0)),
+    ],
+)
+def test_scales(axis: Range, middle: float) -> None:
+    """The coordinate's ends are the value's bounds, and its middle is the mean on the named scale."""
+    low, high = axis.coordinates()
+    assert axis.value((low + high) / 2) == pytest.approx(middle, rel=1e-12)
+    ends = sorted([axis.value(low), axis.value(high)])
+    assert ends == pytest.approx(list(axis.bounds()), rel=1e-12)
+    assert axis.bounds()[0] <= ends[0] and ends[1] <= axis.bounds()[1]
