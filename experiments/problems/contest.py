@@ -1,0 +1,140 @@
+"""How contenders run on a landscape: tuning them, running them from many points, rows from runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from bbi.laws import BornInfeld
+from bbi.simulate import Potential, Rule, Run, Stop, simulate
+from bbi.step import ECD, GDM
+from experiments.harness.config import Contender, Search
+from experiments.harness.search import best, tpe
+from experiments.harness.store import Lab, Tables
+
+RULES: dict[str, Rule] = {
+    "bbi": ECD(BornInfeld()),
+    "bbi_released": ECD(BornInfeld(), reading="released"),
+    "gdm": GDM(),
+}
+
+
+class Contest:
+    """Runs on landscapes for one experiment.
+
+    :param lab: store and seeds.
+    :param compiled: compile kernels; eager torch takes a hundred times as long a step, but no
+        seconds to compile, which is right for the few steps of a smoke test.
+    """
+
+    def __init__(self, lab: Lab, compiled: bool) -> None:
+        self.lab = lab
+        self._compiled = compiled
+
+    def run(
+        self,
+        potential: Potential,
+        rule: str,
+        settings: Mapping[str, Any],
+        starts: Tensor,
+        steps: int,
+        seed: int,
+        *,
+        replicas: Tensor | None = None,
+        stop: Stop | None = None,
+        record_every: int = 0,
+    ) -> Run:
+        """One replica from each of ``starts`` (R, n) under the rule of that name in :data:`RULES`."""
+        return simulate(
+            potential,
+            starts,
+            RULES[rule],
+            settings,
+            steps,
+            seed=seed,
+            replicas=replicas,
+            stop=stop,
+            record_every=record_every,
+            compiled=self._compiled,
+        )
+
+    def tune(
+        self,
+        labels: Mapping[str, Any],
+        contender: Contender,
+        potential: Potential,
+        start: Sequence[float],
+        search: Search,
+    ) -> dict[str, float] | None:
+        """The contender's settings with those searched by TPE put in: lowest F in ``search.steps`` steps.
+
+        :returns: all settings by name, or None if every trial diverged.
+        """
+        if not contender.space:
+            return dict(contender.fixed)
+        seed = self.lab.seed("trials", *labels.values())
+
+        def evaluate(points: list[dict[str, float]]) -> pd.DataFrame:
+            columns = {k: torch.tensor([p[k] for p in points], dtype=torch.float64) for k in contender.space}
+            # The bits of its step size number a trial, so that each draws its own bounces in any batch.
+            numbers = columns["lr"].view(torch.int64)
+            starts = torch.tensor([list(start)] * len(points), dtype=torch.float64)
+            settings = {**contender.fixed, **columns}
+            done = self.run(
+                potential, contender.optimizer, settings, starts, search.steps, seed, replicas=numbers
+            )
+            # A run that ends in NaN or infinity is a failed trial, whatever it saw on the way.
+            loss = np.where(np.array(done.status) == "diverged", np.nan, done.best.numpy())
+            return pd.DataFrame({"loss": loss, "status": done.status, "steps": done.steps.numpy()})
+
+        depends = {
+            "fixed": contender.fixed,
+            "start": list(start),
+            "steps": search.steps,
+            "potential": repr(potential),
+            "compiled": self._compiled,
+        }
+        trials = tpe(
+            self.lab,
+            {"stage": "search", **labels},
+            contender.space,
+            evaluate,
+            search.trials,
+            search.batch,
+            depends,
+        )
+        found = best(trials, contender.space)
+        return None if found is None else {**contender.fixed, **found}
+
+    def unit(self, key: Mapping[str, Any], compute: Callable[[], Tables]) -> Tables:
+        """:meth:`Lab.unit`, told also whether kernels are compiled: their last bits differ."""
+        return self.lab.unit({**key, "compiled": self._compiled}, compute)
+
+
+def rows(done: Run, **labels: object) -> pd.DataFrame:
+    """One row a replica: the labels (scalars or R of them), how it ended and where (x1, x2, …)."""
+    position = {f"x{i + 1}": column.numpy() for i, column in enumerate(done.theta.T)}
+    ends = {
+        "best": done.best.numpy(),
+        "final": done.value.numpy(),
+        "steps": done.steps.numpy(),
+        "status": done.status,
+    }
+    return pd.DataFrame({**labels, **ends, **position})
+
+
+def curve_rows(done: Run, **labels: object) -> pd.DataFrame:
+    """One row a recorded point: the labels, ``run``, ``step``, ``loss`` and the position (x1, x2, …)."""
+    curves = done.curves
+    assert curves is not None
+    position = {f"x{i + 1}": column.numpy() for i, column in enumerate(curves.theta.T)}
+    table = {"run": curves.replica.numpy(), "step": curves.step.numpy(), "loss": curves.value.numpy()}
+    return pd.DataFrame({**labels, **table, **position})
+
+
+def uniform_points(count: int, n: int, low: float, high: float, seed: int) -> Tensor:
+    """``count`` points, uniform in [low, high]ⁿ, float64 (count, n)."""
+    return torch.from_numpy(np.random.default_rng(seed).uniform(low, high, (count, n)))
