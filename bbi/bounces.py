@@ -58,3 +58,9 @@ def tick(clocks: Clocks, v: Scalar, moved: Flag) -> Clocks:
     lowest = moved & (v < clocks.v_min)
     c1 = where(lowest, 0.0, clocks.c1 + one)
     return clocks._replace(c0=clocks.c0 + one, c1=c1, v_min=where(lowest, v, clocks.v_min))
+
+
+def stir(clocks: Clocks, alive: Flag) -> tuple[Flag, Clocks]:
+    """Partial redraws in place of bounces (ECDSep): everyone who has moved before, in every step."""
+    stirred = alive & (clocks.v_min < math.inf)
+    return stirred, clocks._replace(draws=clocks.draws + where(stirred, 1.0, 0.0))

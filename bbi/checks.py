@@ -9,14 +9,17 @@ from torch import Tensor
 
 _LOWEST = {
     "lr": 0.0,
+    "weight_decay": 0.0,
+    "delta_v": -math.inf,
     "delta_e": 0.0,
     "t0": 1.0,
     "t1": 1.0,
     "n_bounces": 0.0,
-    "delta_v": -math.inf,
+    "nu": 0.0,
     "eps1": 0.0,
     "eps2": 0.0,
 }
+_ENDLESS = ("t0", "t1", "n_bounces", "eps1")
 _READINGS = ("paper", "released")
 PER_REPLICA = ("lr", "delta_v", "delta_e", "t0", "t1", "n_bounces")
 """Settings that may hold one number for each replica."""
@@ -55,7 +58,7 @@ def _number(name: str, value: Any, low: float, replicas: int | None) -> None:
     else:
         raise TypeError(f"Invalid {name}: {value!r} (a number or a tensor)")
     for x in values:
-        if not x >= low or (x == math.inf and name not in ("t0", "t1", "n_bounces")):
+        if not x >= low or (x == math.inf and name not in _ENDLESS):
             label = "learning rate" if name == "lr" else name
             raise ValueError(f"Invalid {label}: {x} ({name} must be a finite number >= {low:g})")
 
@@ -100,7 +103,7 @@ def loss(value: Any, replicas: int | None) -> Tensor:
 
     :raises ValueError: for another number of elements.
     """
-    tensor = torch.as_tensor(value).detach().to(torch.float64)
+    tensor = torch.as_tensor(value, dtype=torch.float64).detach()
     if replicas is None and tensor.numel() != 1:
         raise ValueError(
             f"the loss must be one number, got shape {tuple(tensor.shape)}; with replicas=R it is (R,)"

@@ -55,7 +55,7 @@ def _bits(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
 
 
 def uniform(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
-    """Uniform numbers in (-1, 1), the released code's cube noise (PAPER section 7, row 4).
+    """Uniform numbers in (-1, 1], what the released code draws its random vectors from.
 
     :param key: int64, from :func:`replica_keys`.
     :param draw: number of the draw, any dtype that holds integers exactly.

@@ -1,36 +1,36 @@
-"""ECD as a ``torch.optim.Optimizer``, and BBI: the Born-Infeld member with Algorithm 1's bounces."""
+"""ECD as a ``torch.optim.Optimizer``: Algorithm 1 for any law of the family."""
 
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from bbi import checks
-from bbi.bounces import Clocks, ring, tick
-from bbi.laws import BornInfeld, Law
-from bbi.scalars import Flag, Scalar, at_least, both_not, sqrt
-from bbi.step import EPS1, EPS2, TINY, coefficients
-from bbi.update import Slot, move, redraw, rescale, sum_squares
+from bbi import checks, update
+from bbi.bounces import Clocks, ring, stir, tick
+from bbi.laws import Law
+from bbi.ranks import average
+from bbi.readings import Readings
+from bbi.scalars import Flag, Scalar, as_kind, at_least, both_not, sqrt, where
+from bbi.step import EPS1, EPS2, TINY, lower_delta_v, restored
+from bbi.update import Slot, sum_squares
 
-SYSTEM = "system"
-"""Key of ``optimizer.state`` for what belongs to all parameters at once. Unlike entries of a
-parameter, ``load_state_dict`` leaves its float64 scalars alone, and deepcopy and pickle keep it."""
-OWN = ("lr",)
+OWN = ("lr", "weight_decay")
 """Settings that belong to parameter groups; all others to the whole system."""
 
 
-class ECD(torch.optim.Optimizer):
+class ECD(Readings):
     """Energy-conserving descent: Algorithm 1 of De Luca and Silverstein (2022) for any law.
 
-    The loss F is a potential V = F - ΔV in which the parameters Θ move without friction, with
-    momenta Π and conserved energy E. One step, from the loss and the gradients at Θ:
+    The loss F, with ½ w |Θ|² for a weight decay w, is a potential V = F + ½ w |Θ|² - ΔV in which the
+    parameters Θ move without friction, with momenta Π and conserved energy E. One step,
+    from the loss and the gradients at Θ:
 
         if the clock T0 or T1 rings:   Π ← N √(Π²/N²)                                (bounce)
         α = √(P(E, V)/Π²), or 1 where |Π² - P| < ε1 or P < 0                        (restore E)
-        Π ← α Π - Δt H_V ∇F,           Θ ← Θ + Δt 2H_P Π                            (move)
+        Π ← α Π - Δt H_V ∇V,           Θ ← Θ + Δt 2H_P Π                            (move)
 
     with H_V = ½ (V/E + E/V), 2H_P = V/E and P = E²/V - V for the Born-Infeld law. Differences to
     the listing in the paper: a bounce and the move after it are one call of :meth:`step`, so that a
@@ -38,19 +38,26 @@ class ECD(torch.optim.Optimizer):
     or inf, a step changes nothing (with minibatches the next one may go on); and where Π = 0 cannot
     be scaled to Π² = P, the kick starts it along -∇F and the next step restores its norm.
 
-    Energy, Π² and clocks belong to all parameters together, ``lr`` to the parameter groups. A
-    parameter without gradient stands still and takes no part in Π². Everything needed to go on is
-    in ``state_dict()``: resuming is exact to the bit.
+    Energy, Π² and clocks belong to all parameters together, ``lr`` and ``weight_decay`` to the
+    parameter groups. A parameter without gradient stands still and takes no part in Π². Everything
+    needed to go on is in ``state_dict()``: resuming is exact to the bit. Under
+    ``torch.distributed`` every rank takes the same step: the loss is averaged over the default
+    process group, gradients are taken to be averaged already (DistributedDataParallel does so).
 
     :param params: parameters or groups, floating point or complex (taken as pairs of reals).
     :param lr: Δt, ≥ 0; a number or a one-element tensor, with ``replicas`` also an (R,) tensor.
     :param law: Hamiltonian, :mod:`bbi.laws`.
+    :param weight_decay: w ≥ 0: adds ½ w |Θ|² to the potential, so that the energy stays consistent.
     :param delta_v: ΔV, subtracted from the loss: the value at which the run stops.
     :param delta_e: δE ≥ 0, extra initial energy: Π_0 = -(∇F/|∇F|) √P(V_0 + δE, V_0), eqs. (13), (14);
         along a random vector if ∇F = 0.
     :param t0: T0 ≥ 1, moves between scheduled bounces; inf for none.
     :param t1: T1 ≥ 1, moves without a new lowest V after which it bounces; inf for none.
     :param n_bounces: N_b ≥ 0, number of scheduled bounces.
+    :param tune_delta_v: lower ΔV where V < 0 shows it to be too high (section 3.3): the n-th time by
+        2ⁿ |V|, never below 0 or the ΔV given, whichever is lower. ``opt.delta_v`` tells where it is.
+    :param nu: if above 0, no bounces by clocks, but before every step except the first
+        Π ← |Π| (Π/|Π| + nu N)/|Π/|Π| + nu N|, the partial redraw of ECDSep.
     :param eps1: ε1, smallest error in Π² that is corrected.
     :param eps2: ε2, a run stops where V ≤ ε2.
     :param seed: address of the random vectors, with the replica, the bounce and the element.
@@ -59,7 +66,8 @@ class ECD(torch.optim.Optimizer):
         Gradients are those of the summed loss.
     :param reading: ``"paper"``, or ``"released"`` for the released code's behaviour: initial momentum
         normalised tensor by tensor, random vectors uniform in a cube, a bounce that uses up a step.
-    :raises ValueError: for a value out of range, naming it.
+    :raises ValueError: for a value out of range, naming it; in the first step of one run on the CPU for
+        a loss below ``delta_v``.
     :raises TypeError: for parameters that are no floating-point tensors.
 
     Source: https://arxiv.org/abs/2201.11137, section 3.3.
@@ -71,11 +79,14 @@ class ECD(torch.optim.Optimizer):
         lr: float | Tensor,
         *,
         law: Law,
+        weight_decay: float = 0.0,
         delta_v: float | Tensor = 0.0,
         delta_e: float | Tensor = 0.0,
         t0: float | Tensor = 1000,
         t1: float | Tensor = 3000,
         n_bounces: float | Tensor = 1,
+        tune_delta_v: bool = False,
+        nu: float = 0.0,
         eps1: float = EPS1,
         eps2: float = EPS2,
         seed: int = 0,
@@ -84,11 +95,14 @@ class ECD(torch.optim.Optimizer):
     ) -> None:
         defaults = {
             "lr": lr,
+            "weight_decay": weight_decay,
             "delta_v": delta_v,
             "delta_e": delta_e,
             "t0": t0,
             "t1": t1,
             "n_bounces": n_bounces,
+            "tune_delta_v": tune_delta_v,
+            "nu": nu,
             "eps1": eps1,
             "eps2": eps2,
             "seed": seed,
@@ -106,51 +120,13 @@ class ECD(torch.optim.Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, at any time: they join at rest, so that E and Π² stay what they are.
 
-        :raises ValueError: if the group sets anything but ``lr``, which alone is a group's own.
+        :raises ValueError: if the group sets anything but ``lr`` and ``weight_decay``.
         """
         if isinstance(param_group, dict):  # torch names what is wrong with anything else
             checks.group(param_group, self.defaults, OWN)
         super().add_param_group(param_group)
         for p in self.param_groups[-1]["params"]:
             checks.parameter(p, self.defaults["replicas"])
-
-    # Where the system is, for reading. Reading a number off a GPU tensor waits for the GPU.
-
-    @property
-    def energy(self) -> Tensor:
-        """Conserved energy E, float64 () or (R,); NaN before the first step."""
-        return self._read("energy")
-
-    @property
-    def potential(self) -> Tensor:
-        """V = F - ΔV at the last loss, float64 () or (R,); NaN before the first step."""
-        return self._read("potential")
-
-    @property
-    def momentum_norm(self) -> Tensor:
-        """|Π| after the last step, float64 () or (R,); NaN before the first step."""
-        return self._read("p2").sqrt()
-
-    @property
-    def bounces(self) -> Tensor:
-        """Bounces of both clocks so far, float64 () or (R,)."""
-        return self._read("draws").nan_to_num(0.0)
-
-    @property
-    def stopped(self) -> Tensor:
-        """Whether the last loss had V ≤ ε2, bool () or (R,)."""
-        eps2: float = self.param_groups[0]["eps2"]
-        return self._read("potential") <= eps2
-
-    @property
-    def _shared(self) -> dict[Any, Any]:
-        """``self.state``, which torch types as keyed by parameters; it takes other keys as well."""
-        return cast(dict[Any, Any], self.state)
-
-    def _read(self, name: str) -> Tensor:
-        replicas = self.param_groups[0]["replicas"]
-        unknown = torch.full(() if replicas is None else (replicas,), math.nan, dtype=torch.float64)
-        return torch.as_tensor(self._shared.get(SYSTEM, {}).get(name, unknown), dtype=torch.float64)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None, *, loss: Any = None) -> Any:
@@ -175,7 +151,7 @@ class ECD(torch.optim.Optimizer):
         value = checks.loss(loss, self.param_groups[0]["replicas"])
         slots = self._slots()
         if slots:
-            self._step(slots, value)
+            self._step(slots, average(value, slots[0].param.device))
         return loss
 
     def _slots(self) -> list[Slot]:
@@ -193,92 +169,122 @@ class ECD(torch.optim.Optimizer):
                     tensors = (p, p.grad, state["momentum_buffer"])
                     if p.is_complex():
                         tensors = tuple(torch.view_as_real(t) for t in tensors)  # type: ignore[assignment]
-                    slots.append(Slot(*tensors, group["lr"], first))
+                    slots.append(Slot(*tensors, group["lr"], group["weight_decay"], first))
                 first += p.numel() // replicas * (2 if p.is_complex() else 1)
         return slots
-
-    def _system(self, slots: list[Slot], v: Scalar, delta_e: Scalar) -> dict[str, Any]:
-        """The state of the whole system, made in the first step and brought to the kind of ``v``."""
-        members = [slot.first for slot in slots]
-        shared = self._shared
-        if SYSTEM not in shared:
-            shared[SYSTEM] = {**self._start(slots, v, delta_e), "members": members}
-        system: dict[str, Any] = shared[SYSTEM]
-        if isinstance(system["energy"], Tensor) != isinstance(v, Tensor) or (
-            isinstance(v, Tensor) and system["energy"].device != v.device
-        ):  # a checkpoint from another kind of device
-            for name in system.keys() - {"members"}:
-                system[name] = _as_kind(system[name], v)
-        if system["members"] != members:  # parameters came or went since Π² was summed
-            system["p2"], system["members"] = sum_squares([slot.momentum for slot in slots], v), members
-        return system
 
     def _step(self, slots: list[Slot], value: Tensor) -> None:
         group, device = self.param_groups[0], slots[0].param.device
         # One run on the CPU takes its scalars as Python floats (bbi.scalars); a device is never asked.
         host = device.type == "cpu" and value.dim() == 0
         f: Scalar = value.item() if host else value.to(device)
-        delta_v, delta_e, t0, t1, n_bounces = (
-            _as_kind(group[k], f) for k in ("delta_v", "delta_e", "t0", "t1", "n_bounces")
-        )
-        v = f - delta_v
+        f = f + update.weight_energy(slots, f)
+        system: dict[str, Any] = self._system
+        given = as_kind(group["delta_v"], f)
+        tuned: dict[str, Scalar] = {"delta_v": given}
+        if group["tune_delta_v"]:
+            now, times = (as_kind(system.get(k, x), f) for k, x in (("delta_v", given), ("lowered", 0.0)))
+            tuned = lower_delta_v(f, now, times, given)
+        v = f - tuned["delta_v"]
         alive = (v > group["eps2"]) & (v < math.inf)
+        system.update(tuned, potential=v)
         if host and not alive:
-            self._shared.get(SYSTEM, {})["potential"] = v
+            if v < 0 and "energy" not in system:
+                raise ValueError(
+                    f"the first loss is {f:g}, below delta_v={given:g}: lower delta_v or set tune_delta_v"
+                )
             return
-        system = self._system(slots, v, delta_e)
+        first = "energy" not in system
+        if first:
+            system.update(self._start(slots, v))
+        self._settle(system, slots, v)
         clocks = Clocks(*(system[name] for name in Clocks._fields))
-        number, base2 = clocks.draws, system["p2"]
-        bounce, clocks = ring(clocks, t0, t1, n_bounces, alive)
-        if not host or bounce:
-            base2 = redraw(slots, self._noise, group["seed"], bounce, number)
+        fresh = alive & (clocks.v_min == math.inf)  # first step, or all losses so far were of no use
+        if first or (value.dim() and _perhaps(fresh)):
+            self._launch(system, slots, v, fresh)
+        elif not host:  # one run on a device whose first losses were of no use: it starts from rest
+            energy = self.law.start(v, as_kind(group["delta_e"], v))
+            system["energy"] = where(fresh, energy, system["energy"])
+        bounce, clocks, u2 = self._bounce(slots, system, clocks, alive)
         moved = both_not(alive, bounce) if group["reading"] == "released" else alive
-        c = coefficients(self.law, v, system["energy"], system["p2"], base2, moved, group["eps1"])
-        if not host:
-            c = c._replace(scale=torch.where(alive, c.scale, 1.0))
-        system.update(p2=move(slots, c), potential=v, **tick(clocks, v, moved)._asdict())
+        energy, p2 = system["energy"], system["p2"]
+        factor, sigma = update.split(restored(self.law, v, energy, p2, group["eps1"]), u2)
+        kick = where(moved, self.law.kick(v, energy) / sigma, 0.0)
+        drift = where(moved, self.law.drift(v, energy, p2) * sigma, 0.0)
+        late = self.law.separable
+        u2 = update.kick(slots, where(alive, factor, 1.0), kick, None if late else drift, moved)
+        p2 = where(alive, sigma * sigma * u2, p2)
+        if late:
+            update.drift(slots, where(moved, self.law.drift(v, energy, p2) * sigma, 0.0))
+        system.update(p2=p2, u2=u2, **tick(clocks, v, moved)._asdict())
+
+    def _settle(self, system: dict[str, Any], slots: list[Slot], v: Scalar) -> None:
+        """Bring the system's scalars to the kind of ``v``, and Π² to the parameters that take part."""
+        energy = system["energy"]
+        moved_here = isinstance(v, Tensor) and isinstance(energy, Tensor) and energy.device != v.device
+        if isinstance(energy, Tensor) != isinstance(v, Tensor) or moved_here:
+            for name in system.keys() - {"members"}:  # a checkpoint from another kind of device
+                system[name] = as_kind(system[name], v)
+        members = [slot.first for slot in slots]
+        if system["members"] != members:  # parameters came or went since Π² was summed
+            u2 = sum_squares([slot.momentum for slot in slots], v)
+            p2 = system["p2"] / at_least(system["u2"], TINY) * u2
+            system.update(p2=where(system["u2"] > 0, p2, u2), u2=u2, members=members)
+
+    def _bounce(
+        self, slots: list[Slot], system: dict[str, Any], clocks: Clocks, alive: Flag
+    ) -> tuple[Flag, Clocks, Scalar]:
+        """Put random vectors in the place of u where a clock rings; its squared norm is the last result."""
+        group, u2 = self.param_groups[0], system["u2"]
+        number, share = clocks.draws, None
+        if group["nu"]:
+            bounce, clocks = stir(clocks, alive)
+            share = group["nu"] * sqrt(u2)
+        else:
+            t0, t1, n_bounces = (as_kind(group[name], number) for name in ("t0", "t1", "n_bounces"))
+            bounce, clocks = ring(clocks, t0, t1, n_bounces, alive)
+            numbers = not any(isinstance(group[name], Tensor) for name in ("n_bounces", "t1"))
+            if numbers and group["n_bounces"] == 0 and group["t1"] == math.inf:
+                return bounce, clocks, u2  # even a device that nobody may ask never bounces
+        if _perhaps(bounce):
+            u2 = update.redraw(slots, self._noise, group["seed"], bounce, number, share)
+        return bounce, clocks, u2
 
     @property
     def _noise(self) -> str:
         return "cube" if self.param_groups[0]["reading"] == "released" else "normal"
 
-    def _start(self, slots: list[Slot], v: Scalar, delta_e: Scalar) -> dict[str, Scalar]:
-        """E and Π_0, eqs. (13), (14)."""
-        energy = self.law.start(v, delta_e)
+    def _start(self, slots: list[Slot], v: Scalar) -> dict[str, Any]:
+        """The system before its first step: at rest, all clocks at 0."""
+        rest = where(v < math.inf, v, 0.0) * 0.0
+        members = [slot.first for slot in slots]
+        return {"energy": rest, "p2": rest, "u2": rest, "members": members, **Clocks.start(rest)._asdict()}
+
+    def _launch(self, system: dict[str, Any], slots: list[Slot], v: Scalar, fresh: Flag) -> None:
+        """E and Π_0 of those who are ``fresh``, eqs. (13), (14); along a random vector where ∇V = 0."""
+        group, rest = self.param_groups[0], system["p2"]
+        energy = self.law.start(v, as_kind(group["delta_e"], v))
         p2 = at_least(self.law.momentum_squared(v, energy), 0.0)
-        for slot in slots:
-            slot.momentum.copy_(slot.grad).neg_()
-        if self.param_groups[0]["reading"] == "released":
+        update.downhill(slots, fresh)
+        u2 = sum_squares([slot.momentum for slot in slots], v)
+        if group["reading"] == "released":  # tensor by tensor: each of them gets the whole length
             for slot in slots:
-                norm2 = sum_squares([slot.momentum], v)
-                rescale([slot], sqrt(p2 / at_least(norm2, TINY)))
+                own = sum_squares([slot.momentum], v)
+                update.rescale([slot], where(fresh & (own > 0), sqrt(p2 / at_least(own, TINY)), 1.0))
+            p2 = u2 = sum_squares([slot.momentum for slot in slots], v)
         else:
-            norm2 = sum_squares([slot.momentum for slot in slots], v)
-            flat: Flag = norm2 == 0
-            if isinstance(flat, Tensor) or flat:
-                norm2 = redraw(slots, self._noise, self.param_groups[0]["seed"], flat, v * 0.0 - 1.0)
-            rescale(slots, sqrt(p2 / at_least(norm2, TINY)))
-        p2 = sum_squares([slot.momentum for slot in slots], v)
-        return {"energy": energy, "potential": v, "p2": p2, **Clocks.start(v)._asdict()}
+            flat = fresh & (u2 == 0)
+            if _perhaps(flat):
+                u2 = update.redraw(slots, self._noise, group["seed"], flat, rest - 1.0)
+        system.update(
+            energy=where(fresh, energy, system["energy"]),
+            p2=where(fresh, p2, system["p2"]),
+            u2=where(fresh, u2, system["u2"]),
+        )
 
 
-class BBI(ECD):
-    """Energy-conserving descent with the Born-Infeld law: :class:`ECD` with ``law=BornInfeld()``.
-
-    ``BBI(params, lr, *, delta_v=0.0, delta_e=0.0, t0=1000, t1=3000, n_bounces=1, eps1=1e-10,
-    eps2=1e-40, seed=0, replicas=None, reading="paper")``; the arguments are those of :class:`ECD`.
-    """
-
-    def __init__(self, params: ParamsT, lr: float | Tensor, **settings: Any) -> None:
-        if "law" in settings:
-            raise TypeError("BBI has the Born-Infeld law; use ECD(params, lr, law=...) for another one")
-        super().__init__(params, lr, law=BornInfeld(), **settings)
-
-
-def _as_kind(x: Scalar, like: Scalar) -> Scalar:
-    """``x`` as a float where ``like`` is one, else as a float64 tensor on its device."""
-    if not isinstance(like, Tensor):
-        return float(x)
-    if isinstance(x, Tensor):
-        return x.to(like.device, torch.float64)
-    return torch.full_like(like, x)
+def _perhaps(flag: Flag) -> bool:
+    """Whether a flag is set for anyone; True of a tensor on a device, which is not asked."""
+    if isinstance(flag, Tensor):
+        return flag.device.type != "cpu" or bool(flag.any())
+    return bool(flag)

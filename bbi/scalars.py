@@ -5,6 +5,7 @@ compiled, captured and batched; on Python floats each costs a thirtieth of the t
 that decides a step is written once, with operators and these functions.
 """
 
+import math
 from typing import Any, TypeAlias
 
 import torch
@@ -36,3 +37,17 @@ def sqrt(x: Scalar) -> Scalar:
 def at_least(x: Scalar, low: float) -> Scalar:
     """max(x, low)."""
     return x.clamp(min=low) if isinstance(x, Tensor) else max(x, low)
+
+
+def log1p(x: Scalar) -> Scalar:
+    """log(1 + x) for x > -1."""
+    return x.log1p() if isinstance(x, Tensor) else math.log1p(x)
+
+
+def as_kind(x: Scalar, like: Scalar) -> Scalar:
+    """``x`` as a float where ``like`` is one, else as a float64 tensor on its device."""
+    if not isinstance(like, Tensor):
+        return float(x)
+    if isinstance(x, Tensor):
+        return x.to(like.device, torch.float64)
+    return torch.full_like(like, x)

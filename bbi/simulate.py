@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from bbi.noise import replica_keys
+from bbi.records import Curves, Records
 
 STATUS = ("running", "budget", "converged", "stopped", "diverged")
 """Why a replica ended, by code: its steps were used up, V ≤ ε2, ``stop`` said so, or NaN/inf."""
@@ -62,21 +63,6 @@ class Rule(Protocol):
         alive: Tensor,
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """One step."""
-
-
-class Curves(NamedTuple):
-    """Recorded states, one row a point, sorted by replica and step; row 0 of a replica is its start."""
-
-    replica: Tensor
-    """int64 (N,), index into the replicas."""
-    step: Tensor
-    """int64 (N,)."""
-    value: Tensor
-    """float64 (N,), F."""
-    theta: Tensor
-    """float64 (N, n)."""
-    momentum: Tensor
-    """float64 (N, n), before the bounce of that step, if any."""
 
 
 class Run(NamedTuple):
@@ -137,7 +123,7 @@ def simulate(
         unroll = math.gcd(record_every, UNROLL)
         lanes = next((n for n in LANES if len(start) <= n), LANES[-1])
         kernel = _kernel(potential, rule, stop, names, unroll, compiled)
-        records = _Records(record_every)
+        records = Records(record_every)
         _loop(kernel, full, lanes, unroll, record_every, records)
         theta, _, value, best, taken, code = full[:6]
         return Run(
@@ -170,7 +156,12 @@ def _initial(
         given = settings.get(name, default)
         if given is None:
             raise ValueError(f"setting {name!r} must be given")
-        s[name] = torch.as_tensor(given, dtype=torch.float64, device=start.device).expand(count).contiguous()
+        column = torch.as_tensor(given, dtype=torch.float64, device=start.device)
+        if column.dim() and column.shape != (count,):
+            raise ValueError(f"{name} must be one number or {count}, got shape {tuple(column.shape)}")
+        s[name] = column.expand(count).contiguous()
+    if replicas is not None and replicas.shape != (count,):
+        raise ValueError(f"replicas must be {count} numbers, got shape {tuple(replicas.shape)}")
     numbers = torch.arange(count, device=start.device) if replicas is None else replicas.to(torch.int64)
     key = replica_keys(seed, numbers)
     value, grad = potential(start)
@@ -265,33 +256,7 @@ def _compile(advance: Callable[..., tuple[()]], state: list[Tensor]) -> Callable
         return advance
 
 
-class _Records:
-    """Snapshots of the lanes, made tidy at the end."""
-
-    def __init__(self, every: int) -> None:
-        self.every = every
-        self._rows: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-
-    def add(self, ids: Tensor, state: list[Tensor]) -> None:
-        """Note where every occupied lane is now."""
-        used = ids >= 0
-        theta, momentum, steps = state[0][:, used], state[1][:, used], state[4][used]
-        self._rows.append((ids[used], steps.to(torch.int64), theta.T, momentum.T))
-
-    def curves(self, potential: Potential) -> Curves:
-        """All snapshots by replica and step; a lane that stood still is one row."""
-        replica, step, theta, momentum = (torch.cat(column) for column in zip(*self._rows, strict=True))
-        order = torch.argsort(replica * (int(step.max()) + 1) + step, stable=True)
-        replica, step = replica[order], step[order]
-        first = torch.ones_like(replica, dtype=torch.bool)
-        first[1:] = (replica[1:] != replica[:-1]) | (step[1:] != step[:-1])
-        theta, momentum = theta[order][first], momentum[order][first]
-        return Curves(replica[first], step[first], potential(theta)[0], theta, momentum)
-
-
-def _loop(
-    kernel: _Kernel, full: list[Tensor], lanes: int, unroll: int, every: int, records: _Records
-) -> None:
+def _loop(kernel: _Kernel, full: list[Tensor], lanes: int, unroll: int, every: int, records: Records) -> None:
     """Pass all replicas of ``full`` through ``lanes`` lanes, in place."""
     count = len(full[2])
     ids = torch.full((lanes,), -1, device=full[0].device)

@@ -2,21 +2,21 @@
 
 Scalars carry the physics and tensors follow. From V, E and |Π|² come three numbers,
 
-    Π ← scale · (Π or a random vector N) - kick · ∇V,        Θ ← Θ + drift · Π,
+    Π ← α · (Π or a random vector N) - Δt H_V ∇V,        Θ ← Θ + Δt 2H_P Π,
 
 which serve one run (shape ``()``) and R replicas (shape ``(R,)``) alike. The optimizer class and
 :mod:`bbi.simulate` share what is here.
 """
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bbi import noise
-from bbi.bounces import Clocks, ring, tick
+from bbi.bounces import Clocks, ring, stir, tick
 from bbi.laws import Law
-from bbi.scalars import Flag, Scalar, at_least, both_not, sqrt, where
+from bbi.scalars import Scalar, at_least, both_not, sqrt, where
 
 EPS1 = 1e-10
 """ε1 of Algorithm 1: smallest error in |Π|² that is corrected."""
@@ -26,31 +26,31 @@ TINY = 1e-300
 """Smallest |Π|² or |N|² that is divided by."""
 
 
-class Coefficients(NamedTuple):
-    """The three numbers of one step for Δt = 1, each a float or a float64 tensor () or (R,)."""
+def restored(law: Law, v: Scalar, energy: Scalar, p2: Scalar, eps1: Scalar = EPS1) -> Scalar:
+    """The |Π|² that a step starts with: P(E, V), the energy restored (Algorithm 1).
 
-    scale: Scalar
-    kick: Scalar
-    drift: Scalar
+    The old ``p2`` stays where it is right to within ``eps1`` or where P < 0.
 
-
-def coefficients(
-    law: Law, v: Scalar, energy: Scalar, p2: Scalar, base2: Scalar, moved: Flag, eps1: Scalar = EPS1
-) -> Coefficients:
-    """The step of Algorithm 1 as three numbers, eqs. (5), (6) and the energy's restoration.
-
-    ``scale`` brings a base vector of squared norm ``base2`` (Π itself, or N where the step bounces)
-    to |Π|² = P(E, V); to its old value ``p2`` where that is right to within ``eps1`` or P < 0.
-    A base of norm 0 stays 0: the kick then points along -∇V, and the next step restores its norm.
-
-    :param v, energy, p2, base2: floats or float64 tensors () or (R,).
-    :param moved: who moves; ``kick`` and ``drift`` of the others are 0.
+    :param v, energy, p2: floats or float64 tensors () or (R,).
     """
     want = law.momentum_squared(v, energy)
-    keep = (abs(p2 - want) < eps1) | (want < 0)
-    scale = sqrt(where(keep, p2, want) / at_least(base2, TINY))
-    kick, drift = law.kick(v, energy), law.drift(v, energy)
-    return Coefficients(scale, where(moved, kick, 0.0), where(moved, drift, 0.0))
+    return where((abs(p2 - want) < eps1) | (want < 0), p2, want)
+
+
+def lower_delta_v(f: Scalar, delta_v: Scalar, times: Scalar, given: Scalar) -> dict[str, Scalar]:
+    """Lower ΔV where V = F - ΔV < 0 shows it to be too high (section 3.3).
+
+    The n-th time, n = ``times`` + 1, it goes down by 2ⁿ |V|, so that few corrections do; never below
+    the smaller of 0 and the value ``given`` at first.
+
+    :returns: ``delta_v`` and ``lowered``, how often, after it.
+    """
+    v = f - delta_v
+    floor = where(given < 0, given, 0.0 * given)
+    lower = delta_v + v * 2.0 ** (times + 1)
+    lower = where(lower < floor, floor, lower)
+    below = v < 0
+    return {"delta_v": where(below, lower, delta_v), "lowered": times + where(below, 1.0, 0.0)}
 
 
 def draw(kind: str, key: Tensor, number: Tensor, index: Tensor) -> Tensor:
@@ -63,7 +63,10 @@ class ECD:
 
     :param law: the Hamiltonian.
     :param reading: ``"paper"``, or ``"released"`` for the released code's cube noise and a bounce
-        that costs a step (PAPER section 7, rows 3 and 4).
+        that costs a step.
+    :param eps1: ε1; inf leaves the energy to the integrator.
+    :param nu: if above 0, no clocks but a partial redraw in every step but the first:
+        Π/|Π| + nu N takes the place of N, as in ECDSep.
     """
 
     settings: ClassVar[dict[str, float | None]] = {
@@ -76,8 +79,10 @@ class ECD:
     }
     """Names of the per-replica settings with their defaults; None means that it must be given."""
 
-    def __init__(self, law: Law, reading: str = "paper") -> None:
+    def __init__(self, law: Law, reading: str = "paper", eps1: float = EPS1, nu: float = 0.0) -> None:
         self.law = law
+        self.nu = nu
+        self.eps1 = eps1
         self.released = reading == "released"
         self.noise = "cube" if self.released else "normal"
 
@@ -123,14 +128,24 @@ class ECD:
         energy, clocks = scalars[0], Clocks(*scalars[1:])
         v = value - s["delta_v"]
         number = clocks.draws
-        bounce, clocks = ring(clocks, s["t0"], s["t1"], s["n_bounces"], alive)
         p2 = momentum.square().sum(0)
         index = torch.arange(len(theta), device=theta.device)[:, None]
-        base = torch.where(bounce, draw(self.noise, key, number, index), momentum)
+        fresh = draw(self.noise, key, number, index)
+        if self.nu:
+            bounce, clocks = stir(clocks, alive)
+            fresh = momentum + self.nu * p2.sqrt() * fresh
+        else:
+            bounce, clocks = ring(clocks, s["t0"], s["t1"], s["n_bounces"], alive)
+        base = torch.where(bounce, fresh, momentum)
         moved = both_not(alive, bounce) if self.released else alive
-        scale, kick, drift = coefficients(self.law, v, energy, p2, base.square().sum(0), moved)
-        momentum = where(alive, scale, 1.0) * base - s["lr"] * kick * grad
-        theta = theta + s["lr"] * drift * momentum
+        wanted = restored(self.law, v, energy, p2, self.eps1)
+        # A base of norm 0 stays 0: the kick then points along -∇V, and the next step restores |Π|.
+        scale = sqrt(wanted / at_least(base.square().sum(0), TINY))
+        kicked = scale * base - where(moved, s["lr"] * self.law.kick(v, energy), 0.0) * grad
+        momentum = torch.where(alive, kicked, momentum)
+        late = momentum.square().sum(0) if self.law.separable else p2
+        drift = s["lr"] * self.law.drift(v, energy, late)
+        theta = torch.where(moved, theta + drift * momentum, theta)
         return theta, momentum, (energy, *tick(clocks, v, moved))
 
 
@@ -164,5 +179,5 @@ class GDM:
         alive: Tensor,
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """One step for every replica that is alive; shapes as in :meth:`ECD.move`."""
-        momentum = torch.where(alive, s["momentum"], 1.0) * momentum + torch.where(alive, 1.0, 0.0) * grad
-        return theta - torch.where(alive, s["lr"], 0.0) * momentum, momentum, scalars
+        momentum = torch.where(alive, s["momentum"] * momentum + grad, momentum)
+        return torch.where(alive, theta - s["lr"] * momentum, theta), momentum, scalars

@@ -1,18 +1,23 @@
-"""The tensors' part of a step: move, sum of squares, redraw, in place and in few passes.
+"""The tensors' part of a step: kick, drift, sums of squares, redraws, in place and in few passes.
 
-On the CPU one run's coefficients are Python floats and large tensors are worked on in slices that
-stay in the cache: Π is updated, squared and used while it is there. Everywhere else coefficients
-are tensors on the device, and nothing waits for the CPU.
+Momenta are stored as Π = σ u with one length σ for all: what Algorithm 1 does to the length of Π,
+restoring the energy and bouncing, is then a matter of scalars, and u stays near norm 1, where no
+dtype overflows. A step is two passes, u ← u - (Δt H_V/σ) ∇V and Θ ← Θ + (Δt 2H_P σ) u.
+
+On the CPU one run's coefficients are Python floats, and the work goes in batches that stay in the
+cache: small tensors together, large ones in slices. Everywhere else coefficients are tensors on
+the device, and nothing waits for the CPU.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from bbi.noise import replica_keys
-from bbi.scalars import Flag, Scalar
-from bbi.step import Coefficients, draw
+from bbi.scalars import Flag, Scalar, at_least, sqrt, where
+from bbi.step import TINY, draw
 
 SLICE = 2**18
 """Elements worked on at a time: 1 MiB of float32."""
@@ -26,38 +31,64 @@ class Slot(NamedTuple):
     momentum: Tensor
     lr: float | Tensor
     """Its group's Δt."""
+    weight_decay: float
+    """Its group's w in the potential ½ w |Θ|²."""
     first: int
     """Number of its first element among all elements of a replica: its address for random numbers."""
 
 
-def _slices(*tensors: Tensor) -> list[tuple[Tensor, ...]]:
-    """Matching slices of tensors of one shape: flat and short where all are contiguous."""
-    if not all(t.is_contiguous() for t in tensors):
-        return [tensors]
-    if tensors[0].numel() <= SLICE:
-        return [tuple(t.view(-1) for t in tensors)]
-    return list(zip(*(torch.split(t.view(-1), SLICE) for t in tensors), strict=True))
+def _batches(slots: list[Slot]) -> Iterator[list[Slot]]:
+    """Tensors of one group and dtype up to SLICE elements together; larger ones cut into slices."""
+    batch: list[Slot] = []
+    size = 0
+    for slot in slots:
+        p, g, m = slot[:3]
+        length = p.numel()
+        if length > SLICE and p.is_contiguous() and g.is_contiguous() and m.is_contiguous():
+            for parts in zip(*(torch.split(t.view(-1), SLICE) for t in (p, g, m)), strict=True):
+                yield [slot._replace(param=parts[0], grad=parts[1], momentum=parts[2])]
+            continue
+        if batch:
+            last = batch[-1]
+            same = (
+                slot.lr is last.lr and slot.weight_decay == last.weight_decay and p.dtype == last.param.dtype
+            )
+            if not same or size + length > SLICE:
+                yield batch
+                batch, size = [], 0
+        batch.append(slot)
+        size += length
+    if batch:
+        yield batch
 
 
-def _dot(x: Tensor) -> float:
-    """|x|² to float32's relative error: products summed in x's dtype, over a slice at most."""
-    if x.dtype in (torch.float16, torch.bfloat16) or x.dim() != 1:
-        return float(torch.linalg.vector_norm(x, dtype=torch.float64)) ** 2
-    return float(torch.dot(x, x))
+def _norms2(tensors: list[Tensor]) -> float:
+    """Σ |x|² of a batch: summed in float64, or by the dtype's own dot for a single tensor if that is safe."""
+    if (
+        len(tensors) == 1
+        and tensors[0].dtype in (torch.float32, torch.float64)
+        and tensors[0].is_contiguous()
+    ):
+        flat = tensors[0].view(-1)
+        total = sum(float(torch.dot(part, part)) for part in torch.split(flat, SLICE))
+        if 1e-30 < total < 1e30:  # far from float32's limits
+            return total
+    norms = torch._foreach_norm(tensors, 2, torch.float64)
+    return float(torch.stack(norms).square().sum())
 
 
-def _per_replica(scalar: Scalar, like: Tensor) -> Scalar:
-    """Shape a coefficient (R,) to multiply a tensor (R, …), in its dtype; others pass."""
-    if not isinstance(scalar, Tensor):
+def fit(scalar: Scalar, like: Tensor, dtype: torch.dtype | None = None) -> Scalar:
+    """Shape a coefficient (R,) to multiply a tensor (R, …), in its dtype; numbers and () pass."""
+    if not isinstance(scalar, Tensor) or scalar.dim() == 0:
         return scalar
-    scalar = scalar.to(like.dtype)
-    return scalar.reshape(-1, *[1] * (like.dim() - 1)) if scalar.dim() else scalar
+    return scalar.to(dtype or like.dtype).reshape(-1, *[1] * (like.dim() - 1))
 
 
 def sum_squares(tensors: list[Tensor], like: Scalar) -> Scalar:
     """Σ x² over all tensors: a float, or float64 () or (R,) like ``like``."""
     if not isinstance(like, Tensor):
-        return sum((_dot(part[0]) for x in tensors for part in _slices(x)), 0.0)
+        small = [x for x in tensors if x.numel() <= SLICE]
+        return sum((_norms2([x]) for x in tensors if x.numel() > SLICE), _norms2(small) if small else 0.0)
     total = torch.zeros_like(like)
     for x in tensors:
         rows = x.reshape(len(x), -1) if like.dim() else x.reshape(1, -1)
@@ -66,59 +97,119 @@ def sum_squares(tensors: list[Tensor], like: Scalar) -> Scalar:
     return total
 
 
-def move(slots: list[Slot], c: Coefficients) -> Scalar:
-    """Π ← scale Π - Δt kick ∇F and Θ ← Θ + Δt drift Π, in place.
-
-    :returns: the new |Π|², of the kind of the coefficients.
-    """
-    if not isinstance(c.scale, Tensor):
-        return _move_slices(slots, c)
+def weight_energy(slots: list[Slot], like: Scalar) -> Scalar:
+    """½ Σ w |Θ|² over the parameters whose group has a weight decay."""
+    total = 0.0 * like
     for slot in slots:
-        p, g, m = slot.param, slot.grad, slot.momentum
-        m.mul_(_per_replica(c.scale, m)).addcmul_(g.to(m.dtype), _per_replica(-slot.lr * c.kick, m))
-        p.addcmul_(m, _per_replica(slot.lr * c.drift, p))
-    return sum_squares([slot.momentum for slot in slots], c.scale)
-
-
-def _move_slices(slots: list[Slot], c: Coefficients) -> float:
-    total = 0.0
-    for slot in slots:
-        lr = float(slot.lr)
-        kick, drift = -lr * c.kick, lr * c.drift
-        for p, g, m in _slices(slot.param, slot.grad, slot.momentum):
-            if c.scale != 1.0:
-                m.mul_(c.scale)
-            m.add_(g, alpha=kick)
-            p.add_(m, alpha=drift)
-            total += _dot(m)
+        if slot.weight_decay:
+            total = total + 0.5 * slot.weight_decay * sum_squares([slot.param], like)
     return total
 
 
+def split(length2: Scalar, u2: Scalar) -> tuple[Scalar, Scalar]:
+    """Π of squared length ``length2`` along u of squared norm ``u2`` as Π = σ (factor u).
+
+    :returns: factor and σ > 0. Tensors are normalised in each step, since nobody may look; a run
+        on the CPU leaves u alone (factor 1) while its norm is near 1. Π = 0 is u = 0 with σ = 1.
+    """
+    some = (length2 > 0) & (u2 > 0)
+    if not isinstance(u2, Tensor):
+        if not some:
+            return 0.0, 1.0
+        factor = 1.0 if 1e-8 < u2 < 1e8 else u2**-0.5
+        return factor, float(length2 / u2) ** 0.5 / factor
+    return where(some, at_least(u2, TINY).rsqrt(), 0.0), where(some, sqrt(length2), 1.0)
+
+
+def kick(slots: list[Slot], factor: Scalar, kick: Scalar, drift: Scalar | None, moved: Flag) -> Scalar:
+    """u ← factor u - Δt kick (∇F + w Θ), and Θ ← Θ + Δt drift u unless ``drift`` is None, in place.
+
+    :param moved: whose gradients count; those of the others may be NaN.
+    :returns: the new |u|², of the kind of the coefficients.
+    """
+    if not isinstance(factor, Tensor):
+        return _kick_batches(slots, factor, kick, drift)
+    for p, g, u, lr, decay, _ in slots:
+        force = torch.where(fit(moved, u, torch.bool), g.to(u.dtype), 0.0)
+        u.mul_(fit(factor, u)).addcmul_(force, fit(-lr * kick, u))
+        if decay:
+            u.addcmul_(p, fit(-lr * decay * kick, u))
+        if drift is not None:
+            p.addcmul_(u, fit(lr * drift, p))
+    return sum_squares([slot.momentum for slot in slots], factor)
+
+
+def _kick_batches(slots: list[Slot], factor: float, kick: float, drift: float | None) -> float:
+    total = 0.0
+    for batch in _batches(slots):
+        params, grads, momenta, lrs, decays, _ = map(list, zip(*batch, strict=True))
+        lr, decay = float(lrs[0]), decays[0]
+        if factor != 1.0:
+            torch._foreach_mul_(momenta, factor)
+        if kick:
+            torch._foreach_add_(momenta, grads, alpha=-lr * kick)
+            if decay:
+                torch._foreach_add_(momenta, params, alpha=-lr * kick * decay)
+        if drift:
+            torch._foreach_add_(params, momenta, alpha=lr * drift)
+        total += _norms2(momenta)
+    return total
+
+
+def drift(slots: list[Slot], drift: Scalar) -> None:
+    """Θ ← Θ + Δt drift u in place."""
+    for p, _, u, lr, _, _ in slots:
+        step = fit(lr * drift, p)
+        if isinstance(step, Tensor):
+            p.addcmul_(u, step)
+        else:
+            p.add_(u, alpha=step)
+
+
+def downhill(slots: list[Slot], who: Flag) -> None:
+    """u ← -(∇F + w Θ) where ``who``, in place."""
+    for p, g, u, _, decay, _ in slots:
+        slope = -(g.to(u.dtype) + decay * p) if decay else -g.to(u.dtype)
+        u.copy_(torch.where(fit(who, u, torch.bool), slope, u) if isinstance(who, Tensor) else slope)
+
+
 def rescale(slots: list[Slot], factor: Scalar) -> None:
-    """Π ← factor · Π in place."""
+    """u ← factor u in place."""
     for slot in slots:
-        slot.momentum.mul_(_per_replica(factor, slot.momentum))
+        slot.momentum.mul_(fit(factor, slot.momentum))
 
 
-def redraw(slots: list[Slot], kind: str, seed: int, bounce: Flag, number: Scalar) -> Scalar:
-    """Replace Π by random vectors where ``bounce``, in place; their length is for the caller to set.
+def redraw(
+    slots: list[Slot], kind: str, seed: int, bounce: Flag, number: Scalar, stir: Scalar | None = None
+) -> Scalar:
+    """Replace u by random vectors N where ``bounce``, in place.
 
     :param kind: ``"normal"`` or ``"cube"``.
     :param number: number of the draw.
+    :param stir: if given, u + stir · N takes the place of N: a partial redraw.
     :returns: the squared norm of what is there now.
     """
     device = slots[0].momentum.device
     replicas = number.numel() if isinstance(number, Tensor) else 1
     keys = replica_keys(seed, torch.arange(replicas, device=device))[:, None]
-    draws = torch.as_tensor(number, dtype=torch.float64, device=device).reshape(-1, 1)
-    mask = torch.as_tensor(bounce, device=device).reshape(-1, 1)
+    draws = _column(number, device)
+    mask, share = _column(bounce, device).bool(), None if stir is None else _column(stir, device)
     for slot in slots:
         rows = slot.momentum.reshape(replicas, -1)
-        length = rows.shape[1]
-        for start in range(0, length, SLICE):
+        for start in range(0, rows.shape[1], SLICE):
             part = rows[:, start : start + SLICE]
             index = torch.arange(part.shape[1], device=device) + (slot.first + start)
-            part.copy_(torch.where(mask, draw(kind, keys, draws, index).to(part.dtype), part))
+            fresh = draw(kind, keys, draws, index)
+            if share is not None:
+                fresh = part + share * fresh
+            part.copy_(torch.where(mask, fresh.to(part.dtype), part))
         if rows.data_ptr() != slot.momentum.data_ptr():  # reshape had to copy: no contiguous layout
             slot.momentum.copy_(rows.reshape(slot.momentum.shape))
     return sum_squares([slot.momentum for slot in slots], number)
+
+
+def _column(x: Scalar | Flag, device: torch.device) -> Tensor:
+    """A scalar as a float64 column (R, 1) or (1, 1), without asking a device."""
+    if isinstance(x, Tensor):
+        return x.to(torch.float64).reshape(-1, 1)
+    return torch.full((1, 1), float(x), dtype=torch.float64, device=device)

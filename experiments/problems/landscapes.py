@@ -56,7 +56,7 @@ class Zakharov:
 
 @dataclass(frozen=True)
 class TwoBasins:
-    """Eq. (17): two Gaussian wells in the plane, the second shallower by ε, and a confining wall.
+    """Eq. (17): two Gaussian wells in the plane, of nearly equal depth, and a confining wall.
 
     F = 1 - exp(-a1 |Θ-c1|²) - (1-ε) exp(-a2 |Θ-c2|²) + w |Θ-c1|² |Θ-c2|².
     Hessian eigenvalues at the minima, far apart as they are: 2 a_I + 2 w |c1-c2|² (0.864, 1.664).

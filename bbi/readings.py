@@ -1,0 +1,70 @@
+"""Where a run is, for reading: energy, potential, momenta, bounces."""
+
+import math
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from bbi import update
+from bbi.step import TINY
+
+SYSTEM = "system"
+"""Key of ``optimizer.state`` for what belongs to all parameters at once. Unlike entries of a
+parameter, ``load_state_dict`` leaves its float64 scalars alone, and deepcopy and pickle keep it."""
+
+
+class Readings(torch.optim.Optimizer):
+    """The system behind an optimizer of the family. Reading a number off a GPU tensor waits for the GPU."""
+
+    @property
+    def energy(self) -> Tensor:
+        """Conserved energy E, float64 () or (R,); NaN before the first step."""
+        return self._read("energy")
+
+    @property
+    def potential(self) -> Tensor:
+        """V = F - ΔV at the last loss, float64 () or (R,); NaN before the first step."""
+        return self._read("potential")
+
+    @property
+    def delta_v(self) -> Tensor:
+        """ΔV as it is now, float64 () or (R,); NaN before the first step."""
+        return self._read("delta_v")
+
+    @property
+    def momentum_norm(self) -> Tensor:
+        """|Π| after the last step, float64 () or (R,); NaN before the first step."""
+        return self._read("p2").sqrt()
+
+    def momentum(self, p: Tensor) -> Tensor:
+        """Π of a parameter, of its shape and dtype; its ``momentum_buffer`` has Π up to a common factor.
+
+        :raises KeyError: if it never took part in a step.
+        """
+        length: Tensor = update.fit(self.momentum_norm / self._read("u2").clamp(min=TINY).sqrt(), p)
+        direction: Tensor = self.state[p]["momentum_buffer"]
+        return length * direction
+
+    @property
+    def bounces(self) -> Tensor:
+        """Bounces of both clocks so far, float64 () or (R,)."""
+        return self._read("draws").nan_to_num(0.0)
+
+    @property
+    def stopped(self) -> Tensor:
+        """Whether the last loss had V ≤ ε2, bool () or (R,)."""
+        eps2: float = self.param_groups[0]["eps2"]
+        return self._read("potential") <= eps2
+
+    @property
+    def _system(self) -> dict[str, Any]:
+        """The state of the whole system; torch types ``state`` as keyed by parameters, but takes any key."""
+        shared = cast(dict[Any, Any], self.state)
+        system: dict[str, Any] = shared.setdefault(SYSTEM, {})
+        return system
+
+    def _read(self, name: str) -> Tensor:
+        replicas = self.param_groups[0]["replicas"]
+        unknown = torch.full(() if replicas is None else (replicas,), math.nan, dtype=torch.float64)
+        return torch.as_tensor(self._system.get(name, unknown), dtype=torch.float64)

@@ -1,0 +1,46 @@
+"""Curves of an ensemble: snapshots of its lanes, made tidy."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Curves(NamedTuple):
+    """Recorded states, one row a point, sorted by replica and step; row 0 of a replica is its start."""
+
+    replica: Tensor
+    """int64 (N,), index into the replicas."""
+    step: Tensor
+    """int64 (N,)."""
+    value: Tensor
+    """float64 (N,), F."""
+    theta: Tensor
+    """float64 (N, n)."""
+    momentum: Tensor
+    """float64 (N, n), before the bounce of that step, if any."""
+
+
+class Records:
+    """Snapshots of the lanes, made tidy at the end."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self._rows: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+
+    def add(self, ids: Tensor, state: list[Tensor]) -> None:
+        """Note where every occupied lane is now."""
+        used = ids >= 0
+        theta, momentum, steps = state[0][:, used], state[1][:, used], state[4][used]
+        self._rows.append((ids[used], steps.to(torch.int64), theta.T, momentum.T))
+
+    def curves(self, potential: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Curves:
+        """All snapshots by replica and step; a lane that stood still is one row."""
+        replica, step, theta, momentum = (torch.cat(column) for column in zip(*self._rows, strict=True))
+        order = torch.argsort(replica * (int(step.max()) + 1) + step, stable=True)
+        replica, step = replica[order], step[order]
+        first = torch.ones_like(replica, dtype=torch.bool)
+        first[1:] = (replica[1:] != replica[:-1]) | (step[1:] != step[:-1])
+        theta, momentum = theta[order][first], momentum[order][first]
+        return Curves(replica[first], step[first], potential(theta)[0], theta, momentum)

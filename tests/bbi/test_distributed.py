@@ -1,0 +1,56 @@
+"""Two processes over gloo: every rank takes the same step, that of one process on the whole batch."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch.nn.parallel import DistributedDataParallel
+
+from bbi import BBI
+
+STEPS = 40
+
+
+def model() -> torch.nn.Module:
+    torch.manual_seed(1)
+    layers = [torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)]
+    return torch.nn.Sequential(*layers).to(torch.float64)
+
+
+def data() -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.randn(32, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    return x, x.prod(1, keepdim=True)
+
+
+def train(net: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> list[torch.Tensor]:
+    # Bounces at steps 10, 20 and 30: ranks that drew different directions would part there.
+    optimizer = BBI(net.parameters(), 0.02, delta_e=0.5, t0=10, n_bounces=3, t1=15, seed=3)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss = (net(x) - y).square().mean()
+        loss.backward()
+        optimizer.step(loss=loss)
+    assert optimizer.bounces >= 3
+    return [p.detach().clone() for p in net.parameters()]
+
+
+def rank(number: int, folder: str) -> None:
+    store = dist.FileStore(os.path.join(folder, "store"), 2)
+    dist.init_process_group("gloo", store=store, rank=number, world_size=2)
+    x, y = data()
+    half = slice(16 * number, 16 * (number + 1))
+    found = train(DistributedDataParallel(model()), x[half], y[half])
+    torch.save(found, os.path.join(folder, f"{number}.pt"))
+    dist.destroy_process_group()
+
+
+@pytest.mark.skipif(not dist.is_gloo_available(), reason="torch was built without gloo")
+def test_two_ranks_agree_with_each_other_and_with_one_process(tmp_path: Path) -> None:
+    mp.spawn(rank, (str(tmp_path),), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{number}.pt", weights_only=True) for number in (0, 1))
+    for a, b, alone in zip(first, second, train(model(), *data()), strict=True):
+        assert torch.equal(a, b)
+        torch.testing.assert_close(a, alone, rtol=1e-9, atol=1e-11)

@@ -1,0 +1,26 @@
+"""Settings of all tests: one thread, repeatable examples, and where the recorded trajectories lie."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def golden() -> Callable[[str], pd.DataFrame]:
+    """Reader of the released code's trajectories: by file stem, indexed by step, columns loss, x1 … xn."""
+    data = os.environ.get("BBI_DATA")
+    if not data:
+        pytest.skip("BBI_DATA is not set: the recorded trajectories lie in the folder golden beside it")
+    folder = Path(data).resolve().parent / "golden"
+    if not folder.is_dir():
+        pytest.skip(f"no recorded trajectories: there is no folder {folder}")
+    return lambda stem: pd.read_csv(folder / f"{stem}.csv", index_col="step")

@@ -1,0 +1,37 @@
+"""The examples in the documents run as they stand."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def blocks(file: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("file", ["docs/optimizer.md", "README.md"])
+def test_the_example_runs_and_the_loss_falls(file: str) -> None:
+    examples = blocks(file)
+    assert examples
+    for code in examples:
+        torch.manual_seed(0)
+        names: dict[str, object] = {}
+        exec(compile(code, file, "exec"), names)
+        start = torch.nn.functional.mse_loss(torch.zeros_like(names["y"]), names["y"])  # type: ignore[arg-type]
+        assert names["loss"] < 0.7 * start  # type: ignore[operator]
+
+
+def test_every_setting_of_the_guide_exists() -> None:
+    from bbi import BBI
+
+    table = re.findall(
+        r"^\| (`.*?) \|", (ROOT / "docs/optimizer.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    named = {name for row in table for name in re.findall(r"`(\w+)`", row)}
+    optimizer = BBI([torch.nn.Parameter(torch.zeros(1))], 0.1)
+    assert named
+    assert named <= set(optimizer.defaults)
