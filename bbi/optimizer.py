@@ -208,9 +208,10 @@ class ECD(Readings):
         bounce, clocks, u2 = self._bounce(slots, system, clocks, alive)
         moved = both_not(alive, bounce) if group["reading"] == "released" else alive
         energy, p2 = system["energy"], system["p2"]
-        factor, sigma = update.split(restored(self.law, v, energy, p2, group["eps1"]), u2)
-        kick = where(moved, self.law.kick(v, energy) / sigma, 0.0)
-        drift = where(moved, self.law.drift(v, energy, p2) * sigma, 0.0)
+        kick, drift = self.law.kick(v, energy), self.law.drift(v, energy, p2)
+        pull = kick * max(float(slot.lr) for slot in slots) if host and moved else 0.0
+        factor, sigma = update.split(restored(self.law, v, energy, p2, group["eps1"]), u2, pull)
+        kick, drift = where(moved, kick / sigma, 0.0), where(moved, drift * sigma, 0.0)
         late = self.law.separable
         u2 = update.kick(slots, where(alive, factor, 1.0), kick, None if late else drift, moved)
         p2 = where(alive, sigma * sigma * u2, p2)

@@ -38,13 +38,13 @@ class Readings(torch.optim.Optimizer):
         return self._read("p2").sqrt()
 
     def momentum(self, p: Tensor) -> Tensor:
-        """Π of a parameter, of its shape and dtype; its ``momentum_buffer`` has Π up to a common factor.
+        """Π of a parameter, of its shape and dtype; its ``momentum_buffer`` has -Π up to a common factor.
 
         :raises KeyError: if it never took part in a step.
         """
         length: Tensor = update.fit(self.momentum_norm / self._read("u2").clamp(min=TINY).sqrt(), p)
         direction: Tensor = self.state[p]["momentum_buffer"]
-        return length * direction
+        return -length * direction
 
     @property
     def bounces(self) -> Tensor:

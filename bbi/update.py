@@ -1,12 +1,16 @@
 """The tensors' part of a step: kick, drift, sums of squares, redraws, in place and in few passes.
 
-Momenta are stored as Π = σ u with one length σ for all: what Algorithm 1 does to the length of Π,
-restoring the energy and bouncing, is then a matter of scalars, and u stays near norm 1, where no
-dtype overflows. A step is two passes, u ← u - (Δt H_V/σ) ∇V and Θ ← Θ + (Δt 2H_P σ) u.
+Momenta are stored as Π = -σ u with one length σ for all: what Algorithm 1 does to the length of Π,
+restoring the energy and bouncing, is then a matter of scalars. A step is
 
-On the CPU one run's coefficients are Python floats, and the work goes in batches that stay in the
-cache: small tensors together, large ones in slices. Everywhere else coefficients are tensors on
-the device, and nothing waits for the CPU.
+    u ← factor u + (Δt H_V/σ) ∇V,        Θ ← Θ - (Δt 2H_P σ) u,
+
+which is that of SGD with momentum, by a factor and a step size that change from step to step.
+
+On the CPU one run's coefficients are Python floats, σ is chosen so that ∇V enters as it is, and
+torch's own fused kernel of SGD does both passes at once, in batches that stay in the cache while
+|u|² is summed: small tensors together, large ones in slices. Everywhere else coefficients are
+tensors on the device, u is kept at norm 1, and nothing waits for the CPU.
 """
 
 from collections.abc import Iterator
@@ -19,8 +23,10 @@ from bbi.noise import replica_keys
 from bbi.scalars import Flag, Scalar, at_least, sqrt, where
 from bbi.step import TINY, draw
 
-SLICE = 2**18
-"""Elements worked on at a time: 1 MiB of float32."""
+SLICE = 2**19
+"""Elements worked on at a time: 2 MiB of float32."""
+SMALL = 2**14
+"""Largest tensor whose norm is taken together with those of others."""
 
 
 class Slot(NamedTuple):
@@ -63,18 +69,20 @@ def _batches(slots: list[Slot]) -> Iterator[list[Slot]]:
 
 
 def _norms2(tensors: list[Tensor]) -> float:
-    """Σ |x|² of a batch: summed in float64, or by the dtype's own dot for a single tensor if that is safe."""
-    if (
-        len(tensors) == 1
-        and tensors[0].dtype in (torch.float32, torch.float64)
-        and tensors[0].is_contiguous()
-    ):
-        flat = tensors[0].view(-1)
-        total = sum(float(torch.dot(part, part)) for part in torch.split(flat, SLICE))
-        if 1e-30 < total < 1e30:  # far from float32's limits
-            return total
-    norms = torch._foreach_norm(tensors, 2, torch.float64)
-    return float(torch.stack(norms).square().sum())
+    """Σ |x|² over tensors of one dtype, to that dtype's relative error; half precision as float64."""
+    total, small = 0.0, []
+    for x in tensors:
+        if x.numel() <= SMALL or not x.is_contiguous() or x.dtype not in (torch.float32, torch.float64):
+            small.append(x)
+        else:
+            total += sum(float(torch.dot(part, part)) for part in torch.split(x.view(-1), SLICE))
+    if small:
+        wide = small[0].dtype in (torch.float32, torch.float64)
+        norms = torch._foreach_norm(small, 2, None if wide else torch.float64)
+        total += float(torch.stack(norms).double().square().sum())
+    if 1e-30 < total < 1e30:  # squares are far from float32's limits
+        return total
+    return sum(float(torch.linalg.vector_norm(x, dtype=torch.float64)) ** 2 for x in tensors)
 
 
 def fit(scalar: Scalar, like: Tensor, dtype: torch.dtype | None = None) -> Scalar:
@@ -87,8 +95,8 @@ def fit(scalar: Scalar, like: Tensor, dtype: torch.dtype | None = None) -> Scala
 def sum_squares(tensors: list[Tensor], like: Scalar) -> Scalar:
     """Σ x² over all tensors: a float, or float64 () or (R,) like ``like``."""
     if not isinstance(like, Tensor):
-        small = [x for x in tensors if x.numel() <= SLICE]
-        return sum((_norms2([x]) for x in tensors if x.numel() > SLICE), _norms2(small) if small else 0.0)
+        kinds = {x.dtype for x in tensors}
+        return sum(_norms2([x for x in tensors if x.dtype == kind]) for kind in kinds)
     total = torch.zeros_like(like)
     for x in tensors:
         rows = x.reshape(len(x), -1) if like.dim() else x.reshape(1, -1)
@@ -106,60 +114,75 @@ def weight_energy(slots: list[Slot], like: Scalar) -> Scalar:
     return total
 
 
-def split(length2: Scalar, u2: Scalar) -> tuple[Scalar, Scalar]:
-    """Π of squared length ``length2`` along u of squared norm ``u2`` as Π = σ (factor u).
+def split(length2: Scalar, u2: Scalar, pull: Scalar) -> tuple[Scalar, Scalar]:
+    """Π of squared length ``length2`` along -u, of squared norm ``u2``, as -σ (factor u).
 
-    :returns: factor and σ > 0. Tensors are normalised in each step, since nobody may look; a run
-        on the CPU leaves u alone (factor 1) while its norm is near 1. Π = 0 is u = 0 with σ = 1.
+    Tensors are normalised in each step, since nobody may look. A run on the CPU takes σ = ``pull``,
+    the largest Δt H_V of a group, where that is above 0, so that ∇V need not be scaled.
+    Π = 0 is factor 0.
+
+    :returns: factor and σ > 0.
     """
     some = (length2 > 0) & (u2 > 0)
-    if not isinstance(u2, Tensor):
-        if not some:
-            return 0.0, 1.0
-        factor = 1.0 if 1e-8 < u2 < 1e8 else u2**-0.5
-        return factor, float(length2 / u2) ** 0.5 / factor
-    return where(some, at_least(u2, TINY).rsqrt(), 0.0), where(some, sqrt(length2), 1.0)
+    if isinstance(u2, Tensor):
+        return where(some, at_least(u2, TINY).rsqrt(), 0.0), where(some, sqrt(length2), 1.0)
+    sigma = pull if pull > 0 else 1.0
+    return (float(length2 / u2) ** 0.5 / sigma if some else 0.0), sigma
 
 
 def kick(slots: list[Slot], factor: Scalar, kick: Scalar, drift: Scalar | None, moved: Flag) -> Scalar:
-    """u ← factor u - Δt kick (∇F + w Θ), and Θ ← Θ + Δt drift u unless ``drift`` is None, in place.
+    """u ← factor u + Δt kick (∇F + w Θ), and Θ ← Θ - Δt drift u unless ``drift`` is None, in place.
 
     :param moved: whose gradients count; those of the others may be NaN.
     :returns: the new |u|², of the kind of the coefficients.
     """
     if not isinstance(factor, Tensor):
-        return _kick_batches(slots, factor, kick, drift)
+        return sum(_kick_batch(batch, factor, kick, drift) for batch in _batches(slots))
     for p, g, u, lr, decay, _ in slots:
         force = torch.where(fit(moved, u, torch.bool), g.to(u.dtype), 0.0)
-        u.mul_(fit(factor, u)).addcmul_(force, fit(-lr * kick, u))
+        u.mul_(fit(factor, u)).addcmul_(force, fit(lr * kick, u))
         if decay:
-            u.addcmul_(p, fit(-lr * decay * kick, u))
+            u.addcmul_(p, fit(lr * decay * kick, u))
         if drift is not None:
-            p.addcmul_(u, fit(lr * drift, p))
+            p.addcmul_(u, fit(-lr * drift, p))
     return sum_squares([slot.momentum for slot in slots], factor)
 
 
-def _kick_batches(slots: list[Slot], factor: float, kick: float, drift: float | None) -> float:
-    total = 0.0
-    for batch in _batches(slots):
-        params, grads, momenta, lrs, decays, _ = map(list, zip(*batch, strict=True))
-        lr, decay = float(lrs[0]), decays[0]
-        if factor != 1.0:
-            torch._foreach_mul_(momenta, factor)
-        if kick:
-            torch._foreach_add_(momenta, grads, alpha=-lr * kick)
-            if decay:
-                torch._foreach_add_(momenta, params, alpha=-lr * kick * decay)
-        if drift:
-            torch._foreach_add_(params, momenta, alpha=lr * drift)
-        total += _norms2(momenta)
-    return total
+def _kick_batch(batch: list[Slot], factor: float, kick: float, drift: float | None) -> float:
+    params, grads, us, lrs, decays, _ = map(list, zip(*batch, strict=True))
+    lr, decay = float(lrs[0]), decays[0]
+    pull, push = lr * kick, lr * (drift or 0.0)
+    plain = all(t.is_contiguous() and t.dtype == params[0].dtype for ts in (params, grads, us) for t in ts)
+    # The kernel takes 1 - pull, so pull must be of order 1; and factor 0 means no buffer to it.
+    if plain and factor and push and 1e-6 < pull < 1e6:
+        torch._fused_sgd_(
+            params,
+            grads,
+            us,
+            weight_decay=decay,
+            momentum=factor,
+            lr=push,
+            dampening=1.0 - pull,
+            nesterov=False,
+            maximize=False,
+            is_first_step=False,
+        )
+        return _norms2(us)
+    if factor != 1.0:
+        torch._foreach_mul_(us, factor)
+    if pull:
+        torch._foreach_add_(us, grads, alpha=pull)
+        if decay:
+            torch._foreach_add_(us, params, alpha=pull * decay)
+    if push:
+        torch._foreach_add_(params, us, alpha=-push)
+    return _norms2(us)
 
 
 def drift(slots: list[Slot], drift: Scalar) -> None:
-    """Θ ← Θ + Δt drift u in place."""
+    """Θ ← Θ - Δt drift u in place."""
     for p, _, u, lr, _, _ in slots:
-        step = fit(lr * drift, p)
+        step = fit(-lr * drift, p)
         if isinstance(step, Tensor):
             p.addcmul_(u, step)
         else:
@@ -167,9 +190,9 @@ def drift(slots: list[Slot], drift: Scalar) -> None:
 
 
 def downhill(slots: list[Slot], who: Flag) -> None:
-    """u ← -(∇F + w Θ) where ``who``, in place."""
+    """u ← ∇F + w Θ, and so Π along -∇V, where ``who``, in place."""
     for p, g, u, _, decay, _ in slots:
-        slope = -(g.to(u.dtype) + decay * p) if decay else -g.to(u.dtype)
+        slope = g.to(u.dtype) + decay * p if decay else g.to(u.dtype)
         u.copy_(torch.where(fit(who, u, torch.bool), slope, u) if isinstance(who, Tensor) else slope)
 
 
@@ -182,11 +205,11 @@ def rescale(slots: list[Slot], factor: Scalar) -> None:
 def redraw(
     slots: list[Slot], kind: str, seed: int, bounce: Flag, number: Scalar, stir: Scalar | None = None
 ) -> Scalar:
-    """Replace u by random vectors N where ``bounce``, in place.
+    """Replace Π by random vectors N, and so u by -N, where ``bounce``, in place.
 
     :param kind: ``"normal"`` or ``"cube"``.
     :param number: number of the draw.
-    :param stir: if given, u + stir · N takes the place of N: a partial redraw.
+    :param stir: if given, u - stir N takes the place of -N: a partial redraw.
     :returns: the squared norm of what is there now.
     """
     device = slots[0].momentum.device
@@ -199,7 +222,7 @@ def redraw(
         for start in range(0, rows.shape[1], SLICE):
             part = rows[:, start : start + SLICE]
             index = torch.arange(part.shape[1], device=device) + (slot.first + start)
-            fresh = draw(kind, keys, draws, index)
+            fresh = -draw(kind, keys, draws, index)
             if share is not None:
                 fresh = part + share * fresh
             part.copy_(torch.where(mask, fresh.to(part.dtype), part))
