@@ -117,6 +117,13 @@ class ECD(Readings):
         """Torch's keeps the groups and the state; the law is ours to add."""
         return {**super().__getstate__(), "law": self.law}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A state from before a setting existed takes its default."""
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name in self.defaults.keys() - {"differentiable"}:  # torch's own, for all or none
+                group.setdefault(name, self.defaults[name])
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, at any time: they join at rest, so that E and Π² stay what they are.
 
