@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -32,14 +33,15 @@ def settings(given: dict[str, Any]) -> None:
     :raises TypeError: for something that is no number.
     """
     replicas = given.get("replicas")
-    if replicas is not None and (not isinstance(replicas, int) or replicas < 1):
+    if replicas is not None and (not isinstance(replicas, Integral) or replicas < 1):
         raise ValueError(f"Invalid replicas: {replicas!r} (a whole number ≥ 1, or None for one run)")
     for name, low in _LOWEST.items():
         if name in given:
-            _number(name, given[name], low, replicas if name in PER_REPLICA else None)
+            several = int(replicas) if replicas is not None and name in PER_REPLICA else None
+            _number(name, given[name], low, several)
     if given.get("reading", "paper") not in _READINGS:
         raise ValueError(f"Invalid reading: {given['reading']!r} (one of {_READINGS})")
-    if "seed" in given and not isinstance(given["seed"], int):
+    if "seed" in given and not isinstance(given["seed"], Integral):
         raise TypeError(f"Invalid seed: {given['seed']!r} (a whole number)")
 
 
@@ -53,7 +55,7 @@ def _number(name: str, value: Any, low: float, replicas: int | None) -> None:
             raise ValueError(f"Tensor {name} must be 1-element or ({replicas},), got {tuple(value.shape)}")
         # A look at a tensor on a GPU would wait for it; a number there is taken on trust.
         values = value.detach().reshape(-1).tolist() if value.device.type == "cpu" else []
-    elif isinstance(value, (int, float)):
+    elif isinstance(value, Real):
         values = [float(value)]
     else:
         raise TypeError(f"Invalid {name}: {value!r} (a number or a tensor)")
@@ -96,6 +98,15 @@ def parameter(p: Tensor, replicas: int | None) -> None:
         raise ValueError(
             f"with replicas={replicas} a parameter has shape ({replicas}, ...), got {tuple(p.shape)}"
         )
+
+
+def together(p: Tensor, other: Tensor) -> None:
+    """Check that two parameters of one system are on one device.
+
+    :raises ValueError: naming both devices.
+    """
+    if p.device != other.device:
+        raise ValueError(f"all parameters must be on one device, got {other.device} and {p.device}")
 
 
 def loss(value: Any, replicas: int | None) -> Tensor:

@@ -13,12 +13,12 @@ from bbi.optimizer import ECD
 class BBI(ECD):
     """Energy-conserving descent with the Born-Infeld law: :class:`ECD` with ``law=BornInfeld()``.
 
-    ``BBI(params, lr, *, weight_decay=0.0, delta_v=0.0, delta_e=0.0, t0=1000, t1=3000, n_bounces=1,
+    ``BBI(params, lr=1e-2, *, weight_decay=0.0, delta_v=0.0, delta_e=0.0, t0=1000, t1=3000, n_bounces=1,
     tune_delta_v=False, nu=0.0, eps1=1e-10, eps2=1e-40, seed=0, replicas=None, reading="paper")``; the
     arguments are those of :class:`ECD`.
     """
 
-    def __init__(self, params: ParamsT, lr: float | Tensor, **settings: Any) -> None:
+    def __init__(self, params: ParamsT, lr: float | Tensor = 1e-2, **settings: Any) -> None:
         if "law" in settings:
             raise TypeError("BBI has the Born-Infeld law; use ECD(params, lr, law=...) for another one")
         super().__init__(params, lr, law=BornInfeld(), **settings)
@@ -45,7 +45,7 @@ class ECDSep(ECD):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor,
+        lr: float | Tensor = 1e-2,
         *,
         eta: float = 1.0,
         nu: float = 1e-5,

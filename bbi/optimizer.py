@@ -1,6 +1,7 @@
 """ECD as a ``torch.optim.Optimizer``: Algorithm 1 for any law of the family."""
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from bbi.bounces import Clocks, ring, stir, tick
 from bbi.laws import Law
 from bbi.ranks import average
 from bbi.readings import Readings
-from bbi.scalars import Flag, Scalar, as_kind, at_least, both_not, sqrt, where
+from bbi.scalars import Flag, Scalar, as_kind, at_least, both_not, perhaps, sqrt, where
 from bbi.step import EPS1, EPS2, TINY, lower_delta_v, restored
 from bbi.update import Slot, sum_squares
 
@@ -66,8 +67,7 @@ class ECD(Readings):
         Gradients are those of the summed loss.
     :param reading: ``"paper"``, or ``"released"`` for the released code's behaviour: initial momentum
         normalised tensor by tensor, random vectors uniform in a cube, a bounce that uses up a step.
-    :raises ValueError: for a value out of range, naming it; in the first step of one run on the CPU for
-        a loss below ``delta_v``.
+    :raises ValueError: for a value out of range, naming it.
     :raises TypeError: for parameters that are no floating-point tensors.
 
     Source: https://arxiv.org/abs/2201.11137, section 3.3.
@@ -76,7 +76,7 @@ class ECD(Readings):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor,
+        lr: float | Tensor = 1e-2,
         *,
         law: Law,
         weight_decay: float = 0.0,
@@ -163,7 +163,8 @@ class ECD(Readings):
 
     def _slots(self) -> list[Slot]:
         """Parameters with a gradient, with their group's lr and their address among all elements."""
-        slots, first = [], 0
+        slots: list[Slot] = []
+        first = 0
         replicas = self.param_groups[0]["replicas"] or 1
         for group in self.param_groups:
             for p in group["params"]:
@@ -176,6 +177,7 @@ class ECD(Readings):
                     tensors = (p, p.grad, state["momentum_buffer"])
                     if p.is_complex():
                         tensors = tuple(torch.view_as_real(t) for t in tensors)  # type: ignore[assignment]
+                    checks.together(p, slots[0].param if slots else p)
                     slots.append(Slot(*tensors, group["lr"], group["weight_decay"], first))
                 first += p.numel() // replicas * (2 if p.is_complex() else 1)
         return slots
@@ -184,9 +186,9 @@ class ECD(Readings):
         group, device = self.param_groups[0], slots[0].param.device
         # One run on the CPU takes its scalars as Python floats (bbi.scalars); a device is never asked.
         host = device.type == "cpu" and value.dim() == 0
-        f: Scalar = value.item() if host else value.to(device)
+        f: Scalar = value.item() if host else as_kind(value, torch.zeros_like(value, device=device))
         f = f + update.weight_energy(slots, f)
-        system: dict[str, Any] = self._system
+        system = self._system
         given = as_kind(group["delta_v"], f)
         tuned: dict[str, Scalar] = {"delta_v": given}
         if group["tune_delta_v"]:
@@ -197,8 +199,10 @@ class ECD(Readings):
         system.update(tuned, potential=v)
         if host and not alive:
             if v < 0 and "energy" not in system:
-                raise ValueError(
-                    f"the first loss is {f:g}, below delta_v={given:g}: lower delta_v or set tune_delta_v"
+                warnings.warn(
+                    f"the loss is {f:g}, below delta_v={given:g}: no step is made until it is above; "
+                    "lower delta_v, or set tune_delta_v=True",
+                    stacklevel=4,
                 )
             return
         first = "energy" not in system
@@ -207,7 +211,7 @@ class ECD(Readings):
         self._settle(system, slots, v)
         clocks = Clocks(*(system[name] for name in Clocks._fields))
         fresh = alive & (clocks.v_min == math.inf)  # first step, or all losses so far were of no use
-        if first or (value.dim() and _perhaps(fresh)):
+        if first or (value.dim() and perhaps(fresh)):
             self._launch(system, slots, v, fresh)
         elif not host:  # one run on a device whose first losses were of no use: it starts from rest
             energy = self.law.start(v, as_kind(group["delta_e"], v))
@@ -251,10 +255,9 @@ class ECD(Readings):
         else:
             t0, t1, n_bounces = (as_kind(group[name], number) for name in ("t0", "t1", "n_bounces"))
             bounce, clocks = ring(clocks, t0, t1, n_bounces, alive)
-            numbers = not any(isinstance(group[name], Tensor) for name in ("n_bounces", "t1"))
-            if numbers and group["n_bounces"] == 0 and group["t1"] == math.inf:
+            if not isinstance(group["t1"], Tensor) and (group["t1"], group["n_bounces"]) == (math.inf, 0):
                 return bounce, clocks, u2  # even a device that nobody may ask never bounces
-        if _perhaps(bounce):
+        if perhaps(bounce):
             u2 = update.redraw(slots, self._noise, group["seed"], bounce, number, share)
         return bounce, clocks, u2
 
@@ -265,8 +268,11 @@ class ECD(Readings):
     def _start(self, slots: list[Slot], v: Scalar) -> dict[str, Any]:
         """The system before its first step: at rest, all clocks at 0."""
         rest = where(v < math.inf, v, 0.0) * 0.0
-        members = [slot.first for slot in slots]
-        return {"energy": rest, "p2": rest, "u2": rest, "members": members, **Clocks.start(rest)._asdict()}
+        return {
+            **dict.fromkeys(("energy", "p2", "u2"), rest),
+            "members": [slot.first for slot in slots],
+            **Clocks.start(rest)._asdict(),
+        }
 
     def _launch(self, system: dict[str, Any], slots: list[Slot], v: Scalar, fresh: Flag) -> None:
         """E and Π_0 of those who are ``fresh``, eqs. (13), (14); along a random vector where ∇V = 0."""
@@ -282,17 +288,10 @@ class ECD(Readings):
             p2 = u2 = sum_squares([slot.momentum for slot in slots], v)
         else:
             flat = fresh & (u2 == 0)
-            if _perhaps(flat):
+            if perhaps(flat):
                 u2 = update.redraw(slots, self._noise, group["seed"], flat, rest - 1.0)
         system.update(
             energy=where(fresh, energy, system["energy"]),
             p2=where(fresh, p2, system["p2"]),
             u2=where(fresh, u2, system["u2"]),
         )
-
-
-def _perhaps(flag: Flag) -> bool:
-    """Whether a flag is set for anyone; True of a tensor on a device, which is not asked."""
-    if isinstance(flag, Tensor):
-        return flag.device.type != "cpu" or bool(flag.any())
-    return bool(flag)

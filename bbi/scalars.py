@@ -49,5 +49,14 @@ def as_kind(x: Scalar, like: Scalar) -> Scalar:
     if not isinstance(like, Tensor):
         return float(x)
     if isinstance(x, Tensor):
+        if x.device.type == "cpu" and x.numel() == 1 and like.device.type != "cpu":
+            return torch.full_like(like, x.item())  # a number on the CPU is read without waiting
         return x.to(like.device, torch.float64)
     return torch.full_like(like, x)
+
+
+def perhaps(flag: Flag) -> bool:
+    """Whether a flag is set for anyone; True of a tensor on a device, which is not asked."""
+    if isinstance(flag, Tensor):
+        return flag.device.type != "cpu" or bool(flag.any())
+    return bool(flag)

@@ -26,7 +26,7 @@ from bbi.step import TINY, draw
 SLICE = 2**19
 """Elements worked on at a time: 2 MiB of float32."""
 SMALL = 2**14
-"""Largest tensor whose norm is taken together with those of others."""
+"""Elements of a tensor that is copied to be summed with others."""
 
 
 class Slot(NamedTuple):
@@ -69,20 +69,22 @@ def _batches(slots: list[Slot]) -> Iterator[list[Slot]]:
 
 
 def _norms2(tensors: list[Tensor]) -> float:
-    """Σ |x|² over tensors of one dtype, to that dtype's relative error; half precision as float64."""
-    total, small = 0.0, []
-    for x in tensors:
-        if x.numel() <= SMALL or not x.is_contiguous() or x.dtype not in (torch.float32, torch.float64):
-            small.append(x)
-        else:
-            total += sum(float(torch.dot(part, part)) for part in torch.split(x.view(-1), SLICE))
-    if small:
-        wide = small[0].dtype in (torch.float32, torch.float64)
-        norms = torch._foreach_norm(small, 2, None if wide else torch.float64)
-        total += float(torch.stack(norms).double().square().sum())
-    if 1e-30 < total < 1e30:  # squares are far from float32's limits
-        return total
-    return sum(float(torch.linalg.vector_norm(x, dtype=torch.float64)) ** 2 for x in tensors)
+    """Σ |x|² over a batch of one dtype, to that dtype's relative error; half precision as float64."""
+    if tensors[0].dtype in (torch.float32, torch.float64) and all(x.is_contiguous() for x in tensors):
+        small: list[Tensor] = []
+        large: list[Tensor] = []
+        for x in tensors:
+            (small if x.numel() <= SMALL else large).append(x.view(-1))
+        if small:  # one product of copies costs less than many
+            large.append(torch.cat(small) if len(small) > 1 else small[0])
+        total = sum((float(torch.dot(x, x)) for x in large), 0.0)
+        if 1e-30 < total < 1e30:  # squares are far from float32's limits
+            return total
+    return sum((float(torch.linalg.vector_norm(x, dtype=torch.float64)) ** 2 for x in tensors), 0.0)
+
+
+def _flat_parts(x: Tensor) -> tuple[Tensor, ...]:
+    return torch.split(x.view(-1), SLICE) if x.is_contiguous() else (x,)
 
 
 def fit(scalar: Scalar, like: Tensor, dtype: torch.dtype | None = None) -> Scalar:
@@ -95,8 +97,8 @@ def fit(scalar: Scalar, like: Tensor, dtype: torch.dtype | None = None) -> Scala
 def sum_squares(tensors: list[Tensor], like: Scalar) -> Scalar:
     """Σ x² over all tensors: a float, or float64 () or (R,) like ``like``."""
     if not isinstance(like, Tensor):
-        kinds = {x.dtype for x in tensors}
-        return sum(_norms2([x for x in tensors if x.dtype == kind]) for kind in kinds)
+        parts = (part for x in tensors for part in (_flat_parts(x) if x.numel() > SLICE else (x,)))
+        return sum((_norms2([part]) for part in parts), 0.0)
     total = torch.zeros_like(like)
     for x in tensors:
         rows = x.reshape(len(x), -1) if like.dim() else x.reshape(1, -1)
@@ -137,7 +139,7 @@ def kick(slots: list[Slot], factor: Scalar, kick: Scalar, drift: Scalar | None, 
     :returns: the new |u|², of the kind of the coefficients.
     """
     if not isinstance(factor, Tensor):
-        return sum(_kick_batch(batch, factor, kick, drift) for batch in _batches(slots))
+        return sum((_kick_batch(batch, factor, kick, drift) for batch in _batches(slots)), 0.0)
     for p, g, u, lr, decay, _ in slots:
         force = torch.where(fit(moved, u, torch.bool), g.to(u.dtype), 0.0)
         u.mul_(fit(factor, u)).addcmul_(force, fit(lr * kick, u))
@@ -226,7 +228,7 @@ def redraw(
             if share is not None:
                 fresh = part + share * fresh
             part.copy_(torch.where(mask, fresh.to(part.dtype), part))
-        if rows.data_ptr() != slot.momentum.data_ptr():  # reshape had to copy: no contiguous layout
+        if not slot.momentum.is_contiguous():  # reshape had to copy
             slot.momentum.copy_(rows.reshape(slot.momentum.shape))
     return sum_squares([slot.momentum for slot in slots], number)
 

@@ -1,0 +1,1 @@
+"""Measurements of speed, each a ratio between things run in turn in one process."""

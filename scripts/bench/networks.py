@@ -1,0 +1,88 @@
+"""The speed of the optimizer class on the parameters of networks, gradients given."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from bbi import BBI
+from bench.timing import Row, compare, in_turn
+
+Shapes = list[tuple[int, ...]]
+UNIT = "ms per step"
+OURS, FUSED, LOOP = "BBI", "SGD, fused", "SGD, for-loop"
+
+
+def resnet18(classes: int = 10) -> Shapes:
+    """The shapes of ResNet-18's parameters (He et al., CVPR 2016): convolutions, batch norms, one linear."""
+
+    def unit(wide: int, narrow: int, size: int) -> Shapes:  # a convolution and the batch norm behind it
+        return [(wide, narrow, size, size), (wide,), (wide,)]
+
+    shapes = unit(64, 3, 7)
+    before = 64
+    for wide in (64, 128, 256, 512):
+        for narrow in (before, wide):
+            shapes += unit(wide, narrow, 3) + unit(wide, wide, 3)
+            if narrow != wide:
+                shapes += unit(wide, narrow, 1)
+        before = wide
+    return [*shapes, (classes, before), (classes,)]
+
+
+def perceptron() -> Shapes:
+    """Five layers of 100 to 100: ten tensors, 50,500 parameters."""
+    return 5 * [(100, 100), (100,)]
+
+
+def _stepper(
+    make: Callable[[list[torch.nn.Parameter]], Any], shapes: Shapes, steps: int
+) -> Callable[[], None]:
+    generator = torch.Generator().manual_seed(0)
+    parameters = [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+    for p in parameters:
+        p.grad = torch.randn(p.shape, generator=generator)
+    optimizer = make(parameters)
+    given = {"loss": torch.tensor(2.3)} if isinstance(optimizer, BBI) else {}
+
+    def loop() -> None:
+        for _ in range(steps):
+            optimizer.step(**given)
+
+    return loop
+
+
+def _network(
+    name: str, shapes: Shapes, steps: int, turns: int, threads: int, limits: dict[str, float]
+) -> list[Row]:
+    # The loss stays what it is: clocks that never ring, and a δE that keeps the momentum alive.
+    settings = {"delta_e": 2.0, "t0": math.inf, "t1": math.inf}
+    makers: dict[str, Callable[[list[torch.nn.Parameter]], Any]] = {
+        OURS: lambda parameters: BBI(parameters, 1e-6, **settings),
+        FUSED: lambda parameters: torch.optim.SGD(parameters, 1e-6, momentum=0.9, fused=True),
+        LOOP: lambda parameters: torch.optim.SGD(parameters, 1e-6, momentum=0.9, foreach=False),
+    }
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        times = in_turn({key: _stepper(make, shapes, steps) for key, make in makers.items()}, turns)
+    finally:
+        torch.set_num_threads(before)
+    per = dict.fromkeys(makers, steps)
+    return [
+        compare(name, times, OURS, other, UNIT, per, threads, ratio_limit=limits.get(other, math.nan))
+        for other in (FUSED, LOOP)
+    ]
+
+
+def networks(cores: int) -> list[Row]:
+    """One step against SGD with momentum: ResNet-18 on all cores and on one, a small network on one.
+
+    Args:
+        cores: Number of threads for the first.
+    """
+    rows = _network("ResNet-18", resnet18(), 5, 15, cores, {FUSED: 1.5})
+    if cores > 1:
+        rows += _network("ResNet-18", resnet18(), 5, 9, 1, {})
+    return rows + _network("small network", perceptron(), 200, 15, 1, {LOOP: 2.0})

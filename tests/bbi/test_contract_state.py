@@ -1,0 +1,238 @@
+"""What PyTorch's generic suite asks of state dicts: determinism, names, age, files, copies, hooks."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from contract import CASES, INFOS
+from torch.nn import Parameter
+
+each = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(1234)
+
+
+def named(params, names):
+    return [(f"name{i}", p) for i, p in enumerate(params)] if names else list(params)
+
+
+def problem(opt, weight, bias, x):
+    def closure():
+        opt.zero_grad()
+        loss = (weight.mv(x) + bias).square().sum()
+        loss.backward()
+        return loss
+
+    return closure
+
+
+def network():
+    """A convolution with batch normalisation; the sum of its output is 0 at first and has no lower bound."""
+    torch.manual_seed(1)
+    net = torch.nn.Sequential(torch.nn.Conv2d(4, 2, 1, stride=2), torch.nn.BatchNorm2d(2))
+    x = torch.rand(1, 4, 16, 16)
+
+    def closure():
+        net.zero_grad()
+        loss = net(x).sum()
+        loss.backward()
+        return loss
+
+    return net, closure
+
+
+def without_names(state):
+    groups = [{k: v for k, v in group.items() if k != "param_names"} for group in state["param_groups"]]
+    return {**state, "param_groups": groups}
+
+
+def same(a, b):
+    """Whether two state dicts hold the same types, numbers and bits."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and a == b
+
+
+@each
+@pytest.mark.parametrize("names", [(False, False), (True, False), (False, True), (True, True)])
+def test_a_loaded_optimizer_goes_on_as_the_first(case, names):
+    params, x = [Parameter(torch.randn(2, 3)), Parameter(torch.randn(2))], torch.randn(3)
+    first = case.new(named(params, names[0]))
+    for _ in range(10):
+        first.step(problem(first, *params, x))
+    copies = [Parameter(p.detach().clone()) for p in params]
+    second = case.new(named(copies, names[1]), lr=3.0, seed=99)
+    saved = first.state_dict()
+    given = copy.deepcopy(saved)
+    second.load_state_dict(given)
+    assert same(saved, given)
+    for _ in range(10):
+        first.step(problem(first, *params, x))
+        second.step(problem(second, *copies, x))
+        assert torch.equal(params[0], copies[0])
+        assert torch.equal(params[1], copies[1])
+    assert same(without_names(first.state_dict()), without_names(second.state_dict()))
+    second.param_groups.extend(second.param_groups)  # repeated parameters look the same in a state dict
+    repeated = without_names(second.state_dict())["param_groups"]
+    assert same(repeated[-1], without_names(first.state_dict())["param_groups"][-1])
+
+
+@each
+@pytest.mark.parametrize("names", [(False, False), (True, False), (False, True), (True, True)])
+def test_names_of_parameters_survive_where_either_has_them(case, names):
+    net, closure = network()
+    first = case.new(net.named_parameters() if names[0] else net.parameters())
+    for _ in range(3):
+        first.step(closure)
+    second = case.new(net.named_parameters() if names[1] else net.parameters())
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    second.step(closure)
+    found = second.state_dict()["param_groups"][0].get("param_names")
+    assert found == (["0.weight", "0.bias", "1.weight", "1.bias"] if any(names) else None)
+
+
+@each
+def test_a_state_dict_from_before_a_setting_existed_loads(case):
+    net, closure = network()
+    opt = case.new(net.parameters())
+    for _ in range(3):
+        opt.step(closure)
+    before = opt.param_groups[0].copy()
+    for flag in case.info.not_og_supported_flags:
+        old = copy.deepcopy(opt.state_dict())
+        assert flag in old["param_groups"][0]
+        del old["param_groups"][0][flag]
+        fresh = case.new(net.parameters())
+        fresh.load_state_dict(old)
+        fresh.step(closure)
+        assert fresh.param_groups[0][flag] == before[flag]
+        assert fresh.energy == opt.energy
+
+
+@each
+@pytest.mark.parametrize("names", [False, True])
+def test_a_file_gives_back_the_state_to_the_bit(case, names):
+    params, x = [Parameter(torch.randn(2, 3)), Parameter(torch.randn(2))], torch.randn(3)
+    opt = case.new(named(params, names))
+    for _ in range(3):
+        opt.step(problem(opt, *params, x))
+    saved = io.BytesIO()
+    torch.save(opt.state_dict(), saved)
+    for weights_only in (False, True):
+        saved.seek(0)
+        assert same(torch.load(saved, weights_only=weights_only), opt.state_dict())
+
+
+@each
+@pytest.mark.parametrize("carry", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_keep_every_attribute_and_go_on(case, carry):
+    params, x = [Parameter(torch.randn(2, 3)), Parameter(torch.randn(2))], torch.randn(3)
+    opt = case.new(params)
+    for _ in range(4):
+        opt.step(problem(opt, *params, x))
+    copies, other = carry((params, opt))
+    public = {k for k in vars(opt) if not k.startswith("_")}
+    assert {k for k in vars(other) if not k.startswith("_")} == public
+    assert public >= {"defaults", "state", "param_groups", "law"}
+    assert other.law == opt.law
+    assert other.defaults.items() >= opt.defaults.items()  # torch adds `differentiable` on the way
+    assert repr(other) == repr(opt)
+    for _ in range(8):
+        opt.step(problem(opt, *params, x))
+        other.step(problem(other, *copies, x))
+    assert torch.equal(params[0], copies[0])
+    assert same(opt.state_dict(), other.state_dict())
+
+
+@each
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_state_dict_is_cast_to_the_parameters_but_not_its_numbers(case, dtype):
+    params, x = [Parameter(torch.randn(2, 3)), Parameter(torch.randn(2))], torch.randn(3)
+    opt = case.new(params)
+    for _ in range(4):
+        opt.step(problem(opt, *params, x))
+    other_params = [Parameter(p.detach().to(dtype)) for p in params]
+    other = case.new(other_params)
+    other.load_state_dict(opt.state_dict())
+    assert torch.equal(other.energy, opt.energy)
+    assert torch.equal(other.momentum_norm, opt.momentum_norm)
+    for p, q in zip(params, other_params, strict=True):
+        for name, value in opt.state[p].items():
+            assert torch.equal(other.state[q][name], value.to(dtype))
+    for _ in range(3):
+        other.step(problem(other, *other_params, x.to(dtype)))
+    assert all(p.isfinite().all() for p in other_params)
+
+
+@each
+def test_hooks_of_saving(case):
+    opt = case.new([torch.rand(2, 3, requires_grad=True)])
+    opt.register_state_dict_pre_hook(lambda opt: opt.state.update(test=1))
+    assert opt.state_dict()["state"]["test"] == 1
+
+    def moved(opt, state):
+        state["seen"] = state["state"].pop("test", None)
+        return state
+
+    opt.register_state_dict_post_hook(moved)
+    state = opt.state_dict()
+    assert state["seen"] == 1
+    assert "test" not in state["state"]
+
+
+@each
+def test_hooks_of_loading(case):
+    opt = case.new([torch.rand(2, 3, requires_grad=True)])
+    seen = []
+
+    def in_place(opt, state):
+        state["param_groups"][0]["lr"] = 0.002
+
+    def anew(opt, state):
+        state = copy.deepcopy(state)
+        state["param_groups"][0]["lr"] = 0.003
+        return state
+
+    opt.register_load_state_dict_pre_hook(in_place)
+    opt.register_load_state_dict_post_hook(lambda opt: seen.append(opt.param_groups[0]["lr"]))
+    opt.load_state_dict(opt.state_dict())
+    last = opt.register_load_state_dict_pre_hook(anew, prepend=True)
+    opt.load_state_dict(opt.state_dict())
+    last.remove()
+    opt.register_load_state_dict_pre_hook(anew)
+    opt.load_state_dict(opt.state_dict())
+    assert seen == [0.002, 0.002, 0.003]
+
+
+@each
+def test_something_put_into_the_state_by_a_hook_disturbs_no_step(case):
+    param = torch.rand(2, 3, requires_grad=True)
+    opt = case.new([param])
+    opt.register_load_state_dict_post_hook(lambda opt: opt.state.update(ran=True))
+    opt.load_state_dict(opt.state_dict())
+    param.grad = torch.ones_like(param)
+    before = param.detach().clone()
+    for _ in range(2):
+        opt.step(loss=1.0)
+    assert opt.state["ran"] is True
+    assert not torch.equal(param, before)
+
+
+@pytest.mark.parametrize("info", INFOS, ids=lambda info: info.name)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_state_dict_of_another_shape_is_refused(info, groups):
+    kwargs = info.optim_inputs_func("cpu")[0].kwargs
+    a, b = torch.zeros(2), torch.zeros(3)
+    opt = info.optim_cls([{"params": [a]}, {"params": [b]}][:groups], **kwargs)
+    other = info.optim_cls([a, b], **kwargs)
+    with pytest.raises(ValueError, match=r"different number of parameter groups|doesn't match the size"):
+        other.load_state_dict(opt.state_dict())
