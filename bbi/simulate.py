@@ -21,10 +21,9 @@ STATUS = ("running", "budget", "converged", "stopped", "diverged")
 """Why a replica ended, by code: its steps were used up, V ≤ ε2, ``stop`` said so, or NaN/inf."""
 _BUDGET, _CONVERGED, _STOPPED, _DIVERGED = 1.0, 2.0, 3.0, 4.0
 
-LANES = (16, 512)
-"""Lane counts that kernels are compiled for: one vector register pair, and what fits the cache."""
-UNROLL = 2
-"""Steps in one call of a kernel: halves the cost of the call, where more would only compile longer."""
+LANES = {16: 2, 512: 1}
+"""Lanes that kernels are compiled for, a vector register pair or what fits the cache, and the steps
+in one call: two halve the cost of the call where that counts, and take twice as long to compile."""
 CHECK = 32
 """Steps between two looks at who has finished."""
 
@@ -94,6 +93,7 @@ def simulate(
     replicas: Tensor | None = None,
     stop: Stop | None = None,
     record_every: int = 0,
+    lanes: int | None = None,
     compiled: bool = True,
 ) -> Run:
     """Run R replicas of ``rule`` on ``potential``.
@@ -110,6 +110,8 @@ def simulate(
     :param replicas: int64 (R,), replica numbers; 0 … R-1 unless given.
     :param stop: says of points (R, n) and values (R,) who is to end there, as bool (R,); hashable.
     :param record_every: record every so many steps (and the start and the end); 0 for no curves.
+    :param lanes: how many replicas run side by side, 16 or 512; by default what suits their number. To name
+        a number that is compiled already saves compiling another kernel.
     :param compiled: False for plain eager torch, which also serves as fallback without a compiler.
     :raises ValueError: for an unknown or missing setting, or a shape that does not fit.
     """
@@ -120,11 +122,13 @@ def simulate(
         raise ValueError(f"steps and record_every must be 0 or more, got {steps} and {record_every}")
     with torch.no_grad():
         full, names = _initial(potential, start, rule, settings, steps, seed, replicas)
-        unroll = math.gcd(record_every, UNROLL)
-        lanes = next((n for n in LANES if len(start) <= n), LANES[-1])
+        width = lanes or next((n for n in LANES if len(start) <= n), max(LANES))
+        if width not in LANES:
+            raise ValueError(f"lanes must be one of {list(LANES)}, got {lanes}")
+        unroll = math.gcd(record_every, LANES[width])
         kernel = _kernel(potential, rule, stop, names, unroll, compiled)
         records = Records(record_every)
-        _loop(kernel, full, lanes, unroll, record_every, records)
+        _loop(kernel, full, width, unroll, record_every, records)
         theta, _, value, best, taken, code = full[:6]
         return Run(
             theta.T.contiguous(),

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from experiments import ackley_figures
 from experiments.harness.config import Base, Contender, Search, at_least, positive
@@ -86,19 +85,6 @@ class Config(Base):
             raise UserError(f"start={self.start}: must be two numbers, a point of the plane")
 
 
-@dataclass(frozen=True)
-class Left:
-    """Stop condition: farther than ``radius`` from ``start`` in a coordinate, out of the first basin."""
-
-    start: tuple[float, ...]
-    radius: float = 1.0
-
-    def __call__(self, theta: Tensor, value: Tensor) -> Tensor:
-        """Bool (R,) for points (R, 2)."""
-        centre = torch.tensor(self.start, dtype=theta.dtype, device=theta.device)
-        return (theta - centre).abs().amax(-1) > self.radius
-
-
 def run(cfg: Config, lab: Lab) -> None:
     """For each coefficient: search, run long, vary δE, map GDM's settings, start anywhere."""
     contest = Contest(lab, cfg.compiled)
@@ -168,10 +154,14 @@ def _barrier(cfg: Config, contest: Contest, potential: Ackley) -> None:
         extra = torch.linspace(0, plan.highest, plan.values, dtype=torch.float64).repeat_interleave(plan.runs)
         starts = torch.tensor([cfg.start] * len(extra), dtype=torch.float64)
         settings = {**fixed, "delta_e": extra}
-        seed, stop = contest.lab.seed("barrier"), Left(tuple(cfg.start))
-        done = contest.run(potential, "bbi", settings, starts, plan.steps, seed, stop=stop)
+        seed = contest.lab.seed("barrier")
+        # Recorded every 20 steps, a run that passes the next cell of the lattice is seen there.
+        done = contest.run(potential, "bbi", settings, starts, plan.steps, seed, record_every=20)
+        assert done.curves is not None
+        away = (done.curves.theta - starts[0]).abs().amax(-1) > 1
+        left = np.isin(np.arange(len(extra)), done.curves.replica[away].numpy())
         number = np.arange(len(extra)) % plan.runs
-        return {"runs": rows(done, **labels, run=number, **{**fixed, "delta_e": extra.numpy()})}
+        return {"runs": rows(done, **labels, run=number, left=left, **{**fixed, "delta_e": extra.numpy()})}
 
     contest.unit({**labels, "start": cfg.start, "settings": fixed, "plan": vars(plan)}, compute)
 
@@ -289,7 +279,7 @@ def threshold(cfg: Config, coefficient: float) -> float:
 def _barrier_claim(runs: pd.DataFrame, cfg: Config, coefficient: float, reading: str) -> Estimate:
     edge = threshold(cfg, coefficient)
     mine = runs[runs["stage"] == "barrier"]
-    left = mine["status"] == "stopped"
+    left = mine["left"] == 1
     below, above = left[mine["delta_e"] < edge], left[mine["delta_e"] > edge]
     a, n, b, m = int(above.sum()), len(above), int(below.sum()), len(below)
     low, high = newcombe(a, n, b, m)

@@ -80,7 +80,7 @@ def _long_runs(curves: pd.DataFrame, cfg: "Config", coefficient: float) -> Figur
 def _barrier(runs: pd.DataFrame, cfg: "Config", coefficient: float) -> Figure:
     """Share of the runs that leave the first basin against δE, and the height of the pass."""
     mine = runs[runs["stage"] == "barrier"]
-    left = mine.assign(left=mine["status"] == "stopped").groupby("delta_e")["left"].agg(["sum", "count"])
+    left = mine.assign(left=mine["left"] == 1).groupby("delta_e")["left"].agg(["sum", "count"])
     figure, axes = plt.subplots()
     share = left["sum"] / left["count"]
     ends = np.array([wilson(int(k), int(n)) for k, n in left.itertuples(index=False)]).T

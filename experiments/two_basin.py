@@ -136,7 +136,15 @@ def _trajectories(cfg: Config, contest: Contest) -> None:
         starts = torch.tensor([cfg.start] * cfg.trajectories, dtype=torch.float64)
         seed = contest.lab.seed("entries")
         done = contest.run(
-            LANDSCAPE, "bbi", cfg.settings, starts, cfg.steps, seed, stop=Entered(), record_every=10
+            LANDSCAPE,
+            "bbi",
+            cfg.settings,
+            starts,
+            cfg.steps,
+            seed,
+            stop=Entered(),
+            record_every=10,
+            lanes=512,  # few runs, but this kernel is there
         )
         return {"curves": curve_rows(done, stage="trajectory")}
 
@@ -149,7 +157,7 @@ def _without_bounces(cfg: Config, contest: Contest) -> None:
 
     def compute() -> Tables:
         starts = torch.tensor([cfg.start] * cfg.trajectories, dtype=torch.float64)
-        done = contest.run(LANDSCAPE, "bbi", settings, starts, cfg.steps, 0, stop=Entered())
+        done = contest.run(LANDSCAPE, "bbi", settings, starts, cfg.steps, 0, stop=Entered(), lanes=512)
         basin = inside(done.theta, 1).long() + 2 * inside(done.theta, 2).long()
         table = {"stage": "entry", "reading": "without_bounces", "run": np.arange(cfg.trajectories)}
         return {"runs": pd.DataFrame({**table, "basin": basin.numpy(), "steps": done.steps.numpy()})}

@@ -84,7 +84,7 @@ def run(cfg: Config, lab: Lab) -> None:
 
             def scattered(labels=labels, rule=rule, settings=settings, side=side) -> Tables:  # type: ignore[no-untyped-def]
                 starts = uniform_points(cfg.random.points, n, -side, side, lab.seed("points", side))
-                done = contest.run(potential, rule, settings, starts, cfg.random.steps, 0)
+                done = contest.run(potential, rule, settings, starts, cfg.random.steps, 0, lanes=16)
                 stage = {"stage": "random", **labels}
                 return {"runs": rows(done, **stage, side=side, point=np.arange(len(starts)), **settings)}
 

@@ -46,6 +46,7 @@ class Contest:
         replicas: Tensor | None = None,
         stop: Stop | None = None,
         record_every: int = 0,
+        lanes: int | None = None,
     ) -> Run:
         """One replica from each of ``starts`` (R, n) under the rule of that name in :data:`RULES`."""
         return simulate(
@@ -58,6 +59,7 @@ class Contest:
             replicas=replicas,
             stop=stop,
             record_every=record_every,
+            lanes=lanes,
             compiled=self._compiled,
         )
 
