@@ -27,7 +27,7 @@ in one call: two halve the cost of the call where that counts, and take twice as
 CHECK = 32
 """Steps between two looks at who has finished."""
 
-Potential = Callable[[Tensor], tuple[Tensor, Tensor]]
+Potential = Callable[..., tuple[Tensor, Tensor]]
 Stop = Callable[[Tensor, Tensor], Tensor]
 Setting = float | Tensor | Sequence[float]
 
@@ -102,7 +102,9 @@ def simulate(
     same trajectory to the last bit alone and among any others, for the same ``compiled``.
 
     :param potential: maps float64 points (..., n) to values (...) and gradients (..., n); hashable
-        (a frozen dataclass, a function), since the compiled kernel is kept by it.
+        (a frozen dataclass, a function), since the compiled kernel is kept by it. Numbers in its
+        ``parameters``, if it has some, are given to it by keyword as tensors (R,), so that potentials
+        that differ in them only are compiled once.
     :param start: (R, n), starting points; made float64.
     :param settings: the rule's settings by name, each a number or R of them.
     :param steps: moves at most, ≥ 0.
@@ -151,12 +153,15 @@ def _initial(
     replicas: Tensor | None,
 ) -> tuple[list[Tensor], tuple[str, ...]]:
     """State of all replicas: theta, momentum, value, best, steps, code, limit, key, *scalars, *settings."""
-    count, names = len(start), tuple(rule.settings)
-    unknown = set(settings) - set(names)
+    extra: dict[str, float] = getattr(potential, "parameters", {})
+    count, names = len(start), (*rule.settings, *extra)
+    unknown = set(settings) - set(rule.settings)
     if unknown:
-        raise ValueError(f"unknown settings {sorted(unknown)}: {type(rule).__name__} takes {list(names)}")
+        raise ValueError(
+            f"unknown settings {sorted(unknown)}: {type(rule).__name__} takes {list(rule.settings)}"
+        )
     s = {}
-    for name, default in rule.settings.items():
+    for name, default in {**rule.settings, **extra}.items():
         given = settings.get(name, default)
         if given is None:
             raise ValueError(f"setting {name!r} must be given")
@@ -184,6 +189,8 @@ def _kernel(
     unroll: int,
     compiled: bool,
 ) -> "_Kernel":
+    extra = tuple(getattr(potential, "parameters", ()))
+
     def advance(
         theta: Tensor,
         momentum: Tensor,
@@ -199,7 +206,7 @@ def _kernel(
         s = dict(zip(names, rest[len(rest) - len(names) :], strict=True))
         scalars = rest[: len(rest) - len(names)]
         for _ in range(unroll):
-            value, grad = potential(theta.T)
+            value, grad = potential(theta.T, **{name: s[name] for name in extra})
             code = torch.where(steps < limit, 0.0, _BUDGET)
             if stop is not None:
                 code = torch.where(stop(theta.T, value), _STOPPED, code)

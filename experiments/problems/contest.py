@@ -1,5 +1,6 @@
 """How contenders run on a landscape: tuning them, running them from many points, rows from runs."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from experiments.harness.store import Lab, Tables
 
 RULES: dict[str, Rule] = {
     "bbi": ECD(BornInfeld()),
+    "bbi_free": ECD(BornInfeld(), bounces=False),
     "bbi_released": ECD(BornInfeld(), reading="released"),
     "gdm": GDM(),
 }
@@ -49,6 +51,8 @@ class Contest:
         lanes: int | None = None,
     ) -> Run:
         """One replica from each of ``starts`` (R, n) under the rule of that name in :data:`RULES`."""
+        if rule == "bbi" and (settings.get("n_bounces"), settings.get("t1")) == (0, math.inf):
+            rule = "bbi_free"  # the same run by a smaller kernel
         return simulate(
             potential,
             starts,

@@ -25,15 +25,20 @@ class Ackley:
 
     coefficient: float = 0.2
 
-    def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def parameters(self) -> dict[str, float]:
+        """What a compiled kernel takes as an input, so that both coefficients share one."""
+        return {"coefficient": self.coefficient}
+
+    def __call__(self, theta: Tensor, coefficient: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """F and ∇F at ``theta`` (..., n); the gradient of the cone is taken as 0 at its tip."""
-        n = theta.shape[-1]
+        n, a = theta.shape[-1], self.coefficient if coefficient is None else coefficient
         radius = theta.square().mean(-1).sqrt()
         phase = 2 * math.pi * theta
-        cone = 20 * torch.exp(-self.coefficient * radius)
+        cone = 20 * torch.exp(-a * radius)
         waves = torch.exp(torch.cos(phase).mean(-1))
         value = (20 - cone) + (math.e - waves)
-        slope = torch.where(radius > 0, cone * (self.coefficient / n) / radius, 0.0)
+        slope = torch.where(radius > 0, cone * (a / n) / radius, 0.0)
         grad = slope[..., None] * theta + (waves * (2 * math.pi / n))[..., None] * torch.sin(phase)
         return value, grad
 
