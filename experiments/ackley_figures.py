@@ -47,7 +47,7 @@ def _trajectory(curves: pd.DataFrame, cfg: "Config", coefficient: float) -> Figu
     figure.colorbar(points, ax=axes, label="step")
     axes.plot(*cfg.start, marker="s", color=PALETTE[1], label="start", linestyle="")
     axes.plot(0, 0, marker="*", color=PALETTE[1], markersize=12, label="global minimum", linestyle="")
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     axes.set_title(f"One run of BBI, coefficient {coefficient:g}")
     return figure
 

@@ -92,5 +92,5 @@ def _by_bounces(tables: Tables, cfg: "Config") -> Figure:
         xscale="log", xlabel="scheduled bounces N_b", ylabel="entries, basin 1 / basin 2", ylim=(1.0, 2.1)
     )
     axes.set_title("First entries by number of bounces")
-    axes.legend()
+    axes.legend(loc="center right")
     return figure
