@@ -23,7 +23,7 @@ $(BIN)/.installed: pyproject.toml
 	@touch $@
 
 test: lint  ## lint, types and all tests (at most 5 minutes on 2 cores)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check .

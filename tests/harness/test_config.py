@@ -92,8 +92,8 @@ def test_the_papers_budget_stands_where_the_profile_says_nothing() -> None:
         ),
         ("contenders.gdm={optimizer: bbi, label: B, fixed: {t0: 1.5}}", "t0=1.5: t0 must be a whole number"),
         (
-            "contenders.gdm={optimizer: bbi, label: B, fixed: {t1: .inf}}",
-            "t1=inf: t1 must be finite and 1 or more",
+            "contenders.gdm={optimizer: bbi, label: B, fixed: {t1: .nan}}",
+            "t1=nan: t1 must be finite and 1 or more",
         ),
     ],
 )
