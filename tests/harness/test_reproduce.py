@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -23,8 +22,8 @@ except KeyboardInterrupt:
 """
 CHILD = """
 import os, sys, time
-print("started", os.getpid(), file=sys.stderr, flush=True)
 try:
+    print("started", os.getpid(), file=sys.stderr, flush=True)
     time.sleep(600)
 except KeyboardInterrupt:
     print("saved", file=sys.stderr, flush=True)
@@ -55,11 +54,19 @@ def test_a_killed_experiment_counts(script: ModuleType) -> None:
     assert script.Pool(1).run({"x": kill}) == 128 + 9
 
 
-def test_they_run_side_by_side(script: ModuleType) -> None:
-    nap = [sys.executable, "-c", "import time; time.sleep(1.5)"]
-    start = time.monotonic()
-    assert script.Pool(2).run({"x": nap, "y": nap}) == 0
-    assert time.monotonic() - start < 2.7
+def test_they_run_side_by_side(script: ModuleType, tmp_path: Path) -> None:
+    # Each waits until the other is there too.
+    text = (
+        "import pathlib, sys, time\n"
+        "mine, other = map(pathlib.Path, sys.argv[1:])\n"
+        "mine.touch()\n"
+        "deadline = time.monotonic() + 60\n"
+        "while not other.exists() and time.monotonic() < deadline: time.sleep(0.01)\n"
+        "sys.exit(not other.exists())"
+    )
+    x, y = str(tmp_path / "x"), str(tmp_path / "y")
+    nap = [sys.executable, "-c", text]
+    assert script.Pool(2).run({"x": [*nap, x, y], "y": [*nap, y, x]}) == 0
 
 
 def test_ctrl_c_reaches_the_experiments_and_starts_no_more(tmp_path: Path) -> None:
