@@ -39,8 +39,7 @@ class Rule(Protocol):
     def settings(self) -> Mapping[str, float | None]:
         """Names of the per-replica settings with their defaults; None means that it must be given."""
 
-    def __hash__(self) -> int:
-        """A compiled kernel is kept by its rule."""
+    def __hash__(self) -> int: ...
 
     def start(
         self, value: Tensor, grad: Tensor, s: dict[str, Tensor], key: Tensor
@@ -120,7 +119,7 @@ def simulate(
     start = torch.as_tensor(start, dtype=torch.float64)
     if start.dim() != 2:
         raise ValueError(f"start must have shape (R, n), got {tuple(start.shape)}")
-    if steps < 0 or record_every < 0:
+    if min(steps, record_every) < 0:
         raise ValueError(f"steps and record_every must be 0 or more, got {steps} and {record_every}")
     with torch.no_grad():
         full, names = _initial(potential, start, rule, settings, steps, seed, replicas)
@@ -243,16 +242,14 @@ class _Kernel:
 
 
 def _compile(advance: Callable[..., tuple[()]], state: list[Tensor]) -> Callable[..., Any]:
-    """Inductor's kernel without dynamo's guards around it: 3 µs a call in place of 30 µs.
-
-    One thread, since lanes fit one core's cache. Falls back to eager, with one warning.
-    """
+    """Inductor's kernel without dynamo's guards, 8 µs a call, not 30; eager and a warning if it fails."""
     from torch._inductor import config, standalone_compile
     from torch.fx.experimental.proxy_tensor import make_fx
 
     example: list[Any] = [x.clone() for x in state]
     try:
         graph = make_fx(advance)(*example)
+        # One thread, since lanes fit one core's cache.
         plain = {"cpp.threads": 1, "size_asserts": False, "alignment_asserts": False}
         with config.patch(plain):
             return standalone_compile(graph, example, dynamic_shapes="from_example_inputs")

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
-from experiments import ackley
+from experiments import ackley, ackley_claims
 from experiments.harness.figures import COLOURS, LINES, PALETTE
 from experiments.harness.stats import wilson
 from experiments.harness.store import Tables
@@ -86,7 +86,7 @@ def _barrier(runs: pd.DataFrame, cfg: "Config", coefficient: float) -> Figure:
     ends = np.array([wilson(int(k), int(n)) for k, n in left.itertuples(index=False)]).T
     axes.fill_between(left.index, *ends, color=COLOURS["bbi"], alpha=0.2, linewidth=0)
     axes.plot(left.index, share, color=COLOURS["bbi"], marker=".", label="runs of BBI (95 % interval)")
-    edge = ackley.threshold(cfg, coefficient)
+    edge = ackley_claims.threshold(cfg, coefficient)
     axes.axvline(edge, color=PALETTE[6], linestyle=":", label=f"lowest pass − F(Θ₀) = {edge:.3f}")
     steps = cfg.barrier.steps
     axes.set(
@@ -132,7 +132,7 @@ def _success(runs: pd.DataFrame, cfg: "Config") -> Figure:
     width = 0.8 / len(cfg.coefficients)
     for i, coefficient in enumerate(cfg.coefficients):
         mine = runs[runs["coefficient"] == coefficient]
-        counts = [ackley.solved_points(mine, name, cfg.robust.success) for name in names]
+        counts = [ackley_claims.solved_points(mine, name, cfg.robust.success) for name in names]
         share = np.array([k / n if n else 0.0 for k, n in counts])
         ends = np.array([wilson(k, n) if n else (0.0, 0.0) for k, n in counts]).T
         place = np.arange(len(names)) + (i - (len(cfg.coefficients) - 1) / 2) * width
