@@ -174,11 +174,11 @@ class ECD(Readings):
                     state = self.state[p]
                     if "momentum_buffer" not in state:
                         state["momentum_buffer"] = torch.zeros_like(p)
-                    tensors = (p, p.grad, state["momentum_buffer"])
+                    real, grad, u = p, p.grad, state["momentum_buffer"]
                     if p.is_complex():
-                        tensors = tuple(torch.view_as_real(t) for t in tensors)  # type: ignore[assignment]
+                        real, grad, u = map(torch.view_as_real, (real, grad, u))
                     checks.together(p, slots[0].param if slots else p)
-                    slots.append(Slot(*tensors, group["lr"], group["weight_decay"], first))
+                    slots.append(Slot(real, grad, u, group["lr"], group["weight_decay"], first))
                 first += p.numel() // replicas * (2 if p.is_complex() else 1)
         return slots
 

@@ -127,9 +127,8 @@ def simulate(
         if width not in LANES:
             raise ValueError(f"lanes must be one of {list(LANES)}, got {lanes}")
         unroll = math.gcd(record_every, LANES[width])
-        kernel = _kernel(potential, rule, stop, names, unroll, compiled)
         records = Records(record_every)
-        _loop(kernel, full, width, unroll, record_every, records)
+        _loop(_kernel(potential, rule, stop, names, unroll, compiled), full, width, unroll, records)
         theta, _, value, best, taken, code = full[:6]
         return Run(
             theta.T.contiguous(),
@@ -264,9 +263,9 @@ def _compile(advance: Callable[..., tuple[()]], state: list[Tensor]) -> Callable
         return advance
 
 
-def _loop(kernel: _Kernel, full: list[Tensor], lanes: int, unroll: int, every: int, records: Records) -> None:
+def _loop(kernel: _Kernel, full: list[Tensor], lanes: int, unroll: int, records: Records) -> None:
     """Pass all replicas of ``full`` through ``lanes`` lanes, in place."""
-    count = len(full[2])
+    count, every = len(full[2]), records.every
     ids = torch.full((lanes,), -1, device=full[0].device)
     ids[: min(lanes, count)] = torch.arange(min(lanes, count), device=ids.device)
     waiting = min(lanes, count)

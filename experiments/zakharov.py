@@ -62,34 +62,40 @@ class Config(Base):
 
 def run(cfg: Config, lab: Lab) -> None:
     """Search each contender; run those that found settings long, and from random points."""
-    contest, potential, n = Contest(lab, cfg.compiled), Zakharov(), len(cfg.start)
+    contest = Contest(lab, cfg.compiled)
     for name, contender in cfg.contenders.items():
-        labels = {"contender": name}
-        settings = contest.tune(labels, contender, potential, cfg.start, cfg.search)
-        if settings is None:
-            continue
-        rule = contender.optimizer
+        settings = contest.tune({"contender": name}, contender, Zakharov(), cfg.start, cfg.search)
+        if settings is not None:
+            _long(cfg, contest, name, settings)
+            for side in cfg.random.sides:
+                _random(cfg, contest, name, settings, side)
 
-        def long(labels=labels, rule=rule, settings=settings) -> Tables:  # type: ignore[no-untyped-def]
-            start = torch.tensor([cfg.start], dtype=torch.float64)
-            done = contest.run(
-                potential, rule, settings, start, cfg.long.steps, 0, record_every=cfg.long.record_every
-            )
-            stage = {"stage": "long", **labels}
-            curves = curve_rows(done, **stage)[["stage", "contender", "run", "step", "loss"]]
-            return {"runs": rows(done, **stage, side=0.0, point=0, **settings), "curves": curves}
 
-        contest.unit({"long": labels, "start": cfg.start, "settings": settings, "plan": vars(cfg.long)}, long)
-        for side in cfg.random.sides:
+def _long(cfg: Config, contest: Contest, name: str, settings: dict[str, float]) -> None:
+    plan, stage = cfg.long, {"stage": "long", "contender": name}
 
-            def scattered(labels=labels, rule=rule, settings=settings, side=side) -> Tables:  # type: ignore[no-untyped-def]
-                starts = uniform_points(cfg.random.points, n, -side, side, lab.seed("points", side))
-                done = contest.run(potential, rule, settings, starts, cfg.random.steps, 0, lanes=16)
-                stage = {"stage": "random", **labels}
-                return {"runs": rows(done, **stage, side=side, point=np.arange(len(starts)), **settings)}
+    def compute() -> Tables:
+        start, rule = torch.tensor([cfg.start], dtype=torch.float64), cfg.contenders[name].optimizer
+        done = contest.run(Zakharov(), rule, settings, start, plan.steps, 0, record_every=plan.record_every)
+        curves = curve_rows(done, **stage)[["stage", "contender", "run", "step", "loss"]]
+        return {"runs": rows(done, **stage, side=0.0, point=0, **settings), "curves": curves}
 
-            plan = {"n": n, "points": cfg.random.points, "steps": cfg.random.steps, "side": side}
-            contest.unit({"random": labels, "settings": settings, "plan": plan}, scattered)
+    key = {"long": {"contender": name}, "start": cfg.start, "settings": settings, "plan": vars(plan)}
+    contest.unit(key, compute)
+
+
+def _random(cfg: Config, contest: Contest, name: str, settings: dict[str, float], side: float) -> None:
+    n, plan, stage = len(cfg.start), cfg.random, {"stage": "random", "contender": name}
+
+    def compute() -> Tables:
+        starts = uniform_points(plan.points, n, -side, side, contest.lab.seed("points", side))
+        rule = cfg.contenders[name].optimizer
+        # So few runs that the lanes of the searches, which are compiled already, are the faster ones.
+        done = contest.run(Zakharov(), rule, settings, starts, plan.steps, 0, lanes=16)
+        return {"runs": rows(done, **stage, side=side, point=np.arange(len(starts)), **settings)}
+
+    what = {"n": n, "points": plan.points, "steps": plan.steps, "side": side}
+    contest.unit({"random": {"contender": name}, "settings": settings, "plan": what}, compute)
 
 
 def _contenders(tables: Tables, cfg: Config, optimizer: str) -> list[str]:
