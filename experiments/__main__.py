@@ -19,10 +19,9 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.harness.config import dotted, explain, load, unknown_key
+from experiments.harness.config import CONF, dotted, explain, load, unknown_key
 from experiments.harness.errors import UserError, did_you_mean, strict
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
 HELP = """\
 Run an experiment of the paper and write its tables and figures to <paths.results>/<profile>/<experiment>.
 
@@ -125,7 +124,7 @@ def _execute(cfg: DictConfig, conf_dir: Path, package: str) -> None:
     module = importlib.import_module(f"{package}.{cfg.experiment}")
     settings = load(cfg, module.Config)
     # Not before the settings are known to be right: these take a second to import.
-    from experiments.harness import figures
+    from experiments.harness import figures, workers
     from experiments.harness.store import Lab, read_tables
 
     command = "python -m experiments " + shlex.join(HydraConfig.get().overrides.task)
@@ -133,7 +132,8 @@ def _execute(cfg: DictConfig, conf_dir: Path, package: str) -> None:
         if lab.finished():
             _say(f"{settings.experiment}: finished before with these settings; nothing to compute")
         else:
-            module.run(settings, lab)
+            with workers.started(settings.workers, module.__name__, settings):
+                workers.compute(module, lab)
             lab.finish()
     with figures.style():
         drawn = module.figures(read_tables(lab.folder), settings)

@@ -8,7 +8,8 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments import ackley_claims, ackley_figures
-from experiments.harness.config import Base, Contender, Search, at_least, positive
+from experiments.harness.config import Base, at_least, positive
+from experiments.harness.contenders import Contender, Search
 from experiments.harness.errors import UserError
 from experiments.harness.stats import Estimate
 from experiments.harness.store import Lab, Tables

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from experiments import two_basin_figures
-from experiments.harness.config import Base, at_least, check_parameter, positive
+from experiments.harness.config import Base, at_least, positive
+from experiments.harness.contenders import check_parameter
 from experiments.harness.errors import UserError
 from experiments.harness.stats import Estimate, bootstrap, ratio, wilson
 from experiments.harness.store import Lab, Tables

@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from experiments.harness.config import Base, Contender, Search, at_least, positive
+from experiments.harness.config import Base, at_least, positive
+from experiments.harness.contenders import Contender, Search
 from experiments.harness.errors import UserError
 from experiments.harness.figures import COLOURS, LINES
 from experiments.harness.search import failed

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,22 +17,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from experiments.harness.errors import UserError, did_you_mean
 
-SCALES = ("linear", "log", "one_minus_log", "neglog")
-PARAMETERS = {
-    "bbi": ("lr", "delta_v", "delta_e", "t0", "t1", "n_bounces"),
-    "gdm": ("lr", "momentum"),
-}
-# Lowest and highest value of each parameter, both allowed; infinities are not, except in WHOLE.
-LIMITS: dict[str, tuple[float, float]] = {
-    "lr": (0.0, math.inf),
-    "momentum": (0.0, 1.0),
-    "delta_v": (-math.inf, math.inf),
-    "delta_e": (0.0, math.inf),
-    "t0": (1, math.inf),
-    "t1": (1, math.inf),
-    "n_bounces": (0, math.inf),
-}
-WHOLE = ("t0", "t1", "n_bounces")  # whole numbers, or .inf for "never" and "no limit"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 def at_least(name: str, value: float, low: float) -> None:
@@ -58,134 +44,16 @@ def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise UserError(f"{name}={value}: not known{did_you_mean(value, allowed)}")
 
 
-def check_parameter(name: str, parameter: str, value: float) -> None:
-    """Raise :class:`UserError` unless ``value`` suits an optimizer's ``parameter`` (see ``LIMITS``).
-
-    Args:
-        name: The dotted key that the message names.
-        parameter: ``lr``, ``momentum``, …
-        value: The value to check.
-    """
-    low, high = LIMITS[parameter]
-    if parameter in WHOLE and value == math.inf:
-        return
-    if not (math.isfinite(value) and low <= value <= high):
-        limits = f"between {low} and {high}" if math.isfinite(high) else f"finite and {low} or more"
-        raise UserError(f"{name}={value}: {parameter} must be {limits if math.isfinite(low) else 'finite'}")
-    if parameter in WHOLE and value != int(value):
-        raise UserError(f"{name}={value}: {parameter} must be a whole number")
-
-
-@dataclass
-class Range:
-    """One axis of a search space.
-
-    Attributes:
-        low: Lower bound of the value; with ``neglog`` of γ = −log(value).
-        high: Upper bound, likewise.
-        scale: ``linear`` draws the value uniformly, ``log`` its logarithm, ``one_minus_log`` the logarithm of
-            1 − value, and ``neglog`` γ (the paper's footnote 9).
-    """
-
-    low: float
-    high: float
-    scale: str = "linear"
-
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` if the bounds do not suit the scale."""
-        one_of(f"{name}.scale", self.scale, SCALES)
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise UserError(
-                f"{name}.low={self.low}, {name}.high={self.high}: low must be finite and below high"
-            )
-        if self.scale == "log" and self.low <= 0:
-            raise UserError(f"{name}.low={self.low}: a log scale needs a bound above 0")
-        if self.scale == "one_minus_log" and self.high >= 1:
-            raise UserError(f"{name}.high={self.high}: a one_minus_log scale needs a bound below 1")
-
-    def coordinates(self) -> tuple[float, float]:
-        """Bounds (low, high) of the coordinate that is drawn uniformly."""
-        if self.scale == "log":
-            return math.log(self.low), math.log(self.high)
-        if self.scale == "one_minus_log":
-            return math.log1p(-self.high), math.log1p(-self.low)
-        return self.low, self.high
-
-    def bounds(self) -> tuple[float, float]:
-        """Bounds (low, high) of the value."""
-        if self.scale == "neglog":
-            return math.exp(-self.high), math.exp(-self.low)
-        return self.low, self.high
-
-    def value(self, coordinate: float) -> float:
-        """The value that belongs to a uniform coordinate; rounding never carries it out of the bounds."""
-        value = coordinate
-        if self.scale == "log":
-            value = math.exp(coordinate)
-        elif self.scale == "one_minus_log":
-            value = -math.expm1(coordinate)
-        elif self.scale == "neglog":
-            value = math.exp(-coordinate)
-        low, high = self.bounds()
-        return min(max(value, low), high)
-
-
-@dataclass
-class Contender:
-    """An optimizer and what is searched for it.
-
-    Attributes:
-        optimizer: ``bbi`` or ``gdm``.
-        label: How tables and figures name it.
-        fixed: Parameters that are given, by name.
-        space: Parameters that are searched, by name.
-    """
-
-    optimizer: str
-    label: str
-    fixed: dict[str, float] = field(default_factory=dict)
-    space: dict[str, Range] = field(default_factory=dict)
-
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` for an unknown optimizer, an unknown parameter or a value out of range."""
-        one_of(f"{name}.optimizer", self.optimizer, tuple(PARAMETERS))
-        known = PARAMETERS[self.optimizer]
-        for group, given in (("fixed", list(self.fixed)), ("space", list(self.space))):
-            for parameter in given:
-                if parameter not in known:
-                    raise UserError(
-                        f"{name}.{group}.{parameter}: {self.optimizer} has no such parameter"
-                        + did_you_mean(parameter, known)
-                    )
-        for parameter, value in self.fixed.items():
-            check_parameter(f"{name}.fixed.{parameter}", parameter, value)
-        for parameter, axis in self.space.items():
-            if parameter in self.fixed:
-                raise UserError(f"{name}: {parameter} is both fixed and searched; keep one of the two")
-            for bound in axis.bounds():
-                check_parameter(f"{name}.space.{parameter}", parameter, bound)
-
-
-@dataclass
-class Search:
-    """The budget of a search: ``trials`` of ``steps`` steps each, ``batch`` of them suggested at a time."""
-
-    trials: int
-    steps: int
-    batch: int = 1
-
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` unless all three are 1 or more."""
-        for key in ("trials", "steps", "batch"):
-            at_least(f"{name}.{key}", getattr(self, key), 1)
-
-
 @dataclass
 class Paths:
-    """Where files are: ``results`` is written to, ``data`` (may be absent) is read from."""
+    """Where files are: ``results`` is written to, ``data`` (may be absent) is read from.
+
+    ``download`` says whether data sets that are not in ``data`` may be fetched from the network.
+    """
 
     results: str = "results"
     data: str | None = None
+    download: bool = True
 
 
 @dataclass(kw_only=True)
@@ -196,9 +64,10 @@ class Base:
         experiment: Name of the experiment, its module and its YAML file.
         title: One line on what it shows.
         section: Section of the paper.
-        profile: Name of the budget: ``smoke``, ``quick`` or ``paper``.
+        profile: Name of the budget: ``smoke``, ``quick``, ``cpu`` or ``paper``.
         seed: All random numbers follow from it.
-        paths: Folders; they are no part of the fingerprint.
+        workers: Processes that share the work, 0 for one a core; no part of the fingerprint.
+        paths: Folders; no part of the fingerprint either.
     """
 
     experiment: str
@@ -206,11 +75,13 @@ class Base:
     section: str
     profile: str
     seed: int = 0
+    workers: int = 1
     paths: Paths = field(default_factory=Paths)
 
     def validate(self) -> None:
         """Raise :class:`UserError` if a value is out of range; experiments extend it."""
         at_least("seed", self.seed, 0)
+        at_least("workers", self.workers, 0)
 
 
 Settings = TypeVar("Settings", bound=Base)
@@ -294,7 +165,7 @@ def _parts(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def portable(settings: Base) -> dict[str, Any]:
-    """The settings as a plain dictionary without ``paths``: what a result depends on."""
+    """The settings as a plain dictionary, less what no result depends on: ``paths`` and ``workers``."""
     plain = asdict(settings)
-    del plain["paths"]
+    del plain["paths"], plain["workers"]
     return plain

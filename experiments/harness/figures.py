@@ -15,7 +15,12 @@ from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart under the common colour blindnesses, and in grey by its lightness
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-COLOURS = {"bbi": PALETTE[0], "gdm": PALETTE[1]}  # an optimizer keeps its colour in every figure;
+COLOURS = {
+    "bbi": PALETTE[0],
+    "gdm": PALETTE[1],
+    "sgd": PALETTE[1],
+    "adam": PALETTE[2],
+}  # an optimizer keeps its colour in every figure;
 LINES = ("-", "--", ":", "-.")  # its contenders (ranges searched, readings) differ by line
 
 STYLE: dict[Any, Any] = {

@@ -11,14 +11,15 @@ from experiments.harness.stats import Estimate
 
 PAPER = Path(__file__).resolve().parents[2] / "results" / "paper.yaml"
 RULES = ("interval", "ordering", "bound", "shape")
-VERDICTS = ("reproduced", "holds", "not reproduced", "violated", "inconclusive", "not run")
+VERDICTS = ("reproduced", "holds", "not reproduced", "violated", "inconclusive", "reduced", "not run")
 HOW = """\
 How a verdict is reached. *interval*: the published number lies in our 95 % interval, or our estimate in
 the stated tolerance of it (reproduced); neither (not reproduced); only our interval reaches the tolerance,
 or it is so wide that it would agree with nearly anything (inconclusive). *ordering*: the interval of the
 difference lies on the stated side of 0 (holds), on the other (violated) or on both (inconclusive).
 *bound*: our estimate keeps within the bound or not. *shape*: a fitted number is compared as for *interval*,
-or the stated relation was seen or not. A claim without results in this profile was not run."""
+or the stated relation was seen or not. *reduced*: run at another size than the published one, as the note
+says, so that the number is shown but not compared. A claim without results in this profile was not run."""
 
 
 def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
@@ -33,6 +34,7 @@ def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
       ("inconclusive"). With `direction: none` the claim is that nothing differs: the interval lies within
       ± tolerance ("holds"), outside ("violated"), or across its edge ("inconclusive").
     - bound: the estimate is at most the tolerance ("holds") or not ("violated").
+    - An estimate made at another size than the published one is "reduced", whatever the rule.
     - An estimate of NaN, where a number has to decide, is "inconclusive".
 
     Args:
@@ -42,6 +44,8 @@ def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
     Raises:
         ValueError: when claim and estimate together leave nothing to judge by.
     """
+    if estimate.reduced:
+        return "reduced"
     rule, tolerance = claim["rule"], claim.get("tolerance")
     published = published_for(claim, estimate.variant)
     if published is not None and (rule == "interval" or (rule == "shape" and estimate.holds is None)):
@@ -64,7 +68,7 @@ def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
 def published_for(claim: Mapping[str, Any], variant: str) -> float | None:
     """The number published for this variant: one for all of them, or one for each that is named."""
     published = claim["published"]
-    return published.get(variant) if isinstance(published, Mapping) else published
+    return published.get(variant.partition(",")[0]) if isinstance(published, Mapping) else published
 
 
 def _agreement(published: float, ours: Estimate, tolerance: float, resolution: float) -> str:

@@ -15,19 +15,17 @@ from typing import Any, NamedTuple
 import pandas as pd
 import yaml
 
-from experiments.harness.config import load
+from experiments.harness.config import CONF, load
 from experiments.harness.errors import UserError
 from experiments.harness.figures import save, style
 from experiments.harness.judge import HOW, VERDICTS, judge, load_paper, published_for
 from experiments.harness.stats import Estimate
 from experiments.harness.tables import Tables, read_record, read_tables
 
-EXPERIMENTS = Path(__file__).resolve().parents[2] / "conf" / "experiment"
-
 
 def experiments() -> list[str]:
     """Names of the experiments that can be run: one file each in `conf/experiment`."""
-    return sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))
+    return sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
 
 class Run(NamedTuple):
@@ -141,7 +139,7 @@ def _csv(rows: Sequence[Row]) -> str:
         found = {key: getattr(ours, key) for key in ("estimate", "low", "high", "n")}
         names = {"claim": row.claim["id"], "variant": ours.variant}
         made = {"verdict": row.verdict, "experiment": row.experiment, "command": row.command}
-        table.append({**names, **said, "published": row.published, **found, **made, "note": ours.note})
+        table.append({**names, **said, "published": row.published, **found, **made, "note": _remark(ours)})
     return str(pd.DataFrame(table).to_csv(index=False, lineterminator="\n"))
 
 
@@ -169,7 +167,11 @@ def _section(
     text = f"\n## {name}: {run.config.title} (section {run.config.section})\n\n{_origin(run.provenance)}\n"
     for figure in sorted((run.folder / "figures").glob("*.png")):
         text += f"\n![{name}: {figure.stem}]({name}/figures/{figure.name})\n"
-    notes = [f"- {_label(answer.claim, answer.variant)}: {answer.note}" for answer in answers if answer.note]
+    notes = [
+        f"- {_label(answer.claim, answer.variant)}: {_remark(answer)}"
+        for answer in answers
+        if _remark(answer)
+    ]
     if notes:
         text += "\n" + "\n".join(notes) + "\n"
     lines = []
@@ -192,6 +194,12 @@ def _origin(provenance: Mapping[str, Any]) -> str:
         f"seed {provenance['seed']}; {provenance['seconds']['all_units']:.1f} s of computing; "
         f"`{provenance['command']}`."
     )
+
+
+def _remark(ours: Estimate) -> str:
+    """What the reader has to know of an estimate."""
+    size = f"not the published size: {ours.reduced}" if ours.reduced else ""
+    return "; ".join(filter(None, [ours.note, size]))
 
 
 def _label(claim: str, variant: str) -> str:

@@ -5,14 +5,14 @@ work, a search goes on where it was interrupted, and a longer one continues a sh
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from experiments.harness.config import Range
+from experiments.harness.contenders import Range
 from experiments.harness.store import Lab
 from experiments.harness.tables import Tables, visible
 
@@ -82,13 +82,13 @@ def failed(trials: pd.DataFrame) -> Any:
     return ~np.isfinite(trials["loss"]) | (trials["status"] == "diverged")
 
 
-def best(trials: pd.DataFrame, space: Mapping[str, Range]) -> dict[str, float] | None:
-    """The parameters of the trial with the lowest loss, the first one on ties; None if all failed."""
+def best(trials: pd.DataFrame, names: Iterable[str]) -> dict[str, float] | None:
+    """The named parameters of the trial with the lowest loss, the first one on ties; None if all failed."""
     good = trials[~failed(trials)]
     if good.empty:
         return None
     first = int(good["loss"].argmin())
-    return {name: float(good[name].iloc[first]) for name in space}
+    return {name: float(good[name].iloc[first]) for name in names}
 
 
 class _History:

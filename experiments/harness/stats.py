@@ -27,7 +27,9 @@ class Estimate(NamedTuple):
         n: how many runs (points, trials, fitted points) stand behind it.
         note: what the reader has to know, one sentence.
         holds: whether the stated relation was seen, where a number cannot say so.
-        variant: which reading of the claim this is ("0.02" for Ackley's coefficient, "median", ...).
+        variant: which reading of the claim this is ("0.02" for Ackley's coefficient, "median", ...). What
+            follows a comma qualifies it ("mean, honest selection"), beside the same published number.
+        reduced: what was run at another size than published, so that the number is shown but not compared.
     """
 
     claim: str
@@ -38,6 +40,7 @@ class Estimate(NamedTuple):
     note: str = ""
     holds: bool | None = None
     variant: str = ""
+    reduced: str = ""
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """Where results live: units of work in a database, and the tables, configuration and provenance made of them.
 
 A unit of work is computed once. It is stored in one transaction, so that a process may be killed at any
-moment, and several processes may share a store; the worst that happens is that a unit is computed twice. The
-tables of an experiment are the rows of the units that its run touched, in that order, and nothing else.
+moment. Several processes may run the same experiment at once: each takes units that no other one works on.
+The tables of an experiment are the rows of the units that its run touched, in that order, and nothing else.
 """
 
 import hashlib
@@ -10,18 +10,22 @@ import json
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from experiments.harness import provenance, tables
 from experiments.harness.config import Base, portable
 from experiments.harness.errors import UserError
+from experiments.harness.locks import Locks
 from experiments.harness.progress import Progress
 from experiments.harness.tables import Tables, read_tables
 
 __all__ = ["Lab", "Tables", "read_tables"]
+
+Item = TypeVar("Item")
+Unit = tuple[Mapping[str, Any], Callable[[], Tables]]  # a key, and what computes the result
 
 BUSY_SECONDS = 60.0
 SCHEMA = "CREATE TABLE IF NOT EXISTS units (hash TEXT PRIMARY KEY, key TEXT, seconds REAL, payload BLOB)"
@@ -33,17 +37,20 @@ class Lab:
     Args:
         cfg: The experiment's settings; ``cfg.paths.results`` is the root of all results.
         command: The command that started the run, for the provenance.
+        share: Where this process, one of several at the same work, begins in it: 0 at the start, ½ midway.
 
     Attributes:
         cfg: The settings.
         folder: ``<results>/<profile>/<experiment>``, made when it is first needed.
     """
 
-    def __init__(self, cfg: Base, command: str = "") -> None:
+    def __init__(self, cfg: Base, command: str = "", share: float = 0.0) -> None:
         self.cfg = cfg
+        self._share = share
         self.folder = Path(cfg.paths.results).expanduser() / cfg.profile / cfg.experiment
         self._command = command
         self._database: sqlite3.Connection | None = None
+        self._locks = Locks(self.folder / ".units.lock")
         self._touched: dict[str, Tables] = {}
         self._seconds = 0.0
         self._started = time.time()
@@ -55,6 +62,7 @@ class Lab:
         if self._database is not None:
             self._database.close()
             self._database = None
+        self._locks.close()
 
     def seed(self, *labels: object) -> int:
         """A seed below 2⁶³ that follows from the configuration's seed and ``labels``.
@@ -82,27 +90,88 @@ class Lab:
         Raises:
             UserError: The store is corrupt or cannot be written.
         """
-        key = json.dumps({"seed": self.cfg.seed, **table_key}, sort_keys=True)
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        if digest not in self._touched:
-            self._touched[digest] = self._compute_or_read(key, digest, compute)
-        return {name: frame.copy(deep=False) for name, frame in self._touched[digest].items()}
+        return self._take([(table_key, compute)], lambda: None)[0]
 
-    def _compute_or_read(self, key: str, digest: str, compute: Callable[[], Tables]) -> Tables:
+    def units(self, items: Sequence[Unit], what: str) -> list[Tables]:
+        """The results of many units, in the order of ``items``: :meth:`unit` with the work shared.
+
+        Every process that runs the same command takes units that are neither stored nor being computed by
+        another one, then waits for the rest.
+
+        Args:
+            items: Pairs of a key and a function as for :meth:`unit`.
+            what: The name of the stage on the progress display.
+        """
+        with self.progress(len({self._digest(key) for key, _ in items}), what) as progress:
+            return self._take(items, progress.advance)
+
+    def in_turn(self, items: Sequence[Item]) -> list[Item]:
+        """Independent chains of units in the order in which this process should go through them.
+
+        Several processes begin at different ones, so that each finds the others' work done.
+        """
+        first = int(self._share * len(items))
+        return [*items[first:], *items[:first]]
+
+    def checkpoint(self, table_key: Mapping[str, Any]) -> Path:
+        """The file where a long unit may keep its state while it is computed; gone once it is stored."""
+        return self._checkpoint(self._digest(table_key)[1])
+
+    def _checkpoint(self, digest: str) -> Path:
+        return self.folder / ".checkpoints" / f"{digest}.pt"
+
+    def _digest(self, table_key: Mapping[str, Any]) -> tuple[str, str]:
+        key = json.dumps({"seed": self.cfg.seed, **table_key}, sort_keys=True)
+        return key, hashlib.sha256(key.encode()).hexdigest()
+
+    def _take(self, items: Sequence[Unit], advance: Callable[[], None]) -> list[Tables]:
+        work = [(*self._digest(table_key), compute) for table_key, compute in items]
+        found: dict[str, Tables] = {}
+        for wait in (False, True):  # first what no other process is at, then what others were at
+            for key, digest, compute in work:
+                if digest not in found and digest not in self._touched:
+                    result = self._read(digest)
+                    if result is None:
+                        result = self._compute(key, digest, compute, wait)
+                    if result is not None:
+                        found[digest] = result
+                        advance()
+        # Rows are in the order of the items, whichever process computed them.
+        self._touched |= {digest: found[digest] for _, digest, _ in work if digest in found}
+        return [
+            {name: frame.copy(deep=False) for name, frame in self._touched[digest].items()}
+            for _, digest, _ in work
+        ]
+
+    def _read(self, digest: str) -> Tables | None:
         with self._store() as database:
             row = database.execute("SELECT seconds, payload FROM units WHERE hash = ?", (digest,)).fetchone()
         if row is None:
+            return None
+        self._seconds += row[0]
+        return tables.unpack(row[1], self._file)
+
+    def _compute(self, key: str, digest: str, compute: Callable[[], Tables], wait: bool) -> Tables | None:
+        """Compute and store a unit; None if another process does and ``wait`` is false."""
+        with self._store():
+            if not self._locks.take(digest, wait):
+                return None
+        try:
+            if (stored := self._read(digest)) is not None:
+                return stored  # another process was done in the meantime
             start = time.perf_counter()
             result = {name: tables.plain(frame) for name, frame in compute().items()}
             if strange := result.keys() - tables.FILES.keys():
                 raise ValueError(f"tables are called {', '.join(tables.FILES)}, not {', '.join(strange)}")
-            row = (time.perf_counter() - start, tables.pack(result))
+            seconds = time.perf_counter() - start
             with self._store() as database:
-                database.execute("INSERT OR IGNORE INTO units VALUES (?, ?, ?, ?)", (digest, key, *row))
-        else:
-            result = tables.unpack(row[1], self._file)
-        self._seconds += row[0]
-        return result
+                row = (digest, key, seconds, tables.pack(result))
+                database.execute("INSERT OR IGNORE INTO units VALUES (?, ?, ?, ?)", row)
+            self._checkpoint(digest).unlink(missing_ok=True)
+            self._seconds += seconds
+            return result
+        finally:
+            self._locks.release(digest)
 
     def finished(self) -> bool:
         """Whether the tables in the folder are complete and belong to these settings.

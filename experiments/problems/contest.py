@@ -12,7 +12,7 @@ from torch import Tensor
 from bbi.laws import BornInfeld
 from bbi.simulate import Potential, Rule, Run, Stop, simulate
 from bbi.step import ECD, GDM
-from experiments.harness.config import Contender, Search
+from experiments.harness.contenders import Contender, Search
 from experiments.harness.search import best, tpe
 from experiments.harness.store import Lab, Tables
 

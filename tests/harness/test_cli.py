@@ -28,7 +28,8 @@ import os, time
 from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
-from experiments.harness.config import Base, Range, Search, positive
+from experiments.harness.config import Base, positive
+from experiments.harness.contenders import Range, Search
 from experiments.harness.search import tpe
 
 @dataclass(kw_only=True)
@@ -198,6 +199,7 @@ def test_a_run_and_its_rerun(home: Path) -> None:
     folder = home / "results" / "quick" / "hill"
     assert (code, out) == (0, "")
     names = [
+        ".units.lock",
         "config.yaml",
         "figures/losses.pdf",
         "figures/losses.png",

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.harness.config import Base, Contender, Range, Search, load, portable, positive
+from experiments.harness.config import Base, load, portable, positive
+from experiments.harness.contenders import Contender, Range, Search
 from experiments.harness.errors import UserError
 
 
@@ -77,7 +78,7 @@ def test_the_papers_budget_stands_where_the_profile_says_nothing() -> None:
         ("seed=-1", "seed=-1: must be 0 or more"),
         ("seed='${nothing}'", "nothing"),
         ("tolerance=.nan", "tolerance=nan: must be above 0"),
-        ("contenders.gdm.optimizer=adam", "contenders.gdm.optimizer=adam: not known (allowed: bbi, gdm)"),
+        ("contenders.gdm.optimizer=adamw", "contenders.gdm.optimizer=adamw: not known (did you mean 'adam'?)"),
         ("contenders.gdm.fixed.momentum=1.5", "fixed.momentum=1.5: momentum must be between 0.0 and 1.0"),
         ("contenders.gdm.fixed={lr: -0.1}", "fixed.lr=-0.1: lr must be finite and 0.0 or more"),
         ("contenders.gdm.fixed={momentun: 0.5}", "gdm has no such parameter (did you mean 'momentum'?)"),

@@ -53,10 +53,10 @@ def _toy() -> ModuleType:
 def results(tmp_path, monkeypatch):
     """A results folder in which the experiment `ackley` is finished, and another was never run."""
     conf = tmp_path / "conf"
-    conf.mkdir()
+    (conf / "experiment").mkdir(parents=True)
     for name in ("ackley", "zakharov"):
-        (conf / f"{name}.yaml").touch()
-    monkeypatch.setattr(report, "EXPERIMENTS", conf)
+        (conf / "experiment" / f"{name}.yaml").touch()
+    monkeypatch.setattr(report, "CONF", conf)
     monkeypatch.setitem(sys.modules, "experiments.ackley", _toy())
     root = tmp_path / "results"
     said = {"experiment": "ackley", "title": "Ackley's function", "section": "4.1", "profile": "quick"}

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from hyperopt import hp
 
-from experiments.harness.config import Base, Paths, Range
+from experiments.harness.config import Base, Paths
+from experiments.harness.contenders import Range
 from experiments.harness.search import best, tpe
 from experiments.harness.store import Lab, read_tables
 
