@@ -1,0 +1,164 @@
+"""Batches of images in memory: shuffled, augmented and normalised on their device, a batch at a time.
+
+On a CPU the pixels agree to the last bit with torchvision's usual recipe, RandomCrop(32, padding=4) and
+RandomHorizontalFlip of the picture, then ToTensor and Normalize: the border is black before it is normalised.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images uint8 (N, C, H, W) and their labels int64 (N,)."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "Split":
+        """The same on ``device``, not copied if it is there already."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+    def divide(self, count: int, seed: int) -> tuple["Split", "Split"]:
+        """Take ``count`` images out at random, of each class its share.
+
+        Args:
+            count: Images to take out, at most ``len(self)``.
+            seed: What the choice follows from, 0 or more.
+
+        Returns:
+            The rest, and the images taken out, both in their former order.
+        """
+        labels = self.labels.cpu().numpy()
+        shuffled = np.random.default_rng(seed).permutation(len(self))
+        by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+        taken = np.zeros(len(self), bool)
+        taken[by_class[np.arange(count) * len(self) // max(count, 1)]] = True  # evenly along the classes
+        return self._where(~taken), self._where(taken)
+
+    def _where(self, chosen: NDArray[np.bool_]) -> "Split":
+        index = torch.from_numpy(np.flatnonzero(chosen)).to(self.labels.device)
+        return Split(self.images[index], self.labels[index])
+
+
+def normalised(
+    images: Tensor, mean: Sequence[float], std: Sequence[float], *, channels_last: bool = False
+) -> Tensor:
+    """(images / 255 - mean) / std, as a network takes them.
+
+    Args:
+        images: uint8 (N, C, H, W).
+        mean: For each channel, of pixels in [0, 1].
+        std: Likewise.
+        channels_last: Whether the result is laid out as (N, H, W, C) in memory.
+
+    Returns:
+        float32 (N, C, H, W) on the device of ``images``.
+    """
+    return _normalise(images, _column(mean, images.device), _column(std, images.device), channels_last)
+
+
+def _column(values: Sequence[float], device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=device)[:, None, None]
+
+
+def _normalise(images: Tensor, mean: Tensor, std: Tensor, channels_last: bool) -> Tensor:
+    """In place after one copy, with the operations of torchvision in their order, so that no bit differs."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    return images.to(torch.float32, memory_format=layout).div_(255).sub_(mean).div_(std)
+
+
+class Batches:
+    """An endless supply of epochs over a training set: each one a new order, new crops and new flips.
+
+    An epoch follows from (seed, number) alone, on every device, so that a run may go on from any epoch.
+    The last batch of an epoch is smaller when ``batch`` does not divide the number of images.
+
+    Args:
+        split: The training set; it is copied to ``device`` as uint8 unless it is there already.
+        mean: For each channel, of pixels in [0, 1].
+        std: Likewise.
+        batch: Images in a batch.
+        seed: What the random numbers follow from, 0 or more. A list of R seeds yields batches with a leading
+            axis of R replicas, each the batch that its seed alone would yield.
+        crop_padding: Width in pixels of the black border from which a window of the picture's size is cut.
+        flip: Whether every other picture, by chance, is mirrored left to right.
+        device: Where the batches are made.
+        channels_last: Whether a batch is laid out as (N, H, W, C) in memory.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        mean: Sequence[float],
+        std: Sequence[float],
+        batch: int,
+        seed: int | Sequence[int],
+        *,
+        crop_padding: int = 0,
+        flip: bool = False,
+        device: torch.device | str = "cpu",
+        channels_last: bool = False,
+    ) -> None:
+        self._device = torch.device(device)
+        self._split = split.to(self._device)
+        self._mean, self._std = _column(mean, self._device), _column(std, self._device)
+        self._batch, self._channels_last = batch, channels_last
+        self._seeds = [seed] if isinstance(seed, int) else list(seed)
+        self._replicas = None if isinstance(seed, int) else len(self._seeds)
+        self._padding, self._flip = crop_padding, flip
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self._split) // self._batch)
+
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of one epoch.
+
+        Args:
+            number: Which epoch, 0 or more.
+
+        Yields:
+            Images float32 (batch, C, H, W) and labels int64 (batch,), with a leading axis (R,) for R seeds.
+        """
+        plans = [self._draw(seed, number) for seed in self._seeds]
+        order, corners, flips = (torch.stack(part).to(self._device) for part in zip(*plans, strict=True))
+        for start in range(0, len(self._split), self._batch):
+            chosen = slice(start, start + self._batch)
+            index = order[:, chosen].flatten()
+            images = self._split.images.index_select(0, index)
+            if self._padding:
+                images = self._crop(images, corners[:, chosen].flatten(0, 1))
+            if self._flip:
+                mirror = flips[:, chosen].flatten()[:, None, None, None]
+                images = torch.where(mirror, images.flip(-1), images)
+            images = _normalise(images, self._mean, self._std, self._channels_last)
+            labels = self._split.labels.index_select(0, index)
+            if self._replicas is not None:
+                images = images.view(self._replicas, -1, *images.shape[1:])
+                labels = labels.view(self._replicas, -1)
+            yield images, labels
+
+    def _draw(self, seed: int, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """An epoch's order (N,), corners of the crops (N, 2) and flips (N,), all by place in the epoch."""
+        n, random = len(self._split), np.random.default_rng((seed, number))
+        order = random.permutation(n)
+        corners = random.integers(0, 2 * self._padding + 1, (n, 2))
+        flips = random.random(n) < 0.5
+        return torch.from_numpy(order), torch.from_numpy(corners), torch.from_numpy(flips)
+
+    def _crop(self, images: Tensor, corners: Tensor) -> Tensor:
+        """The windows of ``images`` (N, C, H, W), padded, whose top left corners are ``corners`` (N, 2)."""
+        height, width = images.shape[-2:]
+        padded = F.pad(images, (self._padding,) * 4)
+        windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view of every window there is
+        return windows[torch.arange(len(images), device=self._device), :, corners[:, 0], corners[:, 1]]
