@@ -211,7 +211,10 @@ class Lab:
         with self._store() as database, database:
             # The write lock keeps two processes that finish at once from mixing their files.
             database.execute("BEGIN IMMEDIATE")
-            tables.replace(self.folder, files)
+            old = tables.read_record(self.folder) or {}
+            # Another process at the same work may have written, and be reading, the same tables by now.
+            if old.get("files") != record["files"] or not self.finished():
+                tables.replace(self.folder, files)
 
     @property
     def _file(self) -> Path:

@@ -1,0 +1,64 @@
+"""Section 4.4: a nonlinear Poisson equation with two solutions. Which one does a network become?"""
+
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from experiments import pde_claims, pde_figures
+from experiments.harness.config import Base, one_of
+from experiments.harness.stats import Estimate
+from experiments.harness.store import Lab, Tables
+from experiments.problems.poisson_judge import Thresholds
+from experiments.problems.poisson_runs import Engine, Entrant, Study, Task
+
+
+@dataclass(kw_only=True)
+class Config(Base):
+    """Settings of section 4.4.
+
+    Attributes:
+        problems: By name.
+        train: Names of those that networks are trained on.
+        shoot: Names of those whose radial solutions are looked for.
+        engine: How networks are trained.
+        thresholds: How they are judged.
+    """
+
+    problems: dict[str, Task]
+    train: list[str]
+    shoot: list[str]
+    engine: Engine
+    thresholds: Thresholds
+
+    def validate(self) -> None:
+        """Problems that exist."""
+        super().validate()
+        for key in ("train", "shoot"):
+            for name in getattr(self, key):
+                one_of(key, name, tuple(self.problems))
+
+    @property
+    def contenders(self) -> dict[str, Entrant]:
+        """Contenders by name; those of several problems share their optimizer and label."""
+        return {name: entrant for task in self.problems.values() for name, entrant in task.contenders.items()}
+
+
+def run(cfg: Config, lab: Lab) -> None:
+    """Find the radial solutions by shooting; train networks, and say which solution each became."""
+    studies = {
+        name: Study(lab, task, cfg.engine, cfg.thresholds)
+        for name, task in cfg.problems.items()
+        if name in (*cfg.shoot, *cfg.train)
+    }
+    lab.units([studies[name].shooting() for name in cfg.shoot], "shooting")
+    lab.units([unit for name in cfg.train for unit in studies[name].trainings()], "training")
+
+
+def figures(tables: Tables, cfg: Config) -> dict[str, Figure]:
+    """Fig. 7, the proof of the search for the second solution, and the errors against the iteration."""
+    return pde_figures.figures(tables, cfg)
+
+
+def claims(tables: Tables, cfg: Config) -> list[Estimate]:
+    """Answers to the claims of section 4.4."""
+    return pde_claims.claims(tables, cfg)

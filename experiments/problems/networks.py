@@ -1,0 +1,87 @@
+"""The two networks of section 4.5, and an optimizer by name for any network."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+from torchvision.models.resnet import BasicBlock
+
+from bbi import BBI
+
+
+def paper_cnn(outputs: int) -> nn.Sequential:
+    """The small CNN for MNIST: two 5×5 convolutions, 1 → 16 → 32, and one dense layer.
+
+    Each convolution is followed by 2×2 max-pooling and a ReLU. The paper has them the other way round, which
+    is the same function with the same gradients: the two commute. This way the ReLU meets a quarter of the
+    numbers.
+
+    Args:
+        outputs: Width of the dense layer: 120 in the released code, for 10 classes; the paper has no number.
+
+    Returns:
+        A network from (N, 1, 28, 28) to (N, outputs) logits, with PyTorch's default initialisation.
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 5, padding=2),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(32 * 7 * 7, outputs),
+    )
+
+
+def small_resnet18(width: int = 64, classes: int = 10) -> nn.Sequential:
+    """ResNet-18 for 32×32 images, of torchvision's blocks: a 3×3 stem of stride 1 and no pooling behind it.
+
+    Args:
+        width: Channels of the first stage; each of the other three doubles them. 64 is ResNet-18.
+        classes: Number of classes.
+
+    Returns:
+        A network from (N, 3, 32, 32) to (N, classes) logits, with torchvision's initialisation.
+    """
+    stages: list[nn.Module] = []
+    inside = width
+    for stage in range(4):
+        outside, stride = width * 2**stage, 1 if stage == 0 else 2
+        stages += [BasicBlock(inside, outside, stride, _shortcut(inside, outside, stride))]
+        stages += [BasicBlock(outside, outside)]
+        inside = outside
+    stem = [nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+    network = nn.Sequential(
+        *stem, *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8 * width, classes)
+    )
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return network
+
+
+def _shortcut(inside: int, outside: int, stride: int) -> nn.Module | None:
+    if inside == outside:
+        return None
+    return nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
+
+
+def optimizer_for(
+    name: str, network: nn.Module, settings: Mapping[str, float], seed: int
+) -> torch.optim.Optimizer:
+    """The optimizer of a contender for a network's parameters.
+
+    Args:
+        name: ``bbi``, ``gdm`` or ``sgd`` (SGD with momentum; they differ by the noise of the batches alone),
+            or ``adam``.
+        network: Whose parameters are optimized.
+        settings: Its parameters by name, see ``PARAMETERS`` in ``experiments.harness.contenders``.
+        seed: For BBI's bounces.
+    """
+    parameters = list(network.parameters())
+    if name == "bbi":
+        return BBI(parameters, **settings, seed=seed)
+    if name == "adam":
+        return torch.optim.Adam(parameters, lr=settings["lr"], fused=True)
+    return torch.optim.SGD(parameters, lr=settings["lr"], momentum=settings["momentum"], fused=True)
