@@ -3,6 +3,7 @@
     python scripts/reproduce.py --profile quick --only "ackley two_basin" seed=1
 
 Each experiment is a process of its own, as many at once as there are cores; what is finished is not repeated.
+A core without an experiment joins one whose work can be shared.
 """
 
 import argparse
@@ -18,7 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from experiments.__main__ import CONF
+import yaml
+
+from experiments.harness.config import CONF
 from experiments.harness.errors import UserError, did_you_mean, strict
 
 PATIENCE_SECONDS = 10.0
@@ -93,6 +96,21 @@ def chosen(option: str, given: str, group: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def commands(names: Sequence[str], profile: str, settings: Sequence[str], cores: int) -> dict[str, list[str]]:
+    """The processes in the order in which they start, by name: every experiment, then those that join one."""
+    shared = [
+        name
+        for name in names
+        if yaml.safe_load((CONF / f"experiment/{name}.yaml").read_text()).get("workers") == 0
+    ]
+    joining = [f"{name} ({number})" for number in range(2, cores + 1) for name in shared]
+    python = [sys.executable, "-m", "experiments"]
+    return {
+        who: [*python, f"experiment={who.split()[0]}", f"profile={profile}", "workers=1", *settings]
+        for who in (*names, *joining)
+    }
+
+
 def results_root(overrides: Sequence[str]) -> Path:
     """Where the runs put their results: the last ``paths.results=`` among the settings, or the default."""
     given = [word.partition("=")[2] for word in overrides if word.startswith("paths.results=")]
@@ -112,18 +130,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         given = strict(parser).parse_intermixed_args(argv)
         [profile] = chosen("--profile", given.profile, "profile")
-        commands = {
-            name: [
-                sys.executable,
-                "-m",
-                "experiments",
-                f"experiment={name}",
-                f"profile={profile}",
-                *given.settings,
-            ]
-            for name in chosen("--only", given.only, "experiment")
-        }
-        code = Pool(len(os.sched_getaffinity(0))).run(commands)
+        cores = len(os.sched_getaffinity(0))
+        names = chosen("--only", given.only, "experiment")
+        code = Pool(cores).run(commands(names, profile, given.settings, cores))
         results = results_root(given.settings)
         if (results / profile).is_dir():
             from experiments.harness import report

@@ -1,0 +1,111 @@
+"""Section 4.5, CIFAR-10: ResNet-18, settings by TPE, then long evolutions (Table 2)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments import classification_claims
+from experiments.classification_figures import table2, training_curves
+from experiments.harness.config import Base, at_least
+from experiments.harness.contenders import Contender
+from experiments.harness.search import tpe
+from experiments.harness.stats import Estimate, bootstrap
+from experiments.harness.store import Lab, Tables
+from experiments.problems import images
+from experiments.problems.classification import Protocol, Recipe, Study
+from experiments.problems.networks import small_resnet18
+from experiments.problems.selection import evolve
+from experiments.problems.training import Engine
+
+
+@dataclass
+class Trials:
+    """The budget of a search: ``trials`` of ``epochs`` epochs each, ``batch`` of them suggested at a time."""
+
+    trials: int
+    epochs: int
+    batch: int
+
+    def check(self, name: str) -> None:
+        """Raise :class:`UserError` unless all are 1 or more."""
+        for key in ("trials", "epochs", "batch"):
+            at_least(f"{name}.{key}", getattr(self, key), 1)
+
+
+@dataclass(kw_only=True)
+class Config(Base):
+    """Settings of section 4.5 for CIFAR-10."""
+
+    recipe: Recipe
+    width: int
+    engine: Engine
+    contenders: dict[str, Contender]
+    search: Trials
+    protocols: dict[str, Protocol]
+    epochs: int
+    checked_steps: int
+
+    def validate(self) -> None:
+        """An epoch or more and a channel or more."""
+        super().validate()
+        at_least("epochs", self.epochs, 1)
+        at_least("checked_steps", self.checked_steps, 1)
+        at_least("width", self.width, 1)
+
+
+def run(cfg: Config, lab: Lab) -> None:
+    """Search under each protocol, then evolve what each chose."""
+    data = images.load("cifar10", cfg.paths.data, cfg.paths.download)
+    build = lambda: small_resnet18(cfg.width)  # noqa: E731
+    study = Study(lab, data, cfg.recipe, build, f"small_resnet18({cfg.width})", cfg.engine)
+    pairs = [(protocol, name) for protocol in cfg.protocols for name in cfg.contenders]
+    runs = sum(by.runs for by in cfg.protocols.values()) * len(cfg.contenders)
+    study.announce(len(pairs) * cfg.search.trials * cfg.search.epochs + runs * cfg.epochs)
+    found = {pair: _search(cfg, study, *pair) for pair in lab.in_turn(pairs)}
+    trials = pd.concat([found[pair] for pair in pairs], ignore_index=True)
+    evolve(study, cfg.contenders, cfg.protocols, trials, cfg.epochs, cfg.checked_steps)
+
+
+def _search(cfg: Config, study: Study, protocol: str, name: str) -> pd.DataFrame:
+    contender, by, plan = cfg.contenders[name], cfg.protocols[protocol], cfg.search
+
+    def evaluate(points: list[dict[str, float]]) -> pd.DataFrame:
+        return pd.DataFrame([study.attempt(contender, point, plan.epochs, by) for point in points])
+
+    judged = {"criterion": by.criterion, "held_out": by.held_out}
+    depends = {"fixed": contender.fixed, "epochs": plan.epochs, "by": judged, **study.key}
+    labels = {"contender": name, "protocol": by.label}
+    return tpe(study.lab, labels, contender.space, evaluate, plan.trials, plan.batch, depends)
+
+
+def figures(tables: Tables, cfg: Config) -> dict[str, Figure]:
+    """The training curves and the distributions behind Table 2."""
+    title = f"CIFAR-10, {cfg.recipe.train:,} images, {cfg.epochs} epochs"
+    return {
+        "table2_cifar": table2(tables, cfg, title),
+        "training_curves": training_curves(tables, cfg, title),
+    }
+
+
+def claims(tables: Tables, cfg: Config) -> list[Estimate]:
+    """Table 2's CIFAR-10 row, the difference between the optimizers, and the released code's settings."""
+    found, reduced = classification_claims.claims(tables, cfg), classification_claims.reduction(tables, cfg)
+    for name, parameters in (("sgd", ("lr", "momentum")), ("bbi", ("lr",))):
+        chosen = tables["runs"].query(
+            "stage == 'selected' and protocol == 'published' and contender == @name"
+        )
+        trials = tables["trials"].query("contender == @name")
+        for parameter in parameters:
+            for value in chosen[parameter]:
+                found.append(Estimate(f"cifar-{name}-{parameter}", value, np.nan, np.nan, len(trials)))
+        runs = classification_claims.evolved(tables, cfg.protocols["published"].label, name)
+        for what, column in (("mean", "test_accuracy"), ("loss", "train_loss")):
+            values = runs[column].to_numpy()
+            if len(values):
+                interval = bootstrap(values, np.mean, seed=0)
+                found.append(
+                    Estimate(f"cifar-{name}-{what}", values.mean(), *interval, len(values), reduced=reduced)
+                )
+    return found

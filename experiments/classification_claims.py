@@ -1,0 +1,118 @@
+"""Table 2 from the tables: accuracies, the difference between the optimizers, and what BBI conserves."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.harness.reduced import describe, reductions
+from experiments.harness.stats import Estimate, bootstrap
+from experiments.harness.store import Tables
+
+if TYPE_CHECKING:
+    from experiments.cifar import Config as Cifar
+    from experiments.mnist import Config as Mnist
+
+STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
+
+
+def evolved(tables: Tables, protocol: str, contender: str, table: str = "runs") -> pd.DataFrame:
+    """Evolutions (rows of ``runs`` or ``curves``) with the settings that a protocol chose for a contender."""
+    chosen, rows = tables["runs"], tables[table]
+    chosen = chosen[(chosen["stage"] == "selected") & (chosen["contender"] == contender)]
+    settings = set(chosen.loc[chosen["protocol"] == protocol, "setting"])
+    found = rows[
+        (rows["stage"] == "evolve") & (rows["contender"] == contender) & rows["setting"].isin(settings)
+    ]
+    return found.reset_index(drop=True)
+
+
+def accuracy_claims(tables: Tables, cfg: "Mnist | Cifar", reduced: str) -> list[Estimate]:
+    """Mean and median of the last test accuracy for every protocol and contender, as in Table 2."""
+    found = []
+    for protocol in cfg.protocols.values():
+        for name, contender in cfg.contenders.items():
+            runs = evolved(tables, protocol.label, name)
+            values = runs["test_accuracy"].to_numpy()[: protocol.runs]
+            if not len(values):
+                continue
+            # The published protocol with the paper's own contender is the reading that Table 2 is about.
+            plain = protocol.label == "published" and name in ("sgd", "bbi")
+            for statistic, compute in STATISTICS.items():
+                words = [statistic] + ([] if plain else [f"{protocol.label} selection", contender.label])
+                note = f"{runs['setting'].iloc[0]}; {int((runs['status'] == 'diverged').sum())} diverged"
+                found.append(
+                    Estimate(
+                        f"{cfg.experiment}-{contender.optimizer}",
+                        float(compute(values)),
+                        *bootstrap(values, compute, seed=0),
+                        len(values),
+                        note,
+                        variant=", ".join(words),
+                        reduced=reduced,
+                    )
+                )
+    return found
+
+
+def difference_claims(tables: Tables, cfg: "Mnist | Cifar", data: str, reduced: str) -> list[Estimate]:
+    """BBI minus SGD in test accuracy, run by run: both start from the same network with the same batches."""
+    found = []
+    for protocol in cfg.protocols.values():
+        sgd = evolved(tables, protocol.label, "sgd").set_index("run")
+        for name, contender in cfg.contenders.items():
+            bbi = evolved(tables, protocol.label, name).set_index("run")
+            if contender.optimizer != "bbi" or sgd.empty or bbi.empty:
+                continue
+            both = sgd.index.intersection(bbi.index)[: protocol.runs]
+            gap = (bbi["test_accuracy"] - sgd["test_accuracy"]).loc[both].to_numpy()
+            low, high = bootstrap(gap, np.mean, seed=0)
+            seen = "BBI is ahead" if low > 0 else "SGD is ahead" if high < 0 else "no difference seen"
+            loss = f"last training loss {bbi['train_loss'].mean():.2g}, SGD's {sgd['train_loss'].mean():.2g}"
+            found.append(
+                Estimate(
+                    "no-overfit",
+                    float(gap.mean()),
+                    low,
+                    high,
+                    len(gap),
+                    f"{data}: {seen} at 95 %; {loss}",
+                    variant=f"{data}, {protocol.label} selection, {contender.label}",
+                    reduced=reduced,
+                )
+            )
+    return found
+
+
+def conservation_claims(tables: Tables, cfg: "Mnist | Cifar", data: str) -> list[Estimate]:
+    """The speed limit and the energy, at every step of an epoch of minibatches."""
+    runs = tables["runs"]
+    found = []
+    for row in runs[runs["stage"] == "conservation"].itertuples():
+        variant = f"{data} minibatches, {cfg.contenders[row.contender].label}"
+        note = (
+            f"with the displacement of a step in place of the velocity {row.stride:.6g}: "
+            "a step ends with the momentum after the kick"
+        )
+        for claim, value, remark in (("speed-limit", row.speed, note), ("batch-rescale", row.energy, "")):
+            found.append(Estimate(claim, value, np.nan, np.nan, int(row.steps), remark, variant=variant))
+    return found
+
+
+def reduction(tables: Tables, cfg: "Mnist | Cifar") -> str:
+    """Why the numbers cannot be compared with Table 2; empty if they can. Fewer runs only widen intervals."""
+    chosen = tables["runs"].query("stage == 'selected'")
+    data = "" if chosen["comparable"].all() else f"data: {chosen['data'].iloc[0]}"
+    settings = describe(reductions(cfg, ignore=("engine.*", "protocols.*.runs", "checked_steps")))
+    return ", ".join(filter(None, [data, settings]))
+
+
+def claims(tables: Tables, cfg: "Mnist | Cifar") -> list[Estimate]:
+    """All answers of section 4.5 that a data set gives."""
+    reduced, data = reduction(tables, cfg), tables["runs"].query("stage == 'selected'")["data"].iloc[0]
+    return [
+        *accuracy_claims(tables, cfg, reduced),
+        *difference_claims(tables, cfg, data, reduced),
+        *conservation_claims(tables, cfg, data),
+    ]

@@ -1,0 +1,118 @@
+"""Section 4.5, MNIST: a small CNN, settings from a grid, then long evolutions (Table 2)."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments import classification_claims
+from experiments.classification_figures import heat_maps, table2, training_curves
+from experiments.harness.config import Base, at_least, one_of
+from experiments.harness.contenders import Contender, check_parameter
+from experiments.harness.errors import UserError
+from experiments.harness.stats import Estimate
+from experiments.harness.store import Lab, Tables
+from experiments.problems import images
+from experiments.problems.classification import Protocol, Recipe, Study
+from experiments.problems.networks import paper_cnn
+from experiments.problems.selection import evolve
+from experiments.problems.training import Engine
+
+
+@dataclass
+class Grid:
+    """Settings tried: every combination of ``values``, by contender and parameter, for ``epochs`` epochs."""
+
+    epochs: int
+    values: dict[str, dict[str, list[float]]]
+
+    def check(self, name: str) -> None:
+        """Raise :class:`UserError` for no epochs, no values or values out of range."""
+        at_least(f"{name}.epochs", self.epochs, 1)
+        for contender, axes in self.values.items():
+            for parameter, values in axes.items():
+                if not values:
+                    raise UserError(f"{name}.values.{contender}.{parameter}=[]: give one value or more")
+                for value in values:
+                    check_parameter(f"{name}.values.{contender}.{parameter}", parameter, value)
+
+
+@dataclass(kw_only=True)
+class Config(Base):
+    """Settings of section 4.5 for MNIST."""
+
+    recipe: Recipe
+    outputs: int
+    engine: Engine
+    contenders: dict[str, Contender]
+    grid: Grid
+    protocols: dict[str, Protocol]
+    epochs: int
+    checked_steps: int
+
+    def validate(self) -> None:
+        """An epoch or more, an output for each class, a grid for each contender."""
+        super().validate()
+        at_least("epochs", self.epochs, 1)
+        at_least("checked_steps", self.checked_steps, 1)
+        at_least("outputs", self.outputs, 10)
+        for name in self.grid.values:
+            one_of("grid.values", name, tuple(self.contenders))
+
+
+def run(cfg: Config, lab: Lab) -> None:
+    """Try the grid under each protocol, then evolve what each chose."""
+    study = Study(
+        lab,
+        images.load("mnist", cfg.paths.data, cfg.paths.download),
+        cfg.recipe,
+        lambda: paper_cnn(cfg.outputs),
+        f"paper_cnn({cfg.outputs})",
+        cfg.engine,
+    )
+    cells = {
+        name: [dict(zip(axes, point, strict=True)) for point in product(*axes.values())]
+        for name, axes in cfg.grid.values.items()
+    }
+    tried = sum(map(len, cells.values())) * len(cfg.protocols) * cfg.grid.epochs
+    runs = sum(by.runs for by in cfg.protocols.values()) * len(cfg.contenders)
+    study.announce(tried + runs * cfg.epochs)
+    units = [
+        unit
+        for by in cfg.protocols.values()
+        for name, choices in cells.items()
+        for unit in study.trials(name, cfg.contenders[name], choices, cfg.grid.epochs, by)
+    ]
+    trials = pd.concat([tables["trials"] for tables in lab.units(units, "grid")])
+    evolve(study, cfg.contenders, cfg.protocols, trials, cfg.epochs, cfg.checked_steps)
+
+
+def figures(tables: Tables, cfg: Config) -> dict[str, Figure]:
+    """The grid, the training curves and the distributions behind Table 2."""
+    title = f"MNIST, {cfg.recipe.train:,} images"
+    return {
+        "grid": heat_maps(tables["trials"], cfg, title),
+        "table2_mnist": table2(tables, cfg, title),
+        "training_curves": training_curves(tables, cfg, title),
+    }
+
+
+def claims(tables: Tables, cfg: Config) -> list[Estimate]:
+    """Table 2's MNIST row, the difference between the optimizers, and the released code's grid."""
+    found, reduced = classification_claims.claims(tables, cfg), classification_claims.reduction(tables, cfg)
+    trials = tables["trials"]
+    grid = trials[trials["protocol"] == cfg.protocols["published"].label]
+    for name in ("sgd", "bbi"):
+        mine = grid[grid["contender"] == name]
+        best = float(mine["test_accuracy"].max())
+        found.append(Estimate(f"mnist-grid-{name}", best, np.nan, np.nan, len(mine), reduced=reduced))
+    for lr, mine in grid[grid["contender"] == "bbi"].groupby("lr"):
+        low, high = mine["test_accuracy"].min(), mine["test_accuracy"].max()
+        found.append(Estimate(f"mnist-grid-bbi-{lr:g}", mine["test_accuracy"].mean(), low, high, len(mine)))
+    diverged = int((grid[(grid["contender"] == "sgd") & (grid["lr"] >= 0.1)]["status"] == "diverged").sum())
+    at_rest = grid[(grid["contender"] == "sgd") & (grid["lr"] >= 0.1)]["test_accuracy"].median()
+    note = f"{diverged} diverged; the number is their median accuracy with the others of lr ≥ 0.1"
+    found.append(Estimate("mnist-grid-sgd-diverged", at_rest, np.nan, np.nan, diverged, note))
+    return found

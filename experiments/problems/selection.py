@@ -1,0 +1,68 @@
+"""From trials to evolutions: which settings each protocol chooses, and the long runs with them."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from experiments.harness.contenders import Contender
+from experiments.harness.search import best
+from experiments.harness.store import Tables
+from experiments.problems.classification import Protocol, Study, setting
+from experiments.problems.images import Images
+
+SETTINGS = ("lr", "momentum", "delta_e")  # what may be searched
+
+
+def evolve(
+    study: Study,
+    contenders: Mapping[str, Contender],
+    protocols: Mapping[str, Protocol],
+    trials: pd.DataFrame,
+    epochs: int,
+    checked_steps: int,
+) -> None:
+    """Evolve the best settings of every contender under every protocol, and check what BBI conserves.
+
+    Where two protocols choose the same settings, they share the runs. A contender whose trials all failed is
+    left out. The choices are rows of ``runs`` too (stage ``selected``).
+
+    Args:
+        study: The trainings.
+        contenders: By name.
+        protocols: By name.
+        trials: The table of all trials.
+        epochs: Length of an evolution.
+        checked_steps: Steps over which energy and speed limit are checked.
+    """
+    chosen: dict[tuple[str, str], dict[str, float]] = {}
+    for protocol in protocols.values():
+        for name, contender in contenders.items():
+            mine = trials[(trials["contender"] == name) & (trials["protocol"] == protocol.label)]
+            searched = [key for key in SETTINGS if key in mine and mine[key].notna().all()]
+            if (found := best(mine, searched)) is not None:
+                chosen[protocol.label, name] = {**contender.fixed, **found}
+    key = {"selected": [[*who, settings] for who, settings in chosen.items()], **study.key}
+    study.lab.unit(key, lambda: _rows(chosen, study.images))
+    runs = {protocol.label: protocol.runs for protocol in protocols.values()}
+    # Run by run, so that at any moment all contenders have been run about equally often.
+    order = [(run, who) for run in range(max(runs.values())) for who in chosen if run < runs[who[0]]]
+    units = [
+        study.evolution(name, contenders[name], chosen[protocol, name], run, epochs)
+        for run, (protocol, name) in order
+    ]
+    units += [
+        study.conservation(name, contenders[name], settings, checked_steps)
+        for (_, name), settings in chosen.items()
+        if contenders[name].optimizer == "bbi"
+    ]
+    study.lab.units(units, "evolutions")
+
+
+def _rows(chosen: Mapping[tuple[str, str], Mapping[str, float]], images: Images) -> Tables:
+    rows = [
+        {"stage": "selected", "protocol": protocol, "contender": name, "setting": setting(settings)}
+        | {"data": images.name, "comparable": images.comparable}
+        | {key: value for key, value in settings.items() if key in SETTINGS}
+        for (protocol, name), settings in chosen.items()
+    ]
+    return {"runs": pd.DataFrame(rows)}
