@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.harness.config import CONF, dotted, explain, load, unknown_key
-from experiments.harness.errors import UserError, did_you_mean, strict
+from experiments.harness.errors import PartDone, UserError, did_you_mean, strict
 
 HELP = """\
 Run an experiment of the paper and write its tables and figures to <paths.results>/<profile>/<experiment>.
@@ -132,8 +132,12 @@ def _execute(cfg: DictConfig, conf_dir: Path, package: str) -> None:
         if lab.finished():
             _say(f"{settings.experiment}: finished before with these settings; nothing to compute")
         else:
-            with workers.started(settings.workers, module.__name__, settings):
-                workers.compute(module, lab)
+            try:
+                with workers.started(settings.workers, module.__name__, settings):
+                    workers.compute(module, lab)
+            except PartDone as done:
+                _say(f"{settings.experiment}: {done}")
+                return
             lab.finish()
     with figures.style():
         drawn = module.figures(read_tables(lab.folder), settings)

@@ -268,7 +268,9 @@ def _bars(axes: Axes, rows: list[tuple[str, "pd.Series[Any]"]]) -> None:
         label = None if place else "second, 95 % interval"
         axes.plot(wilson(second, n), [place] * 2, color="black", marker="|", linewidth=1.2, label=label)
         axes.annotate(f"{n}", (1.01, place), va="center", fontsize=8, annotation_clip=False)
-    published = published_for(next(claim for claim in load_paper()[0] if claim["id"] == "pde-both"), "")
+    published = published_for(
+        next(claim for claim in load_paper()[0] if claim["id"] == "pde-both"), "BBI (points redrawn)"
+    )
     assert published is not None
     axes.axvline(published, color="black", linestyle=":", label="paper, k = 20, redrawn points")
     axes.set_yticks(range(len(rows)), [text for text, _ in rows])

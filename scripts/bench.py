@@ -2,7 +2,7 @@
 
     python scripts/bench.py --results results
 
-Read the ratios, not the times: a busy machine slows both sides. It takes about three minutes.
+Read the ratios, not the times: a busy machine slows both sides. It takes about five minutes.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
-from bench import ensembles
+from bench import ensembles, images
 from bench.loop import build
 from bench.networks import networks
 from bench.timing import Row
@@ -28,6 +28,7 @@ from matplotlib.figure import Figure
 
 from experiments.harness import figures, provenance, tables
 from experiments.harness.config import Base, Paths
+from experiments.harness.errors import UserError
 
 HEAD = (
     "bench",
@@ -46,6 +47,7 @@ HEAD = (
 def measure(say: list[str]) -> list[Row]:
     """All rows; what had to be left out is appended to ``say``."""
     cores = torch.get_num_threads()
+    trained = images.training(cores, say)  # first, for it may find no data folder where BBI_DATA says
     torch.set_num_threads(1)  # ensembles keep to one core, as the C loop does
     try:
         loop = build()
@@ -61,7 +63,7 @@ def measure(say: list[str]) -> list[Row]:
             say.append("There is no C++ compiler: ensembles ran eagerly, and compile times are left out.")
     finally:
         torch.set_num_threads(cores)
-    return rows + networks(cores)
+    return rows + networks(cores) + trained
 
 
 def cost_per_step(rows: Sequence[Row]) -> Figure:
@@ -161,18 +163,23 @@ def write(rows: Sequence[Row], say: Sequence[str], results: Path, started: float
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and write; the exit code is 2 if the results cannot be written."""
+    """Measure and write; the exit code is 2 for a folder that cannot be used."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
     results: Path = parser.parse_args(argv).results
     started, say = time.time(), list[str]()
     try:
         (results / "bench").mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=results / "bench").close()  # better known now than in three minutes
+        tempfile.TemporaryFile(dir=results / "bench").close()  # better known now than in five minutes
     except OSError as error:
         print(f"error: cannot write {results / 'bench'}: {error.strerror}; choose --results", file=sys.stderr)
         return 2
-    print(*write(measure(say), say, results, started), sep="\n")
+    try:
+        rows = measure(say)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(*write(rows, say, results, started), sep="\n")
     return 0
 
 

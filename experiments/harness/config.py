@@ -67,6 +67,8 @@ class Base:
         profile: Name of the budget: ``smoke``, ``quick``, ``cpu`` or ``paper``.
         seed: All random numbers follow from it.
         workers: Processes that share the work, 0 for one a core; no part of the fingerprint.
+        part: Which part of the units of each stage this command computes, of ``parts``: for several machines.
+        parts: 1 for all of it; no part of the fingerprint either.
         paths: Folders; no part of the fingerprint either.
     """
 
@@ -76,12 +78,16 @@ class Base:
     profile: str
     seed: int = 0
     workers: int = 1
+    part: int = 0
+    parts: int = 1
     paths: Paths = field(default_factory=Paths)
 
     def validate(self) -> None:
         """Raise :class:`UserError` if a value is out of range; experiments extend it."""
         at_least("seed", self.seed, 0)
         at_least("workers", self.workers, 0)
+        at_least("parts", self.parts, 1)
+        between("part", self.part, 0, self.parts - 1)
 
 
 Settings = TypeVar("Settings", bound=Base)
@@ -165,7 +171,6 @@ def _parts(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def portable(settings: Base) -> dict[str, Any]:
-    """The settings as a plain dictionary, less what no result depends on: ``paths`` and ``workers``."""
-    plain = asdict(settings)
-    del plain["paths"], plain["workers"]
-    return plain
+    """The settings as a plain dictionary, less what no result depends on: folders, and who does the work."""
+    unused = ("paths", "workers", "part", "parts")
+    return {key: value for key, value in asdict(settings).items() if key not in unused}

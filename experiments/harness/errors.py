@@ -5,6 +5,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+class PartDone(Exception):
+    """All that a command was to compute is stored, but what follows needs what other commands compute."""
+
+
 class UserError(Exception):
     """A mistake that the user can put right.
 

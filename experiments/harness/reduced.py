@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from experiments.harness.config import CONF, Base
 
-NEVER = ("profile", "seed", "workers", "paths.*", "title", "section", "experiment")
+NEVER = ("profile", "seed", "workers", "part", "parts", "paths.*", "title", "section", "experiment")
 
 
 def reductions(cfg: Base, ignore: Collection[str] = ()) -> dict[str, tuple[Any, Any]]:

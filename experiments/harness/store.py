@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from experiments.harness import provenance, tables
 from experiments.harness.config import Base, portable
-from experiments.harness.errors import UserError
+from experiments.harness.errors import PartDone, UserError
 from experiments.harness.locks import Locks
 from experiments.harness.progress import Progress
 from experiments.harness.tables import Tables, read_tables
@@ -96,12 +96,27 @@ class Lab:
         """The results of many units, in the order of ``items``: :meth:`unit` with the work shared.
 
         Every process that runs the same command takes units that are neither stored nor being computed by
-        another one, then waits for the rest.
+        another one, then waits for the rest. Of several ``parts`` only the one asked for is computed here.
 
         Args:
             items: Pairs of a key and a function as for :meth:`unit`.
             what: The name of the stage on the progress display.
+
+        Raises:
+            PartDone: Units of other parts are not stored.
         """
+        part, parts = self.cfg.part, self.cfg.parts
+        if parts > 1:
+            others = [item for number, item in enumerate(items) if number % parts != part]
+            missing = sum(self._read(self._digest(key)[1]) is None for key, _ in others)
+            if missing:
+                mine = items[part::parts]
+                with self.progress(len(mine), f"{what}, part {part} of {parts}") as progress:
+                    self._take(mine, progress.advance)
+                raise PartDone(
+                    f"part {part} of {parts} of {what} is stored in {self._file}; {missing} units of other "
+                    "parts are not: compute them, merge the stores (scripts/merge.py), and run this again"
+                )
         with self.progress(len({self._digest(key) for key, _ in items}), what) as progress:
             return self._take(items, progress.advance)
 
@@ -226,7 +241,7 @@ class Lab:
         try:
             if self._database is None:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                self._database = _open(self._file)
+                self._database = open_store(self._file)
             yield self._database
         except OSError as error:
             why = error.strerror or error
@@ -237,7 +252,7 @@ class Lab:
             raise UserError(tables.CORRUPT.format(file=self._file, why=error)) from error
 
 
-def _open(file: Path) -> sqlite3.Connection:
+def open_store(file: Path) -> sqlite3.Connection:
     """Open a store, or make one.
 
     Write-ahead logging makes a commit one append and lets readers and a writer work side by side.

@@ -10,6 +10,7 @@ from multiprocessing import connection, get_context, parent_process
 from types import ModuleType
 
 from experiments.harness.config import Base
+from experiments.harness.errors import PartDone
 from experiments.harness.store import Lab
 
 
@@ -54,7 +55,7 @@ def _work(module: str, settings: Base, share: float) -> None:
     assert parent is not None
     threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-    with suppress(KeyboardInterrupt), Lab(settings, share=share) as lab:
+    with suppress(KeyboardInterrupt, PartDone), Lab(settings, share=share) as lab:
         compute(importlib.import_module(module), lab)
 
 
