@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments import classification_claims
 from experiments.classification_figures import table2, training_curves
-from experiments.harness.config import Base, at_least
+from experiments.harness.config import Base, at_least, between
 from experiments.harness.contenders import Contender
 from experiments.harness.search import tpe
 from experiments.harness.stats import Estimate, bootstrap
@@ -52,6 +52,8 @@ class Config(Base):
         super().validate()
         at_least("epochs", self.epochs, 1)
         at_least("checked_steps", self.checked_steps, 1)
+        for name, by in self.protocols.items():
+            between(f"protocols.{name}.held_out", by.held_out, 0, self.recipe.train - 1)
         at_least("width", self.width, 1)
 
 

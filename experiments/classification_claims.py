@@ -95,7 +95,12 @@ def conservation_claims(tables: Tables, cfg: "Mnist | Cifar", data: str) -> list
             f"with the displacement of a step in place of the velocity {row.stride:.6g}: "
             "a step ends with the momentum after the kick"
         )
-        for claim, value, remark in (("speed-limit", row.speed, note), ("batch-rescale", row.energy, "")):
+        above = (
+            f"{row.above:.0f} of {row.steps:.0f} batches had V > E, which no rescaling reaches"
+            if row.above
+            else ""
+        )
+        for claim, value, remark in (("speed-limit", row.speed, note), ("batch-rescale", row.energy, above)):
             found.append(Estimate(claim, value, np.nan, np.nan, int(row.steps), remark, variant=variant))
     return found
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments import classification_claims
 from experiments.classification_figures import heat_maps, table2, training_curves
-from experiments.harness.config import Base, at_least, one_of
+from experiments.harness.config import Base, at_least, between, one_of
 from experiments.harness.contenders import Contender, check_parameter
 from experiments.harness.errors import UserError
 from experiments.harness.stats import Estimate
@@ -57,6 +57,8 @@ class Config(Base):
         super().validate()
         at_least("epochs", self.epochs, 1)
         at_least("checked_steps", self.checked_steps, 1)
+        for name, by in self.protocols.items():
+            between(f"protocols.{name}.held_out", by.held_out, 0, self.recipe.train - 1)
         at_least("outputs", self.outputs, 10)
         for name in self.grid.values:
             one_of("grid.values", name, tuple(self.contenders))

@@ -20,7 +20,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
-from bench import ensembles, images
+from bench import ensembles, images, pde
 from bench.loop import build
 from bench.networks import networks
 from bench.timing import Row
@@ -63,7 +63,7 @@ def measure(say: list[str]) -> list[Row]:
             say.append("There is no C++ compiler: ensembles ran eagerly, and compile times are left out.")
     finally:
         torch.set_num_threads(cores)
-    return rows + networks(cores) + trained
+    return rows + networks(cores) + trained + pde.pde(cores)
 
 
 def cost_per_step(rows: Sequence[Row]) -> Figure:

@@ -131,3 +131,19 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     assert script.main(["--results", str(tmp_path / "file")]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: cannot write") and error.count("\n") == 1 and str(tmp_path) in error
+
+
+def test_nested_autograd_and_the_forward_laplacian_are_timed_at_the_same_task() -> None:
+    from bench import pde
+
+    size = pde.Size(width=8, depth=2, interior=30, boundary=9, matrix=16, turns=2)
+    rows = pde.pde(1, size)
+    assert [row.runs for row in rows] == [2, 2, 2, 2]
+    assert size.gflop == pytest.approx(3 * 2 * (4 * 30 + 9) * 2 * 8 * 8 / 1e9)
+    loss = pde.Loss(0.3, 30, 10.0, 1e-3)
+    parameters = pde.ResidualNetwork(2, 8, 2).parameters(0, torch.float64)
+    points = torch.rand(39, 2, dtype=torch.float64)
+    f = points[:30, 0]
+    _, slopes = pde.gradients(loss, parameters, points, f, False)(parameters, points, f)
+    for ours, theirs in zip(slopes, pde.nested(loss, parameters, points, f), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)

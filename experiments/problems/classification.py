@@ -183,7 +183,8 @@ class Study:
         rescaled momentum, got back from that after the step by undoing the kick: ``speed``, the largest
         |dΘ/dt|²/V by eq. (3); ``stride``, the largest |ΔΘ|²/(Δt² V) from the parameters before and after a
         step, which may exceed 1 by O(Δt); ``energy``, the largest relative deviation of √(V(V + Π²)) from the
-        first E, across all changes of batch (eq. (48)).
+        first E, across all changes of batch (eq. (48)), where a batch has V ≤ E; ``above``, the steps with
+        V > E, where no momentum can restore the energy.
         """
 
         def compute() -> Tables:
@@ -261,7 +262,7 @@ def _conservation(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]], lr
     optimizer, parameters = trainer.optimizer, list(trainer.network.parameters())
     assert isinstance(optimizer, BBI)
     trainer.network.train().double()
-    found = {"steps": 0.0, "speed": 0.0, "stride": 0.0, "energy": 0.0}
+    found = {"steps": 0.0, "speed": 0.0, "stride": 0.0, "energy": 0.0, "above": 0.0}
     first = math.nan
     for images, labels in batches:
         before = [p.detach().clone() for p in parameters]
@@ -278,7 +279,10 @@ def _conservation(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]], lr
         found["steps"] += 1
         found["speed"] = max(found["speed"], v * p2 / e**2)  # |dΘ/dt|²/V with eq. (3)
         found["stride"] = max(found["stride"], moved / (lr**2 * v))
-        found["energy"] = max(found["energy"], abs(energy / first - 1))
+        if v > e:  # no momentum has this energy then: Algorithm 1 leaves Π as it is
+            found["above"] += 1
+        else:
+            found["energy"] = max(found["energy"], abs(energy / first - 1))
     return found
 
 

@@ -1,0 +1,129 @@
+"""The experiments that train networks, run for real at the smoke budgets, without data or a network."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("cifar", "mnist", "pde")
+TABLES = ("config.yaml", "trials.csv", "runs.csv", "curves.parquet")
+ALONE = {key: value for key, value in os.environ.items() if key != "BBI_DATA"}
+
+
+def run(*words: str, code: int = 0) -> str:
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, env=ALONE, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done.stderr
+
+
+def settings(experiment: str, folder: Path, *more: str) -> list[str]:
+    given = [f"experiment={experiment}", "profile=smoke", f"paths.results={folder}", "paths.download=false"]
+    return ["-m", "experiments", *given, *more]
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in TABLES if (folder / name).exists()}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("results")
+    script = ["scripts/reproduce.py", "--profile", "smoke", "--only", " ".join(NAMES)]
+    said = run(*script, f"paths.results={root}", "paths.download=false")
+    assert "MNIST (5,000 digits)" in said and "drawn stand-in" in said
+    return root / "smoke"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "names"),
+    [
+        ("mnist", {"grid", "table2_mnist", "training_curves"}),
+        ("cifar", {"table2_cifar", "training_curves"}),
+        ("pde", {"shooting", "fig7_solutions_k2", "error_curves_k2", "outcomes"}),
+    ],
+)
+def test_leaves_tables_and_figures(results: Path, experiment: str, names: set[str]) -> None:
+    assert {"config.yaml", "runs.csv", "curves.parquet"} <= set(tables(results / experiment))
+    drawn = {path.name for path in (results / experiment / "figures").glob("*")}
+    assert {f"{name}{kind}" for name in names for kind in (".png", ".pdf")} == drawn
+
+
+def test_numbers_of_another_size_are_not_compared(results: Path) -> None:
+    verdicts = pd.read_csv(results / "verdicts.csv").set_index("claim")
+    for claim in ("mnist-sgd", "mnist-bbi", "cifar-sgd", "cifar-bbi", "pde-both", "no-overfit"):
+        assert set(verdicts.loc[[claim], "verdict"]) == {"reduced"}
+    assert verdicts.loc[["mnist-sgd"], "note"].str.contains("data: MNIST (5,000 digits)", regex=False).all()
+    assert verdicts.loc[["cifar-sgd"], "note"].str.contains("data: drawn stand-in").all()
+    assert set(verdicts.loc[["speed-limit", "batch-rescale"], "verdict"]) == {"holds"}
+
+
+def test_both_protocols_choose_and_what_they_chose_is_evolved(results: Path) -> None:
+    runs = pd.read_csv(results / "cifar/runs.csv")
+    chosen = runs[runs["stage"] == "selected"]
+    assert set(zip(chosen["protocol"], chosen["contender"], strict=True)) == {
+        (protocol, name) for protocol in ("published", "honest") for name in ("sgd", "bbi", "bbi_2000")
+    }
+    evolved = runs[runs["stage"] == "evolve"]
+    assert set(chosen["setting"]) == set(evolved["setting"])
+    assert evolved["test_accuracy"].between(0, 100).all()
+
+
+def test_a_run_says_what_became_of_it(results: Path) -> None:
+    runs = pd.read_csv(results / "pde/runs.csv")
+    assert set(runs["status"]) == {"done"} and set(runs["label"]) <= {"first", "second", "neither"}
+    assert set(runs["contender"]) == {"bbi", "bbi_fixed", "gdm", "adam"}
+
+
+def test_killed_again_and_again_by_several_processes_gives_the_same_tables(
+    results: Path, tmp_path: Path
+) -> None:
+    clock = random.Random(0)
+    words = [sys.executable, *settings("mnist", tmp_path, "workers=2")]
+    for _ in range(3):
+        process = subprocess.Popen(
+            words, cwd=ROOT, env=ALONE, start_new_session=True, stderr=subprocess.DEVNULL
+        )
+        time.sleep(clock.uniform(5.0, 9.0))
+        process.kill()  # this one alone: the other has to end by itself
+        process.wait()
+    run(*words[1:])
+    assert tables(tmp_path / "smoke/mnist") == tables(results / "mnist")
+
+
+def test_divergence_is_a_status(tmp_path: Path) -> None:
+    wild = ["train=[k2]", "problems.k2.contenders.gdm.fixed.lr=1e20", "problems.k2.networks=1", "workers=1"]
+    run(*settings("pde", tmp_path, *wild))
+    runs = pd.read_csv(tmp_path / "smoke/pde/runs.csv").set_index("contender")
+    assert runs.loc["gdm", "status"] == "diverged" and runs.loc["gdm", "label"] == "neither"
+    assert runs.loc["adam", "status"] == "done"
+
+
+BAD = {
+    ("pde", "problems.k2.k=0"): "problems.k2.k=0",
+    ("pde", "problems.k2.k=-1"): "above 0",
+    ("pde", "problems.k2.dimension=0"): "1 or more",
+    ("pde", "problems.k2.interior=0"): "1 or more",
+    ("pde", "train=[k3]"): "k2",
+    ("pde", "engine.device=tpu"): "cuda",
+    ("mnist", "recipe.batch=0"): "1 or more",
+    ("mnist", "protocols.honest.held_out=0"): "1 or more",
+    ("mnist", "protocols.honest.criterion=loss"): "train_loss",
+    ("mnist", "protocols.honest.held_out=400"): "held_out",
+    ("mnist", "grid.values.bbi.lr=[-1]"): "lr must be",
+    ("cifar", "paths.data=/no/such/folder"): "no such folder",
+    ("cifar", "part=2"): "between 0 and 0",
+}
+
+
+@pytest.mark.parametrize(("experiment", "setting"), BAD)
+def test_bad_settings_are_one_line(tmp_path: Path, experiment: str, setting: str) -> None:
+    said = run(*settings(experiment, tmp_path, setting), code=2)
+    [line] = [line for line in said.splitlines() if "CUDA" not in line]
+    assert line.startswith("error: ") and BAD[experiment, setting] in line
+    assert not list(tmp_path.iterdir())

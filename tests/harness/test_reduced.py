@@ -1,0 +1,128 @@
+"""What a run scaled down, against the published configuration, and how that is judged."""
+
+import importlib
+import math
+from collections.abc import Iterator
+
+import hydra
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from experiments.harness.config import CONF, Base, load
+from experiments.harness.judge import RULES, VERDICTS, judge, load_paper, published_for
+from experiments.harness.reduced import describe, reductions
+from experiments.harness.stats import Estimate
+
+EXPERIMENTS = [file.stem for file in sorted((CONF / "experiment").glob("*.yaml"))]
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("BBI_DATA", raising=False)
+    yield
+    GlobalHydra.instance().clear()
+
+
+def composed(experiment: str, *overrides: str, profile: str = "paper") -> Base:
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = hydra.compose("config", [f"experiment={experiment}", f"profile={profile}", *overrides])
+    settings: Base = load(cfg, importlib.import_module(f"experiments.{experiment}").Config)
+    return settings
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_paper_profile_reduces_nothing(experiment: str) -> None:
+    assert reductions(composed(experiment)) == {}
+
+
+def test_what_no_number_depends_on_does_not_count() -> None:
+    paths = ("paths.results=elsewhere", "paths.data=there", "paths.download=false")
+    assert reductions(composed("mnist", "seed=3", "workers=2", "title=other", *paths)) == {}
+
+
+def test_a_setting_given_by_hand_counts() -> None:
+    found = reductions(composed("zakharov", "search.trials=7", "random.sides=[1.0]"))
+    assert found == {"search.trials": (7, 500), "random.sides": ([1.0], [1.0, 5.0])}
+    assert describe(found) == ("random.sides [1.0] (published: [1.0, 5.0]), search.trials 7 (published: 500)")
+
+
+def test_more_than_published_counts_too() -> None:
+    assert reductions(composed("zakharov", "long.steps=20000")) == {"long.steps": (20000, 10000)}
+
+
+def test_a_contender_left_out_counts() -> None:
+    found = reductions(composed("zakharov", "~contenders.gdm_log"))
+    assert found["contenders.gdm_log.optimizer"] == (None, "gdm")
+    assert all(key.startswith("contenders.gdm_log.") for key in found)
+
+
+def test_a_profile_counts_where_it_scales() -> None:
+    found = reductions(composed("mnist", profile="smoke"))
+    assert found["epochs"] == (2, 50) and found["recipe.train"] == (400, 60_000)
+    assert found["grid.values.sgd.momentum"] == ([0.9], [0.85, 0.9, 0.95, 0.99, 0.999])
+    assert not {"profile", "seed", "workers", "recipe.batch", "outputs"} & found.keys()
+
+
+def test_keys_can_be_ignored() -> None:
+    smoke = composed("mnist", profile="smoke")
+    everything = reductions(smoke)
+    assert {"protocols.published.runs", "protocols.honest.runs"} <= everything.keys()
+    found = reductions(smoke, ignore=("protocols.*.runs", "epochs"))
+    assert found == {
+        key: value
+        for key, value in everything.items()
+        if key not in ("protocols.published.runs", "protocols.honest.runs", "epochs")
+    }
+    assert "grid.epochs" in found  # a pattern is for the whole key
+
+
+def test_nothing_reduced_is_no_phrase() -> None:
+    assert describe({}) == ""
+
+
+def claim(rule: str, published: object = 0.9) -> dict[str, object]:
+    return {"id": "x", "rule": rule, "published": published, "tolerance": 0.5}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("holds", [None, True, False])
+@pytest.mark.parametrize("estimate", [0.9, math.nan])
+def test_another_size_is_never_compared(rule: str, holds: bool | None, estimate: float) -> None:
+    ours = Estimate("x", estimate, 0.8, 1.0, 9, holds=holds, reduced="epochs 2 (published: 50)")
+    assert judge(claim(rule), ours) == "reduced" and "reduced" in VERDICTS
+    if holds is not None or not math.isnan(estimate):
+        assert judge(claim(rule), ours._replace(reduced="")) in set(VERDICTS) - {"reduced", "not run"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "number"),
+    [
+        ("mean", 99.2),
+        ("median", 98.2),
+        ("mean, honest selection", 99.2),
+        ("median, honest selection, BBI, T1 = 2000", 98.2),
+        ("mean honest", None),
+        ("means, honest selection", None),
+        ("honest selection, mean", None),
+        ("", None),
+    ],
+)
+def test_what_follows_a_comma_qualifies_a_variant(variant: str, number: float | None) -> None:
+    both = claim("interval", {"mean": 99.2, "median": 98.2})
+    assert published_for(both, variant) == number
+    assert published_for(claim("interval"), variant) == 0.9  # one number for all of them
+    assert published_for(claim("interval", None), variant) is None
+    if number is not None:
+        ours = Estimate("x", number, number, number, 9, variant=variant)
+        assert judge(both | {"tolerance": 0.0}, ours) == "reproduced"
+        assert judge(both | {"tolerance": 0.0}, ours._replace(estimate=90.0, low=90.0, high=90.0)) == (
+            "not reproduced"
+        )
+
+
+def test_no_published_variant_has_a_comma() -> None:
+    """It could not be found."""
+    claims, _ = load_paper()
+    variants = [name for one in claims if isinstance(one["published"], dict) for name in one["published"]]
+    assert variants and not [name for name in variants if "," in str(name)]
