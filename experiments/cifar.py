@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments import classification_claims
 from experiments.classification_figures import table2, training_curves
-from experiments.harness.config import Base, at_least, between
+from experiments.harness.config import Base, at_least
 from experiments.harness.contenders import Contender
 from experiments.harness.search import tpe
 from experiments.harness.stats import Estimate, bootstrap
@@ -52,8 +52,6 @@ class Config(Base):
         super().validate()
         at_least("epochs", self.epochs, 1)
         at_least("checked_steps", self.checked_steps, 1)
-        for name, by in self.protocols.items():
-            between(f"protocols.{name}.held_out", by.held_out, 0, self.recipe.train - 1)
         at_least("width", self.width, 1)
 
 
@@ -62,6 +60,7 @@ def run(cfg: Config, lab: Lab) -> None:
     data = images.load("cifar10", cfg.paths.data, cfg.paths.download)
     build = lambda: small_resnet18(cfg.width)  # noqa: E731
     study = Study(lab, data, cfg.recipe, build, f"small_resnet18({cfg.width})", cfg.engine)
+    study.check(cfg.protocols)
     pairs = [(protocol, name) for protocol in cfg.protocols for name in cfg.contenders]
     runs = sum(by.runs for by in cfg.protocols.values()) * len(cfg.contenders)
     study.announce(len(pairs) * cfg.search.trials * cfg.search.epochs + runs * cfg.epochs)

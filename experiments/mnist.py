@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments import classification_claims
 from experiments.classification_figures import heat_maps, table2, training_curves
-from experiments.harness.config import Base, at_least, between, one_of
+from experiments.harness.config import Base, at_least, one_of
 from experiments.harness.contenders import Contender, check_parameter
 from experiments.harness.errors import UserError
 from experiments.harness.stats import Estimate
@@ -26,7 +27,7 @@ class Grid:
     """Settings tried: every combination of ``values``, by contender and parameter, for ``epochs`` epochs."""
 
     epochs: int
-    values: dict[str, dict[str, list[float]]]
+    values: dict[str, dict[str, list[Any]]]  # numbers; with list[float] OmegaConf would refuse whole ones
 
     def check(self, name: str) -> None:
         """Raise :class:`UserError` for no epochs, no values or values out of range."""
@@ -36,7 +37,10 @@ class Grid:
                 if not values:
                     raise UserError(f"{name}.values.{contender}.{parameter}=[]: give one value or more")
                 for value in values:
-                    check_parameter(f"{name}.values.{contender}.{parameter}", parameter, value)
+                    key = f"{name}.values.{contender}.{parameter}"
+                    if isinstance(value, bool) or not isinstance(value, int | float):
+                        raise UserError(f"{key}={value}: must be a number")
+                    check_parameter(key, parameter, value)
 
 
 @dataclass(kw_only=True)
@@ -57,8 +61,6 @@ class Config(Base):
         super().validate()
         at_least("epochs", self.epochs, 1)
         at_least("checked_steps", self.checked_steps, 1)
-        for name, by in self.protocols.items():
-            between(f"protocols.{name}.held_out", by.held_out, 0, self.recipe.train - 1)
         at_least("outputs", self.outputs, 10)
         for name in self.grid.values:
             one_of("grid.values", name, tuple(self.contenders))
@@ -74,8 +76,9 @@ def run(cfg: Config, lab: Lab) -> None:
         f"paper_cnn({cfg.outputs})",
         cfg.engine,
     )
+    study.check(cfg.protocols)
     cells = {
-        name: [dict(zip(axes, point, strict=True)) for point in product(*axes.values())]
+        name: [dict(zip(axes, map(float, point), strict=True)) for point in product(*axes.values())]
         for name, axes in cfg.grid.values.items()
     }
     tried = sum(map(len, cells.values())) * len(cfg.protocols) * cfg.grid.epochs

@@ -6,28 +6,25 @@ from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf
 
-from experiments.harness.config import CONF, Base
+from experiments.harness.config import CONF, Base, load, portable
 
-NEVER = ("profile", "seed", "workers", "part", "parts", "paths.*", "title", "section", "experiment")
+NEVER = ("profile", "seed", "title", "section")
 
 
 def reductions(cfg: Base, ignore: Collection[str] = ()) -> dict[str, tuple[Any, Any]]:
-    """Settings that differ from the published ones: ours and the paper's, by dotted key.
+    """Settings that differ from the published ones: ours and the paper's, by dotted key, None for none.
 
     Args:
         cfg: The settings of a run.
         ignore: Patterns of keys that do not count, such as the number of runs, which only widens intervals.
     """
-    ours, published = _flat(OmegaConf.to_container(OmegaConf.structured(cfg))), _published(cfg.experiment)
+    ours, published = _flat(portable(cfg)), _flat(portable(_published(cfg)))
     return {
         key: (ours.get(key), published.get(key))
         for key in sorted(ours.keys() | published.keys())
         if not any(fnmatch(key, pattern) for pattern in (*NEVER, *ignore))
-        # A setting that a file leaves out has its default in the schema, which no profile changes.
-        and key in published
-        and ours.get(key) != published[key]
+        and ours.get(key) != published.get(key)
     }
 
 
@@ -36,11 +33,11 @@ def describe(found: dict[str, tuple[Any, Any]]) -> str:
     return ", ".join(f"{key} {ours} (published: {published})" for key, (ours, published) in found.items())
 
 
-def _published(experiment: str) -> dict[str, Any]:
+def _published(cfg: Base) -> Base:
+    """The settings of the profile ``paper`` for the same experiment."""
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = hydra.compose("config", [f"experiment={experiment}", "profile=paper"])
-    return _flat(OmegaConf.to_container(cfg, resolve=True))
+        return load(hydra.compose("config", [f"experiment={cfg.experiment}", "profile=paper"]), type(cfg))
 
 
 def _flat(node: Any, name: str = "") -> dict[str, Any]:

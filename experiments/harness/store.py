@@ -117,7 +117,8 @@ class Lab:
                     f"part {part} of {parts} of {what} is stored in {self._file}; {missing} units of other "
                     "parts are not: compute them, merge the stores (scripts/merge.py), and run this again"
                 )
-        with self.progress(len({self._digest(key) for key, _ in items}), what) as progress:
+        new = {self._digest(key)[1] for key, _ in items} - self._touched.keys()
+        with self.progress(len(new), what) as progress:
             return self._take(items, progress.advance)
 
     def in_turn(self, items: Sequence[Item]) -> list[Item]:
@@ -163,6 +164,7 @@ class Lab:
             row = database.execute("SELECT seconds, payload FROM units WHERE hash = ?", (digest,)).fetchone()
         if row is None:
             return None
+        self._checkpoint(digest).unlink(missing_ok=True)  # of a process that was killed just after storing
         self._seconds += row[0]
         return tables.unpack(row[1], self._file)
 

@@ -2,11 +2,13 @@
 
 import importlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, get_context, parent_process
+from multiprocessing.context import SpawnProcess
 from types import ModuleType
 
 from experiments.harness.config import Base
@@ -36,15 +38,18 @@ def started(count: int, module: str, settings: Base) -> Iterator[None]:
     """
     count = count or len(os.sched_getaffinity(0))
     spawn = get_context("spawn")
-    beside = [
-        spawn.Process(target=_work, args=(module, settings, number / count), daemon=True)
-        for number in range(1, count)
-    ]
+    beside: list[SpawnProcess] = []
+    # Ctrl-C goes to all processes of a terminal; only this one heeds it, and ends the others.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        for process in beside:
+        for number in range(1, count):
+            process = spawn.Process(target=_work, args=(module, settings, number / count), daemon=True)
             process.start()
+            beside.append(process)
+        signal.signal(signal.SIGINT, handler)
         yield
     finally:
+        signal.signal(signal.SIGINT, handler)
         for process in beside:
             process.terminate()
             process.join()

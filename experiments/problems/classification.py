@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from bbi import BBI
 from experiments.harness.config import at_least, one_of
 from experiments.harness.contenders import Contender
+from experiments.harness.errors import UserError
 from experiments.harness.store import Lab, Tables, Unit
 from experiments.problems.batches import Batches, Split, normalised
 from experiments.problems.images import Images
@@ -196,6 +197,16 @@ class Study:
             return {"runs": pd.DataFrame([{**row, **found}])}
 
         return {"conservation": name, "settings": dict(settings), "steps": steps, **self.key}, compute
+
+    def check(self, protocols: Mapping[str, Protocol]) -> None:
+        """Raise :class:`UserError` if a protocol would hold out all the training images that there are."""
+        there = len(self._train.labels)
+        for name, by in protocols.items():
+            if by.held_out >= there:
+                raise UserError(
+                    f"protocols.{name}.held_out={by.held_out}: must be below {there}, the training images "
+                    f"used of {self.images.name}; hold out fewer, or set paths.data to all of it"
+                )
 
     def announce(self, epochs: int, steps: int = 10) -> None:
         """Say on stderr how long so many epochs of training take, from the time of a few steps."""

@@ -14,6 +14,7 @@ from experiments.harness.config import at_least, one_of, positive
 from experiments.harness.contenders import Contender
 from experiments.harness.errors import UserError
 from experiments.harness.store import Lab, Tables, Unit
+from experiments.problems.devices import check_device, device
 from experiments.problems.forward_laplacian import ResidualNetwork
 from experiments.problems.networks import optimizer_for
 from experiments.problems.poisson import Poisson
@@ -23,7 +24,6 @@ from experiments.problems.shooting import Radial, scan, solutions
 
 RADII = np.linspace(0.0, 1.0, 101)  # where networks are looked at
 FINE = np.linspace(0.0, 1.0, 401)  # where the solutions are: 20 r² has eight waves near r = 1
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(kw_only=True)
@@ -118,14 +118,13 @@ class Engine:
     def check(self, name: str) -> None:
         """Raise :class:`UserError` for an unknown reading or device, or no iterations."""
         one_of(f"{name}.reading", self.reading, READINGS)
-        one_of(f"{name}.device", self.device, DEVICES)
+        check_device(f"{name}.device", self.device)
         at_least(f"{name}.checkpoint_every", self.checkpoint_every, 1)
 
     @property
     def where(self) -> torch.device:
         """The device itself."""
-        found = "cuda" if torch.cuda.is_available() else "cpu"
-        return torch.device(found if self.device == "auto" else self.device)
+        return device(self.device)
 
 
 class Study:

@@ -12,11 +12,10 @@ from torch.nn.functional import cross_entropy
 
 from bbi import ECD
 from experiments.harness import checkpoint
-from experiments.harness.config import one_of
 from experiments.problems.batches import Batches
+from experiments.problems.devices import check_device, device
 
 LOOK_EVERY = 100  # steps between looks at whether the loss is still a number, each of which a GPU waits for
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass
@@ -37,13 +36,12 @@ class Engine:
 
     def check(self, name: str) -> None:
         """Raise :class:`UserError` for an unknown device."""
-        one_of(f"{name}.device", self.device, DEVICES)
+        check_device(f"{name}.device", self.device)
 
     @property
     def where(self) -> torch.device:
         """The device itself."""
-        found = "cuda" if torch.cuda.is_available() else "cpu"
-        return torch.device(found if self.device == "auto" else self.device)
+        return device(self.device)
 
 
 class Trainer:

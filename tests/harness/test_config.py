@@ -78,7 +78,10 @@ def test_the_papers_budget_stands_where_the_profile_says_nothing() -> None:
         ("seed=-1", "seed=-1: must be 0 or more"),
         ("seed='${nothing}'", "nothing"),
         ("tolerance=.nan", "tolerance=nan: must be above 0"),
-        ("contenders.gdm.optimizer=adamw", "contenders.gdm.optimizer=adamw: not known (did you mean 'adam'?)"),
+        (
+            "contenders.gdm.optimizer=adamw",
+            "contenders.gdm.optimizer=adamw: not known (did you mean 'adam'?)",
+        ),
         ("contenders.gdm.fixed.momentum=1.5", "fixed.momentum=1.5: momentum must be between 0.0 and 1.0"),
         ("contenders.gdm.fixed={lr: -0.1}", "fixed.lr=-0.1: lr must be finite and 0.0 or more"),
         ("contenders.gdm.fixed={momentun: 0.5}", "gdm has no such parameter (did you mean 'momentum'?)"),

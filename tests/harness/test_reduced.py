@@ -38,7 +38,9 @@ def test_the_paper_profile_reduces_nothing(experiment: str) -> None:
 
 def test_what_no_number_depends_on_does_not_count() -> None:
     paths = ("paths.results=elsewhere", "paths.data=there", "paths.download=false")
-    assert reductions(composed("mnist", "seed=3", "workers=2", "title=other", *paths)) == {}
+    assert (
+        reductions(composed("mnist", "seed=3", "workers=2", "part=1", "parts=3", "title=other", *paths)) == {}
+    )
 
 
 def test_a_setting_given_by_hand_counts() -> None:
