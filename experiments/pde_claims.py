@@ -61,14 +61,24 @@ def _trainings(tables: Tables, cfg: "Config") -> list[Estimate]:
                 continue
             reduced = task.reduced or _shorter(cfg, name, contender)
             variant = f"{entrant.label}, k = {task.k:g}"
-            both = {"first", "second"} <= set(mine["label"])
-            for claim, label in (("pde-solves", "neither"), ("pde-both", "second")):
-                if claim == "pde-both" or entrant.optimizer == "bbi":
-                    count, n = int((mine["label"] == label).sum()), len(mine)
-                    share = Estimate(claim, count / n, *wilson(count, n), n, _note(mine))
-                    holds = both if claim == "pde-both" else None
-                    found.append(share._replace(variant=variant, reduced=reduced, holds=holds))
+            if entrant.optimizer == "bbi":
+                found.append(_share("pde-solves", mine, "neither", variant, reduced))
+            found.append(_share("pde-both", mine, "second", variant, reduced))
+            networks = list(mine.groupby("network"))
+            if len(networks) > 1:  # which solution a run becomes depends on where it starts
+                found += [
+                    _share("pde-both", rows, "second", f"{variant}, network {network}", reduced)
+                    for network, rows in networks
+                ]
     return found
+
+
+def _share(claim: str, runs: pd.DataFrame, label: str, variant: str, reduced: str) -> Estimate:
+    """The share of runs with a label, with Wilson's interval."""
+    count, n = int((runs["label"] == label).sum()), len(runs)
+    holds = {"first", "second"} <= set(runs["label"]) if claim == "pde-both" else None
+    share = Estimate(claim, count / n, *wilson(count, n), n, _note(runs))
+    return share._replace(variant=variant, reduced=reduced, holds=holds)
 
 
 def _shorter(cfg: "Config", problem: str, contender: str) -> str:
