@@ -83,7 +83,8 @@ def _search(cfg: Config, study: Study, protocol: str, name: str) -> pd.DataFrame
 
 def figures(tables: Tables, cfg: Config) -> dict[str, Figure]:
     """The training curves and the distributions behind Table 2."""
-    title = f"CIFAR-10, {cfg.recipe.train:,} images, {cfg.epochs} epochs"
+    data, net = classification_claims.data_name(tables), f"ResNet-18, {cfg.width} wide"
+    title = f"{data}, {cfg.recipe.train:,} images, {cfg.epochs} epochs, {net}"
     return {
         "table2_cifar": table2(tables, cfg, title),
         "training_curves": training_curves(tables, cfg, title),

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
 
 
+def data_name(tables: Tables) -> str:
+    """The name of the images that were used."""
+    return str(tables["runs"].query("stage == 'selected'")["data"].iloc[0])
+
+
 def evolved(tables: Tables, protocol: str, contender: str, table: str = "runs") -> pd.DataFrame:
     """Evolutions (rows of ``runs`` or ``curves``) with the settings that a protocol chose for a contender."""
     chosen, rows = tables["runs"], tables[table]
@@ -56,7 +61,7 @@ def accuracy_claims(tables: Tables, cfg: "Mnist | Cifar", reduced: str) -> list[
     return found
 
 
-def difference_claims(tables: Tables, cfg: "Mnist | Cifar", data: str, reduced: str) -> list[Estimate]:
+def difference_claims(tables: Tables, cfg: "Mnist | Cifar", images: str, reduced: str) -> list[Estimate]:
     """BBI minus SGD in test accuracy, run by run: both start from the same network with the same batches."""
     found = []
     for protocol in cfg.protocols.values():
@@ -77,47 +82,45 @@ def difference_claims(tables: Tables, cfg: "Mnist | Cifar", data: str, reduced: 
                     low,
                     high,
                     len(gap),
-                    f"{data}: {seen} at 95 %; {loss}",
-                    variant=f"{data}, {protocol.label} selection, {contender.label}",
+                    f"{images}: {seen} at 95 %; {loss}",
+                    variant=f"{images}, {protocol.label} selection, {contender.label}",
                     reduced=reduced,
                 )
             )
     return found
 
 
-def conservation_claims(tables: Tables, cfg: "Mnist | Cifar", data: str) -> list[Estimate]:
+def conservation_claims(tables: Tables, cfg: "Mnist | Cifar", images: str) -> list[Estimate]:
     """The speed limit and the energy, at every step of an epoch of minibatches."""
     runs = tables["runs"]
     found = []
     for row in runs[runs["stage"] == "conservation"].itertuples():
-        variant = f"{data} minibatches, {cfg.contenders[row.contender].label}"
-        note = (
-            f"with the displacement of a step in place of the velocity {row.stride:.6g}: "
-            "a step ends with the momentum after the kick"
+        variant = f"{images} minibatches, {cfg.contenders[row.contender].label}"
+        above = f"{row.above:.0f} of {row.steps:.0f} batches had V > E, where no momentum has the energy E"
+        stride = (
+            f"{row.stride:.6g} with the displacement of a step, which ends with the momentum after the kick"
         )
-        above = (
-            f"{row.above:.0f} of {row.steps:.0f} batches had V > E, which no rescaling reaches"
-            if row.above
-            else ""
-        )
-        for claim, value, remark in (("speed-limit", row.speed, note), ("batch-rescale", row.energy, above)):
-            found.append(Estimate(claim, value, np.nan, np.nan, int(row.steps), remark, variant=variant))
+        for claim, value, note in (
+            ("speed-limit", row.speed, f"{above}; {stride}"),
+            ("batch-rescale", row.energy, f"{above}: left out"),
+        ):
+            found.append(Estimate(claim, value, np.nan, np.nan, int(row.steps), note, variant=variant))
     return found
 
 
 def reduction(tables: Tables, cfg: "Mnist | Cifar") -> str:
     """Why the numbers cannot be compared with Table 2; empty if they can. Fewer runs only widen intervals."""
-    chosen = tables["runs"].query("stage == 'selected'")
-    data = "" if chosen["comparable"].all() else f"data: {chosen['data'].iloc[0]}"
+    comparable = tables["runs"].query("stage == 'selected'")["comparable"].all()
+    images = "" if comparable else f"data: {data_name(tables)}"
     settings = describe(reductions(cfg, ignore=("engine.*", "protocols.*.runs", "checked_steps")))
-    return ", ".join(filter(None, [data, settings]))
+    return ", ".join(filter(None, [images, settings]))
 
 
 def claims(tables: Tables, cfg: "Mnist | Cifar") -> list[Estimate]:
     """All answers of section 4.5 that a data set gives."""
-    reduced, data = reduction(tables, cfg), tables["runs"].query("stage == 'selected'")["data"].iloc[0]
+    reduced, images = reduction(tables, cfg), data_name(tables)
     return [
         *accuracy_claims(tables, cfg, reduced),
-        *difference_claims(tables, cfg, data, reduced),
-        *conservation_claims(tables, cfg, data),
+        *difference_claims(tables, cfg, images, reduced),
+        *conservation_claims(tables, cfg, images),
     ]

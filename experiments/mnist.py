@@ -96,7 +96,7 @@ def run(cfg: Config, lab: Lab) -> None:
 
 def figures(tables: Tables, cfg: Config) -> dict[str, Figure]:
     """The grid, the training curves and the distributions behind Table 2."""
-    title = f"MNIST, {cfg.recipe.train:,} images"
+    title = f"{classification_claims.data_name(tables)}, {cfg.recipe.train:,} images, {cfg.epochs} epochs"
     return {
         "grid": heat_maps(tables["trials"], cfg, title),
         "table2_mnist": table2(tables, cfg, title),

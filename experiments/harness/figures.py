@@ -53,7 +53,7 @@ def style() -> AbstractContextManager[None]:
 def save(figures: dict[str, Figure], folder: Path) -> list[Path]:
     """Write each figure as `<folder>/<name>.pdf` and `.png`, and close it.
 
-    A file appears complete or not at all; other files in the folder are left alone.
+    A file appears complete or not at all, whoever draws it at the same time; other files are left alone.
 
     Returns:
         The paths written, in order.
@@ -64,7 +64,7 @@ def save(figures: dict[str, Figure], folder: Path) -> list[Path]:
         with style():
             for kind, metadata in _METADATA.items():
                 path = folder / f"{name}.{kind}"
-                partial = path.with_suffix(f".{kind}.part")
+                partial = path.with_suffix(f".{kind}.{os.getpid()}.part")
                 figure.savefig(partial, format=kind, metadata=metadata)
                 os.replace(partial, path)
                 paths.append(path)

@@ -167,11 +167,9 @@ def _section(
     text = f"\n## {name}: {run.config.title} (section {run.config.section})\n\n{_origin(run.provenance)}\n"
     for figure in sorted((run.folder / "figures").glob("*.png")):
         text += f"\n![{name}: {figure.stem}]({name}/figures/{figure.name})\n"
-    notes = [
-        f"- {_label(answer.claim, answer.variant)}: {_remark(answer)}"
-        for answer in answers
-        if _remark(answer)
-    ]
+    notes = [f"- {_label(answer.claim, answer.variant)}: {answer.note}" for answer in answers if answer.note]
+    sizes = dict.fromkeys(answer.reduced for answer in answers if answer.reduced)
+    notes += [f"- Not of the published size, where the verdict is *reduced*: {size}." for size in sizes]
     if notes:
         text += "\n" + "\n".join(notes) + "\n"
     lines = []

@@ -50,9 +50,10 @@ def evolve(
         study.evolution(name, contenders[name], chosen[protocol, name], run, epochs)
         for run, (protocol, name) in order
     ]
+    first = {name: settings for (_, name), settings in reversed(chosen.items())}  # of the first protocol
     units += [
         study.conservation(name, contenders[name], settings, checked_steps)
-        for (_, name), settings in chosen.items()
+        for name, settings in first.items()
         if contenders[name].optimizer == "bbi"
     ]
     study.lab.units(units, "evolutions")

@@ -226,7 +226,8 @@ def test_protocols_that_agree_share_their_runs(lab: Lab) -> None:
     ])  # fmt: skip
     assert set(evolved["setting"]) == set(chosen["setting"])
     checked = runs[runs["stage"] == "conservation"]
-    assert checked["contender"].tolist() == ["bbi", "bbi"] and checked["steps"].tolist() == [2, 2]
+    assert checked["contender"].tolist() == ["bbi"] and checked["steps"].tolist() == [2]
+    assert checked["setting"].map(words).tolist() == [words(first)]  # that of the first protocol
     assert len(tables["curves"]) == 2 * len(evolved)
 
 
