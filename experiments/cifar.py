@@ -8,16 +8,15 @@ from matplotlib.figure import Figure
 
 from experiments import classification_claims
 from experiments.classification_figures import table2, training_curves
-from experiments.harness.config import Base, at_least
-from experiments.harness.contenders import Contender
+from experiments.harness.config import at_least
 from experiments.harness.search import tpe
 from experiments.harness.stats import Estimate, bootstrap
 from experiments.harness.store import Lab, Tables
 from experiments.problems import images
-from experiments.problems.classification import Protocol, Recipe, Study
+from experiments.problems.classification import Study
 from experiments.problems.networks import small_resnet18
+from experiments.problems.protocol import ClassificationConfig
 from experiments.problems.selection import evolve
-from experiments.problems.training import Engine
 
 
 @dataclass
@@ -35,23 +34,15 @@ class Trials:
 
 
 @dataclass(kw_only=True)
-class Config(Base):
+class Config(ClassificationConfig):
     """Settings of section 4.5 for CIFAR-10."""
 
-    recipe: Recipe
     width: int
-    engine: Engine
-    contenders: dict[str, Contender]
     search: Trials
-    protocols: dict[str, Protocol]
-    epochs: int
-    checked_steps: int
 
     def validate(self) -> None:
-        """An epoch or more and a channel or more."""
+        """A channel or more."""
         super().validate()
-        at_least("epochs", self.epochs, 1)
-        at_least("checked_steps", self.checked_steps, 1)
         at_least("width", self.width, 1)
 
 
@@ -62,11 +53,10 @@ def run(cfg: Config, lab: Lab) -> None:
     study = Study(lab, data, cfg.recipe, build, f"small_resnet18({cfg.width})", cfg.engine)
     study.check(cfg.protocols)
     pairs = [(protocol, name) for protocol in cfg.protocols for name in cfg.contenders]
-    runs = sum(by.runs for by in cfg.protocols.values()) * len(cfg.contenders)
-    study.announce(len(pairs) * cfg.search.trials * cfg.search.epochs + runs * cfg.epochs)
+    study.announce(len(pairs) * cfg.search.trials * cfg.search.epochs + cfg.evolved_epochs)
     found = {pair: _search(cfg, study, *pair) for pair in lab.in_turn(pairs)}
     trials = pd.concat([found[pair] for pair in pairs], ignore_index=True)
-    evolve(study, cfg.contenders, cfg.protocols, trials, cfg.epochs, cfg.checked_steps)
+    evolve(study, cfg, trials)
 
 
 def _search(cfg: Config, study: Study, protocol: str, name: str) -> pd.DataFrame:

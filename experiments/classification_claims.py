@@ -1,7 +1,7 @@
 """Table 2 from the tables: accuracies, the difference between the optimizers, and what BBI conserves."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,10 +9,7 @@ import pandas as pd
 from experiments.harness.reduced import describe, reductions
 from experiments.harness.stats import Estimate, bootstrap
 from experiments.harness.store import Tables
-
-if TYPE_CHECKING:
-    from experiments.cifar import Config as Cifar
-    from experiments.mnist import Config as Mnist
+from experiments.problems.protocol import ClassificationConfig
 
 STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
 
@@ -33,7 +30,7 @@ def evolved(tables: Tables, protocol: str, contender: str, table: str = "runs") 
     return found.reset_index(drop=True)
 
 
-def accuracy_claims(tables: Tables, cfg: "Mnist | Cifar", reduced: str) -> list[Estimate]:
+def accuracy_claims(tables: Tables, cfg: ClassificationConfig, reduced: str) -> list[Estimate]:
     """Mean and median of the last test accuracy for every protocol and contender, as in Table 2."""
     found = []
     for protocol in cfg.protocols.values():
@@ -61,7 +58,7 @@ def accuracy_claims(tables: Tables, cfg: "Mnist | Cifar", reduced: str) -> list[
     return found
 
 
-def difference_claims(tables: Tables, cfg: "Mnist | Cifar", images: str, reduced: str) -> list[Estimate]:
+def difference_claims(tables: Tables, cfg: ClassificationConfig, images: str, reduced: str) -> list[Estimate]:
     """BBI minus SGD in test accuracy, run by run: both start from the same network with the same batches."""
     found = []
     for protocol in cfg.protocols.values():
@@ -90,7 +87,7 @@ def difference_claims(tables: Tables, cfg: "Mnist | Cifar", images: str, reduced
     return found
 
 
-def conservation_claims(tables: Tables, cfg: "Mnist | Cifar", images: str) -> list[Estimate]:
+def conservation_claims(tables: Tables, cfg: ClassificationConfig, images: str) -> list[Estimate]:
     """The speed limit and the energy, at every step of an epoch of minibatches."""
     runs = tables["runs"]
     found = []
@@ -108,7 +105,7 @@ def conservation_claims(tables: Tables, cfg: "Mnist | Cifar", images: str) -> li
     return found
 
 
-def reduction(tables: Tables, cfg: "Mnist | Cifar") -> str:
+def reduction(tables: Tables, cfg: ClassificationConfig) -> str:
     """Why the numbers cannot be compared with Table 2; empty if they can. Fewer runs only widen intervals."""
     comparable = tables["runs"].query("stage == 'selected'")["comparable"].all()
     images = "" if comparable else f"data: {data_name(tables)}"
@@ -116,7 +113,7 @@ def reduction(tables: Tables, cfg: "Mnist | Cifar") -> str:
     return ", ".join(filter(None, [images, settings]))
 
 
-def claims(tables: Tables, cfg: "Mnist | Cifar") -> list[Estimate]:
+def claims(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:
     """All answers of section 4.5 that a data set gives."""
     reduced, images = reduction(tables, cfg), data_name(tables)
     return [

@@ -1,6 +1,7 @@
 """The figures of section 4.5: training curves, and the distributions behind Table 2."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,13 +13,10 @@ from experiments.classification_claims import evolved, reduction
 from experiments.harness.figures import COLOURS, LINES
 from experiments.harness.judge import load_paper, published_for
 from experiments.harness.store import Tables
-
-if TYPE_CHECKING:
-    from experiments.cifar import Config as Cifar
-    from experiments.mnist import Config as Mnist
+from experiments.problems.protocol import ClassificationConfig
 
 
-def looks(cfg: "Mnist | Cifar") -> dict[str, dict[str, Any]]:
+def looks(cfg: ClassificationConfig) -> dict[str, dict[str, Any]]:
     """Colour by optimizer, line by contender."""
     seen: dict[str, int] = {}
     styles = {}
@@ -28,7 +26,7 @@ def looks(cfg: "Mnist | Cifar") -> dict[str, dict[str, Any]]:
     return styles
 
 
-def training_curves(tables: Tables, cfg: "Mnist | Cifar", title: str) -> Figure:
+def training_curves(tables: Tables, cfg: ClassificationConfig, title: str) -> Figure:
     """Training loss and test accuracy against the epoch: the median, and the spread over the runs."""
     protocols = list(cfg.protocols.values())
     figure, panels = plt.subplots(
@@ -59,7 +57,7 @@ def _band(axes: Axes, curves: pd.DataFrame, column: str, label: str, look: dict[
     axes.fill_between(spread.index, spread[0.1], spread[0.9], color=look["color"], alpha=0.15, linewidth=0)
 
 
-def table2(tables: Tables, cfg: "Mnist | Cifar", title: str) -> Figure:
+def table2(tables: Tables, cfg: ClassificationConfig, title: str) -> Figure:
     """The last test accuracy of every run, its mean, and the published mean where the size is comparable."""
     claims = {claim["id"]: claim for claim in load_paper()[0]}
     pairs = [(by, name) for by in cfg.protocols.values() for name in cfg.contenders]
@@ -87,17 +85,19 @@ def table2(tables: Tables, cfg: "Mnist | Cifar", title: str) -> Figure:
     return figure
 
 
-def heat_maps(trials: pd.DataFrame, cfg: "Mnist", title: str) -> Figure:
-    """The accuracies of the grid, by protocol and contender; diverged cells are named."""
+def heat_maps(
+    trials: pd.DataFrame, cfg: ClassificationConfig, grid: Mapping[str, Iterable[str]], title: str
+) -> Figure:
+    """The accuracies of a grid, by protocol and contender; ``grid`` names its two axes for each contender."""
     protocols = list(cfg.protocols.values())
-    names = list(cfg.grid.values)
+    names = list(grid)
     figure, panels = plt.subplots(
         len(protocols), len(names), figsize=(4.6 * len(names), 3.6 * len(protocols)), squeeze=False
     )
     for line, protocol in zip(panels, protocols, strict=True):
         for axes, name in zip(line, names, strict=True):
             mine = trials[(trials["contender"] == name) & (trials["protocol"] == protocol.label)]
-            _heat_map(axes, mine, protocol.criterion, list(cfg.grid.values[name]))
+            _heat_map(axes, mine, protocol.criterion, list(grid[name]))
             what = protocol.criterion.replace("_", " ")
             axes.set_title(f"{title}, {cfg.contenders[name].label}\n{what}, %")
     return figure

@@ -10,16 +10,16 @@ from matplotlib.figure import Figure
 
 from experiments import classification_claims
 from experiments.classification_figures import heat_maps, table2, training_curves
-from experiments.harness.config import Base, at_least, one_of
-from experiments.harness.contenders import Contender, check_parameter
+from experiments.harness.config import at_least, one_of
+from experiments.harness.contenders import check_parameter
 from experiments.harness.errors import UserError
 from experiments.harness.stats import Estimate
 from experiments.harness.store import Lab, Tables
 from experiments.problems import images
-from experiments.problems.classification import Protocol, Recipe, Study
+from experiments.problems.classification import Study
 from experiments.problems.networks import paper_cnn
+from experiments.problems.protocol import ClassificationConfig
 from experiments.problems.selection import evolve
-from experiments.problems.training import Engine
 
 
 @dataclass
@@ -44,23 +44,15 @@ class Grid:
 
 
 @dataclass(kw_only=True)
-class Config(Base):
+class Config(ClassificationConfig):
     """Settings of section 4.5 for MNIST."""
 
-    recipe: Recipe
     outputs: int
-    engine: Engine
-    contenders: dict[str, Contender]
     grid: Grid
-    protocols: dict[str, Protocol]
-    epochs: int
-    checked_steps: int
 
     def validate(self) -> None:
-        """An epoch or more, an output for each class, a grid for each contender."""
+        """An output for each class, a grid for contenders there are."""
         super().validate()
-        at_least("epochs", self.epochs, 1)
-        at_least("checked_steps", self.checked_steps, 1)
         at_least("outputs", self.outputs, 10)
         for name in self.grid.values:
             one_of("grid.values", name, tuple(self.contenders))
@@ -82,8 +74,7 @@ def run(cfg: Config, lab: Lab) -> None:
         for name, axes in cfg.grid.values.items()
     }
     tried = sum(map(len, cells.values())) * len(cfg.protocols) * cfg.grid.epochs
-    runs = sum(by.runs for by in cfg.protocols.values()) * len(cfg.contenders)
-    study.announce(tried + runs * cfg.epochs)
+    study.announce(tried + cfg.evolved_epochs)
     units = [
         unit
         for by in cfg.protocols.values()
@@ -91,14 +82,14 @@ def run(cfg: Config, lab: Lab) -> None:
         for unit in study.trials(name, cfg.contenders[name], choices, cfg.grid.epochs, by)
     ]
     trials = pd.concat([tables["trials"] for tables in lab.units(units, "grid")])
-    evolve(study, cfg.contenders, cfg.protocols, trials, cfg.epochs, cfg.checked_steps)
+    evolve(study, cfg, trials)
 
 
 def figures(tables: Tables, cfg: Config) -> dict[str, Figure]:
     """The grid, the training curves and the distributions behind Table 2."""
     title = f"{classification_claims.data_name(tables)}, {cfg.recipe.train:,} images, {cfg.epochs} epochs"
     return {
-        "grid": heat_maps(tables["trials"], cfg, title),
+        "grid": heat_maps(tables["trials"], cfg, cfg.grid.values, title),
         "table2_mnist": table2(tables, cfg, title),
         "training_curves": training_curves(tables, cfg, title),
     }

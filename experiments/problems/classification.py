@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -14,64 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from bbi import BBI
-from experiments.harness.config import at_least, one_of
 from experiments.harness.contenders import Contender
 from experiments.harness.errors import UserError
 from experiments.harness.store import Lab, Tables, Unit
 from experiments.problems.batches import Batches, Split, normalised
 from experiments.problems.images import Images
 from experiments.problems.networks import optimizer_for
+from experiments.problems.protocol import CRITERIA, Protocol, Recipe
 from experiments.problems.training import Engine, Row, Trainer, train
-
-CRITERIA = {"test_accuracy": -1.0, "held_accuracy": -1.0, "train_loss": 1.0}  # times this: what is minimised
-
-
-@dataclass
-class Protocol:
-    """How settings are chosen.
-
-    Attributes:
-        criterion: What the best trial is best at: ``test_accuracy``, ``held_accuracy`` or ``train_loss``.
-        held_out: Training images, the last ones, that the trials do not train on and are judged by.
-        runs: Evolutions with the settings chosen.
-        label: How the report names it.
-    """
-
-    criterion: str
-    held_out: int
-    runs: int
-    label: str
-
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` for an unknown criterion, or one without images to measure it on."""
-        one_of(f"{name}.criterion", self.criterion, tuple(CRITERIA))
-        at_least(f"{name}.held_out", self.held_out, 1 if self.criterion == "held_accuracy" else 0)
-        at_least(f"{name}.runs", self.runs, 1)
-
-
-@dataclass
-class Recipe:
-    """What is trained on: how many images, in which batches, with which augmentation.
-
-    Attributes:
-        train: Training images used, the first ones.
-        test: Test images used, the first ones.
-        batch: Images a step.
-        crop_padding: Zeros around an image of which a random crop is taken; 0 for none.
-        flip: Mirror half of the images.
-    """
-
-    train: int
-    test: int
-    batch: int
-    crop_padding: int = 0
-    flip: bool = False
-
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` for fewer than one image or negative padding."""
-        for key in ("train", "test", "batch"):
-            at_least(f"{name}.{key}", getattr(self, key), 1)
-        at_least(f"{name}.crop_padding", self.crop_padding, 0)
 
 
 def setting(settings: Mapping[str, float]) -> str:

@@ -4,23 +4,16 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from experiments.harness.contenders import Contender
 from experiments.harness.search import best
 from experiments.harness.store import Tables
-from experiments.problems.classification import Protocol, Study, setting
+from experiments.problems.classification import Study, setting
 from experiments.problems.images import Images
+from experiments.problems.protocol import ClassificationConfig
 
 SETTINGS = ("lr", "momentum", "delta_e")  # what may be searched
 
 
-def evolve(
-    study: Study,
-    contenders: Mapping[str, Contender],
-    protocols: Mapping[str, Protocol],
-    trials: pd.DataFrame,
-    epochs: int,
-    checked_steps: int,
-) -> None:
+def evolve(study: Study, cfg: ClassificationConfig, trials: pd.DataFrame) -> None:
     """Evolve the best settings of every contender under every protocol, and check what BBI conserves.
 
     Where two protocols choose the same settings, they share the runs. A contender whose trials all failed is
@@ -28,12 +21,10 @@ def evolve(
 
     Args:
         study: The trainings.
-        contenders: By name.
-        protocols: By name.
+        cfg: The contenders, the protocols and how long an evolution is.
         trials: The table of all trials.
-        epochs: Length of an evolution.
-        checked_steps: Steps over which energy and speed limit are checked.
     """
+    contenders, protocols = cfg.contenders, cfg.protocols
     chosen: dict[tuple[str, str], dict[str, float]] = {}
     for protocol in protocols.values():
         for name, contender in contenders.items():
@@ -47,12 +38,12 @@ def evolve(
     # Run by run, so that at any moment all contenders have been run about equally often.
     order = [(run, who) for run in range(max(runs.values())) for who in chosen if run < runs[who[0]]]
     units = [
-        study.evolution(name, contenders[name], chosen[protocol, name], run, epochs)
+        study.evolution(name, contenders[name], chosen[protocol, name], run, cfg.epochs)
         for run, (protocol, name) in order
     ]
     first = {name: settings for (_, name), settings in reversed(chosen.items())}  # of the first protocol
     units += [
-        study.conservation(name, contenders[name], settings, checked_steps)
+        study.conservation(name, contenders[name], settings, cfg.checked_steps)
         for name, settings in first.items()
         if contenders[name].optimizer == "bbi"
     ]

@@ -11,10 +11,11 @@ from experiments.harness.config import Base, Paths
 from experiments.harness.contenders import Contender
 from experiments.harness.store import Lab
 from experiments.problems.batches import Batches, Split
-from experiments.problems.classification import Recipe, Study
+from experiments.problems.classification import Study
 from experiments.problems.drawn import draw
 from experiments.problems.images import Images
 from experiments.problems.networks import optimizer_for
+from experiments.problems.protocol import Recipe
 from experiments.problems.training import Engine, Trainer
 
 PLAIN = Engine("cpu", bf16=False, channels_last=False, compile=False)

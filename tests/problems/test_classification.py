@@ -16,7 +16,8 @@ from experiments.harness.contenders import Contender
 from experiments.harness.errors import UserError
 from experiments.harness.store import Lab, read_tables
 from experiments.problems.batches import Batches, Split, normalised
-from experiments.problems.classification import Protocol, Recipe, setting
+from experiments.problems.classification import setting
+from experiments.problems.protocol import ClassificationConfig, Protocol, Recipe
 from experiments.problems.selection import evolve
 from experiments.problems.training import Engine, Trainer
 from tests.problems.small_trainings import (
@@ -202,7 +203,18 @@ def test_protocols_that_agree_share_their_runs(lab: Lab) -> None:
         ("honest", "lost", 0.1, math.nan),
     )
     contenders = {**CONTENDERS, "lost": Contender("sgd", "lost", {"momentum": 0.5})}
-    evolve(study(lab), contenders, {"published": PUBLISHED, "honest": HONEST}, table, 2, 2)
+    cfg = ClassificationConfig(
+        **{key: getattr(lab.cfg, key) for key in ("experiment", "title", "section", "profile", "paths")},
+        recipe=Recipe(40, 30, 16),
+        engine=PLAIN,
+        contenders=contenders,
+        protocols={"published": PUBLISHED, "honest": HONEST},
+        epochs=2,
+        checked_steps=2,
+    )
+    cfg.validate()
+    assert cfg.evolved_epochs == (PUBLISHED.runs + HONEST.runs) * len(contenders) * 2
+    evolve(study(lab), cfg, table)
     lab.finish()
     tables = read_tables(lab.folder)
     runs = tables["runs"]
