@@ -211,7 +211,7 @@ def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         axes.plot(error.index, middle, **look, label=f"{who}, {error.shape[1]} runs")
         axes.fill_between(error.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
         for run in ends.index[ends["label"] == "second"]:
-            axes.plot(error.index, error[run], **{**look, "color": _OUTCOMES["second"]}, linewidth=0.7)
+            axes.plot(error.index, error[run], color=_OUTCOMES["second"], linewidth=0.5, alpha=0.4, zorder=1)
     if len(_of(runs, stage="train", problem=task.label, label="second")):
         axes.plot([], color=_OUTCOMES["second"], linewidth=0.7, label="those that end at the second solution")
     axes.set(xlabel="iteration", ylabel="mean |u − nearer solution|", yscale="log")
