@@ -1,6 +1,7 @@
 """Section 4.5, CIFAR-10: ResNet-18, settings by TPE, then long evolutions (Table 2)."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ class Config(ClassificationConfig):
 def run(cfg: Config, lab: Lab) -> None:
     """Search under each protocol, then evolve what each chose."""
     data = images.load("cifar10", cfg.paths.data, cfg.paths.download)
-    build = lambda: small_resnet18(cfg.width)  # noqa: E731
+    build = partial(small_resnet18, cfg.width)
     study = Study(lab, data, cfg.recipe, build, f"small_resnet18({cfg.width})", cfg.engine)
     study.check(cfg.protocols)
     pairs = [(protocol, name) for protocol in cfg.protocols for name in cfg.contenders]

@@ -10,20 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.classification_claims import evolved, reduction
-from experiments.harness.figures import COLOURS, LINES
+from experiments.harness.figures import COLOURS, looks
 from experiments.harness.judge import load_paper, published_for
 from experiments.harness.store import Tables
 from experiments.problems.protocol import ClassificationConfig
-
-
-def looks(cfg: ClassificationConfig) -> dict[str, dict[str, Any]]:
-    """Colour by optimizer, line by contender."""
-    seen: dict[str, int] = {}
-    styles = {}
-    for name, contender in cfg.contenders.items():
-        order = seen[contender.optimizer] = seen.get(contender.optimizer, -1) + 1
-        styles[name] = {"color": COLOURS[contender.optimizer], "linestyle": LINES[order % len(LINES)]}
-    return styles
 
 
 def training_curves(tables: Tables, cfg: ClassificationConfig, title: str) -> Figure:
@@ -33,7 +23,7 @@ def training_curves(tables: Tables, cfg: ClassificationConfig, title: str) -> Fi
         2, len(protocols), figsize=(4.8 * len(protocols), 6.4), sharex=True, sharey="row", squeeze=False
     )
     for (above, below), protocol in zip(panels.T, protocols, strict=True):
-        for name, look in looks(cfg).items():
+        for name, look in looks({name: c.optimizer for name, c in cfg.contenders.items()}).items():
             curves = evolved(tables, protocol.label, name, "curves")
             label = f"{cfg.contenders[name].label} ({curves['run'].nunique()} runs)"
             _band(above, curves, "train_loss", label, look)

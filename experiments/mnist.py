@@ -1,6 +1,7 @@
 """Section 4.5, MNIST: a small CNN, settings from a grid, then long evolutions (Table 2)."""
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -64,7 +65,7 @@ def run(cfg: Config, lab: Lab) -> None:
         lab,
         images.load("mnist", cfg.paths.data, cfg.paths.download),
         cfg.recipe,
-        lambda: paper_cnn(cfg.outputs),
+        partial(paper_cnn, cfg.outputs),
         f"paper_cnn({cfg.outputs})",
         cfg.engine,
     )

@@ -9,7 +9,7 @@ from experiments.harness.config import Base, one_of
 from experiments.harness.stats import Estimate
 from experiments.harness.store import Lab, Tables
 from experiments.problems.poisson_judge import Thresholds
-from experiments.problems.poisson_runs import Engine, Entrant, Study, Task
+from experiments.problems.poisson_runs import Engine, Study, Task
 
 
 @dataclass(kw_only=True)
@@ -36,11 +36,6 @@ class Config(Base):
         for key in ("train", "shoot"):
             for name in getattr(self, key):
                 one_of(key, name, tuple(self.problems))
-
-    @property
-    def contenders(self) -> dict[str, Entrant]:
-        """Contenders by name; those of several problems share their optimizer and label."""
-        return {name: entrant for task in self.problems.values() for name, entrant in task.contenders.items()}
 
 
 def run(cfg: Config, lab: Lab) -> None:

@@ -1,7 +1,6 @@
 """The figures of section 4.4 and appendix B, drawn from the tables."""
 
 import textwrap
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -10,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.harness.figures import COLOURS, LINES, PALETTE
+from experiments.harness.figures import PALETTE, looks
 from experiments.harness.judge import load_paper, published_for
 from experiments.harness.stats import wilson
 from experiments.harness.store import Tables
@@ -80,14 +79,7 @@ def _short(task: Task) -> str:
 
 
 def _looks(task: Task) -> dict[str, dict[str, Any]]:
-    """Colour by optimizer, line by contender."""
-    seen: Counter[str] = Counter()
-    looks = {}
-    for name, contender in task.contenders.items():
-        line = LINES[seen[contender.optimizer] % len(LINES)]
-        looks[name] = {"color": COLOURS[contender.optimizer], "linestyle": line}
-        seen[contender.optimizer] += 1
-    return looks
+    return looks({name: contender.optimizer for name, contender in task.contenders.items()})
 
 
 def _starts(radial: pd.DataFrame, task: Task) -> list[float]:
@@ -155,7 +147,7 @@ def _solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     lines: dict[str, Any] = {}
     for (name, solution), (above, below) in zip(exact.items(), panels.T, strict=True):
         above.plot(
-            solution["r"], solution["u"], color="black", linewidth=3.5, alpha=0.3, label="the solution"
+            solution["r"], solution["u"], color="black", linewidth=1.2, label="the solution", zorder=20
         )
         _networks(above, task, _of(mine, stage="network"), runs, name)
         above.set(title=_TITLES[name], xlabel="r")
@@ -181,7 +173,8 @@ def _networks(axes: Axes, task: Task, profiles: pd.DataFrame, runs: pd.DataFrame
                 path["r"],
                 path["u"],
                 **look,
-                linewidth=0.9,
+                linewidth=0.5,
+                alpha=0.5,
                 label=f"networks by {task.contenders[name].label}",
                 zorder=3 + len(task.contenders) - order,
             )

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from experiments.harness.config import Base, at_least, positive
 from experiments.harness.contenders import Contender, Search
 from experiments.harness.errors import UserError
-from experiments.harness.figures import COLOURS, LINES
+from experiments.harness.figures import COLOURS, looks
 from experiments.harness.search import failed
 from experiments.harness.stats import Estimate, wilson
 from experiments.harness.store import Lab, Tables
@@ -113,20 +113,14 @@ def figures(tables: Tables, cfg: Config) -> dict[str, Figure]:
     }
 
 
-def _styles(cfg: Config) -> dict[str, dict[str, Any]]:
-    """Colour by optimizer, line by contender."""
-    seen: dict[str, int] = {}
-    styles: dict[str, dict[str, Any]] = {}
-    for name, contender in cfg.contenders.items():
-        order = seen[contender.optimizer] = seen.get(contender.optimizer, -1) + 1
-        styles[name] = {"color": COLOURS[contender.optimizer], "linestyle": LINES[order % len(LINES)]}
-    return styles
+def _looks(cfg: Config) -> dict[str, dict[str, Any]]:
+    return looks({name: contender.optimizer for name, contender in cfg.contenders.items()})
 
 
 def _long_runs(tables: Tables, cfg: Config) -> Figure:
     """Fig. 4: F against the step, with each contender's best settings."""
     figure, axes = plt.subplots()
-    for name, look in _styles(cfg).items():
+    for name, look in _looks(cfg).items():
         path = tables["curves"][tables["curves"]["contender"] == name]
         if len(path):
             axes.plot(path["step"], path["loss"], label=cfg.contenders[name].label, **look)
@@ -144,7 +138,7 @@ def _random_starts(tables: Tables, cfg: Config) -> Figure:
     runs = tables["runs"][tables["runs"]["stage"] == "random"]
     figure, panels = plt.subplots(1, len(cfg.random.sides), figsize=(9.6, 4.2), sharey=True, squeeze=False)
     for axes, side in zip(panels[0], cfg.random.sides, strict=True):
-        for name, look in _styles(cfg).items():
+        for name, look in _looks(cfg).items():
             mine = runs[(runs["contender"] == name) & (runs["side"] == side)]
             if len(mine):
                 good = np.sort(mine["best"][mine["status"] != "diverged"])

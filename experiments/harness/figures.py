@@ -1,6 +1,8 @@
 """How every figure looks, and saving them so that the same rows give the same bytes."""
 
 import os
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,20 @@ _METADATA = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "
 def style() -> AbstractContextManager[None]:
     """The project's look, as a context: draw inside it."""
     return matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "Agg", **STYLE})
+
+
+def looks(optimizers: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Colour by optimizer, line by contender: keywords for `plot`, by contender.
+
+    Args:
+        optimizers: the optimizer of each contender, in their order.
+    """
+    seen: Counter[str] = Counter()
+    found = {}
+    for name, optimizer in optimizers.items():
+        found[name] = {"color": COLOURS[optimizer], "linestyle": LINES[seen[optimizer] % len(LINES)]}
+        seen[optimizer] += 1
+    return found
 
 
 def save(figures: dict[str, Figure], folder: Path) -> list[Path]:

@@ -88,8 +88,7 @@ class Batches:
         mean: For each channel, of pixels in [0, 1].
         std: Likewise.
         batch: Images in a batch.
-        seed: What the random numbers follow from, 0 or more. A list of R seeds yields batches with a leading
-            axis of R replicas, each the batch that its seed alone would yield.
+        seed: What the random numbers follow from, 0 or more.
         crop_padding: Width in pixels of the black border from which a window of the picture's size is cut.
         flip: Whether every other picture, by chance, is mirrored left to right.
         device: Where the batches are made.
@@ -102,7 +101,7 @@ class Batches:
         mean: Sequence[float],
         std: Sequence[float],
         batch: int,
-        seed: int | Sequence[int],
+        seed: int,
         *,
         crop_padding: int = 0,
         flip: bool = False,
@@ -113,8 +112,7 @@ class Batches:
         self._split = split.to(self._device)
         self._mean, self._std = _column(mean, self._device), _column(std, self._device)
         self._batch, self._channels_last = batch, channels_last
-        self._seeds = [seed] if isinstance(seed, int) else list(seed)
-        self._replicas = None if isinstance(seed, int) else len(self._seeds)
+        self._seed = seed
         self._padding, self._flip = crop_padding, flip
 
     def __len__(self) -> int:
@@ -128,29 +126,24 @@ class Batches:
             number: Which epoch, 0 or more.
 
         Yields:
-            Images float32 (batch, C, H, W) and labels int64 (batch,), with a leading axis (R,) for R seeds.
+            Images float32 (batch, C, H, W) and labels int64 (batch,).
         """
-        plans = [self._draw(seed, number) for seed in self._seeds]
-        order, corners, flips = (torch.stack(part).to(self._device) for part in zip(*plans, strict=True))
+        order, corners, flips = (part.to(self._device) for part in self._draw(number))
         for start in range(0, len(self._split), self._batch):
             chosen = slice(start, start + self._batch)
-            index = order[:, chosen].flatten()
+            index = order[chosen]
             images = self._split.images.index_select(0, index)
             if self._padding:
-                images = self._crop(images, corners[:, chosen].flatten(0, 1))
+                images = self._crop(images, corners[chosen])
             if self._flip:
-                mirror = flips[:, chosen].flatten()[:, None, None, None]
+                mirror = flips[chosen][:, None, None, None]
                 images = torch.where(mirror, images.flip(-1), images)
             images = _normalise(images, self._mean, self._std, self._channels_last)
-            labels = self._split.labels.index_select(0, index)
-            if self._replicas is not None:
-                images = images.view(self._replicas, -1, *images.shape[1:])
-                labels = labels.view(self._replicas, -1)
-            yield images, labels
+            yield images, self._split.labels.index_select(0, index)
 
-    def _draw(self, seed: int, number: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _draw(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
         """An epoch's order (N,), corners of the crops (N, 2) and flips (N,), all by place in the epoch."""
-        n, random = len(self._split), np.random.default_rng((seed, number))
+        n, random = len(self._split), np.random.default_rng((self._seed, number))
         order = random.permutation(n)
         corners = random.integers(0, 2 * self._padding + 1, (n, 2))
         flips = random.random(n) < 0.5

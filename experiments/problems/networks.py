@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
-from bbi import BBI
+from bbi import BBI, ECD
 
 
 def paper_cnn(outputs: int) -> nn.Sequential:
@@ -85,3 +85,16 @@ def optimizer_for(
     if name == "adam":
         return torch.optim.Adam(parameters, lr=settings["lr"], fused=True)
     return torch.optim.SGD(parameters, lr=settings["lr"], momentum=settings["momentum"], fused=True)
+
+
+def step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step of any contender's optimizer, from the gradients that are there.
+
+    Args:
+        optimizer: From :func:`optimizer_for`.
+        loss: The loss () whose gradients they are; only the family of BBI needs it.
+    """
+    if isinstance(optimizer, ECD):
+        optimizer.step(loss=loss)
+    else:
+        optimizer.step()

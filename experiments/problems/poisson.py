@@ -60,44 +60,27 @@ class Poisson:
         source: np.ndarray = _source(np.square(r), self, np)
         return source
 
-    def interior(
-        self,
-        n: int,
-        seed: int,
-        draw: int = 0,
-        dtype: torch.dtype = torch.float64,
-        device: torch.device | str = "cpu",
-    ) -> Tensor:
+    def interior(self, n: int, seed: int, draw: int = 0) -> Tensor:
         """Points uniform in the unit ball.
 
-        They are drawn in float64 on the CPU, hence the same on every device, and follow from ``seed`` and
-        ``draw`` alone.
+        They follow from ``seed`` and ``draw`` alone.
 
         Args:
             n: How many, 1 or more.
             seed: 0 or more. One seed gives unrelated points in the ball and on the sphere.
             draw: 0 or more; the next number gives fresh points, where they are redrawn during a training.
-            dtype: Of the result.
-            device: Of the result.
 
         Returns:
-            Points (n, d).
+            Points (n, d), float64 on the CPU.
 
         Raises:
             UserError: When there are no points, or the seed or the draw is negative.
         """
-        return torch.from_numpy(self._points(n, seed, draw, inside=True)).to(device, dtype)
+        return torch.from_numpy(self._points(n, seed, draw, inside=True))
 
-    def sphere(
-        self,
-        n: int,
-        seed: int,
-        draw: int = 0,
-        dtype: torch.dtype = torch.float64,
-        device: torch.device | str = "cpu",
-    ) -> Tensor:
+    def sphere(self, n: int, seed: int, draw: int = 0) -> Tensor:
         """Points uniform on the unit sphere (d = 1: on its two points); otherwise as :meth:`interior`."""
-        return torch.from_numpy(self._points(n, seed, draw, inside=False)).to(device, dtype)
+        return torch.from_numpy(self._points(n, seed, draw, inside=False))
 
     def _points(self, n: int, seed: int, draw: int, inside: bool) -> np.ndarray:
         """A direction from a Gaussian vector, which knows no direction; rᵈ, the share of volume, uniform."""

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from experiments.harness import checkpoint
 from experiments.problems.forward_laplacian import value_and_laplacian
+from experiments.problems.networks import step
 from experiments.problems.poisson import Poisson
 
 READINGS = ("paper", "released")
@@ -209,7 +210,7 @@ def train(
         if iteration < plan.iterations:
             for p, slope in zip(parameters, slopes, strict=True):
                 p.grad = slope
-            optimizer.step(lambda value=loss: value)  # type: ignore[misc]
+            step(optimizer, loss)
     return True, rows
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from bbi import ECD
 from experiments.harness import checkpoint
 from experiments.problems.batches import Batches
 from experiments.problems.devices import check_device, device
+from experiments.problems.networks import step
 
 LOOK_EVERY = 100  # steps between looks at whether the loss is still a number, each of which a GPU waits for
 
@@ -66,7 +66,7 @@ class Trainer:
         engine: Engine,
     ) -> None:
         layout = torch.channels_last if engine.channels_last else torch.preserve_format
-        self.network = network.to(device=engine.where, memory_format=layout)  # type: ignore[call-overload]
+        self.network = network.to(engine.where).to(memory_format=layout)
         self.optimizer = make_optimizer(self.network)
         self.epochs, self.finite = 0, True
         self._forward: Callable[[Tensor], Tensor] = (
@@ -85,10 +85,7 @@ class Trainer:
         self.optimizer.zero_grad()
         loss = cross_entropy(self.logits(images), labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        if isinstance(self.optimizer, ECD):
-            self.optimizer.step(loss=loss)
-        else:
-            self.optimizer.step()
+        step(self.optimizer, loss)
         return loss.detach()
 
     def epoch(self) -> float:

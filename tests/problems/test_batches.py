@@ -121,17 +121,6 @@ def test_augmentation_leaves_the_images_alone():
     assert torch.equal(split.images, before)
 
 
-@pytest.mark.parametrize("layout", [False, True])
-def test_replicas_see_what_each_seed_sees_alone(layout):
-    split, seeds = pictures(11), [4, 9, 4]
-    options = {"crop_padding": 4, "flip": True, "channels_last": layout}
-    alone = [batches(split, 4, seed, **options).epoch(1) for seed in seeds]
-    together = batches(split, 4, seeds, **options).epoch(1)
-    for (images, labels), *parts in zip(together, *alone, strict=True):
-        assert torch.equal(images, torch.stack([part[0] for part in parts]))
-        assert torch.equal(labels, torch.stack([part[1] for part in parts]))
-
-
 def test_channels_last_is_a_layout():
     split = pictures(6)
     [(last, _)] = batches(split, 6, crop_padding=4, flip=True, channels_last=True).epoch(0)

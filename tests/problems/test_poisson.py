@@ -107,14 +107,6 @@ def test_points_follow_from_seed_and_draw_alone():
     assert (angles[0] - angles[1]).abs().min() > 1e-6  # not the same directions, scaled
 
 
-def test_other_dtypes_are_the_same_points_rounded():
-    problem = Poisson(5.0, 3)
-    for draw in (problem.interior, problem.sphere):
-        single = draw(20, 1, dtype=torch.float32)
-        assert single.dtype == torch.float32 and torch.equal(single, draw(20, 1).float())
-    assert problem.solution(single).dtype == problem.source(single).dtype == torch.float32
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
