@@ -15,6 +15,8 @@ import matplotlib.pyplot as plt
 from cycler import cycler
 from matplotlib.figure import Figure
 
+from experiments.harness.locks import alone
+
 # Okabe and Ito's palette: told apart under the common colour blindnesses, and in grey by its lightness
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 COLOURS = {
@@ -69,20 +71,21 @@ def looks(optimizers: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 def save(figures: dict[str, Figure], folder: Path) -> list[Path]:
     """Write each figure as `<folder>/<name>.pdf` and `.png`, and close it.
 
-    A file appears complete or not at all, whoever draws it at the same time; other files are left alone.
+    A file appears complete or not at all; who draws into the same folder at the same time waits. What a
+    killed process left half drawn is replaced by the next one. Other files are left alone.
 
     Returns:
         The paths written, in order.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, figure in figures.items():
-        with style():
+    with alone(folder / ".figures.lock"), style():
+        for name, figure in figures.items():
             for kind, metadata in _METADATA.items():
                 path = folder / f"{name}.{kind}"
-                partial = path.with_suffix(f".{kind}.{os.getpid()}.part")
+                partial = folder / f".{path.name}.part"
                 figure.savefig(partial, format=kind, metadata=metadata)
                 os.replace(partial, path)
                 paths.append(path)
-        plt.close(figure)
+            plt.close(figure)
     return paths

@@ -2,6 +2,8 @@
 
 import errno
 import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -47,6 +49,18 @@ class Locks:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+@contextmanager
+def alone(file: Path) -> Iterator[None]:
+    """Wait until no other process is in a context with the same file, which is made if it is not there.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with file.open("ab") as handle:
+        fcntl.lockf(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _byte(digest: str) -> int:

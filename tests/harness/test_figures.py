@@ -1,5 +1,8 @@
 """Figures: same bytes, readable colours, nothing left open."""
 
+from multiprocessing import get_context
+from pathlib import Path
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,10 +36,28 @@ def test_saved_twice_gives_the_same_bytes(tmp_path, monkeypatch):
 
 def test_figures_are_closed_and_no_partial_file_stays(tmp_path):
     plt.close("all")
+    for name in (".a.pdf.part", ".ackley-0.02.png.part"):
+        (tmp_path / name).write_bytes(b"what a killed process left")
     save({"a": _figure(), "ackley-0.02": _figure()}, tmp_path)
     assert plt.get_fignums() == []
-    names = sorted(path.name for path in tmp_path.iterdir())
+    names = sorted(path.name for path in tmp_path.iterdir() if path.name != ".figures.lock")
     assert names == ["a.pdf", "a.png", "ackley-0.02.pdf", "ackley-0.02.png"]
+
+
+def _draw(folder: Path) -> None:
+    for _ in range(3):
+        save({"a": _figure()}, folder)
+
+
+def test_processes_may_draw_the_same_figure_at_once(tmp_path):
+    expected = save({"a": _figure()}, tmp_path / "alone")[1].read_bytes()
+    together = [get_context("spawn").Process(target=_draw, args=(tmp_path / "shared",)) for _ in range(2)]
+    for process in together:
+        process.start()
+    for process in together:
+        process.join()
+    assert [process.exitcode for process in together] == [0, 0]
+    assert (tmp_path / "shared" / "a.png").read_bytes() == expected
 
 
 def test_a_failed_drawing_keeps_the_old_file(tmp_path, monkeypatch):
