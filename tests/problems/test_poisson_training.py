@@ -10,6 +10,7 @@ from torch import nn
 from bbi import BBI
 from experiments.harness import checkpoint
 from experiments.harness.errors import UserError
+from experiments.problems import poisson_training
 from experiments.problems.forward_laplacian import ResidualNetwork, value
 from experiments.problems.poisson import Poisson
 from experiments.problems.poisson_judge import Judge, Thresholds
@@ -57,6 +58,29 @@ def test_the_loss_is_equation_19(reading):
     assert ours.item() == pytest.approx(expected.item(), rel=1e-6)
     for a, b in zip(slopes, torch.autograd.grad(expected, parameters), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("reading", ["paper", "released"])
+def test_points_taken_in_pieces_give_the_same_gradients(reading, compiled, monkeypatch):
+    parameters = NETWORK.parameters(1)
+    x, f = points(reading=reading).at(0)
+    whole, expected = gradients(LOSS, parameters, x, f, compiled=False)(parameters, x, f)
+    monkeypatch.setattr(poisson_training, "PIECE_BYTES", 4 * 20 * 8 * 4 // 2)
+    assert poisson_training._pieces(LOSS, parameters, x) == 2
+    found, slopes = gradients(LOSS, parameters, x, f, compiled)(parameters, x, f)
+    torch.testing.assert_close(found, whole, rtol=1e-5, atol=0)
+    for p, q in zip(slopes, expected, strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("interior", "boundary", "pieces"), [(20, 6, 2), (21, 7, 7), (20, 7, 1), (4, 2, 1)])
+def test_pieces_are_equal_and_no_smaller_than_they_need_to_be(interior, boundary, pieces, monkeypatch):
+    monkeypatch.setattr(poisson_training, "PIECE_BYTES", 4 * 12 * 8 * 4)  # 12 points inside
+    loss = Loss(0.0, interior, 1.0, 0.0)
+    assert (
+        poisson_training._pieces(loss, NETWORK.parameters(0), torch.zeros(interior + boundary, 2)) == pieces
+    )
 
 
 def test_compiled_gradients_are_the_eager_ones():
