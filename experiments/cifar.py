@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from experiments import classification_claims
 from experiments.classification_figures import table2, training_curves
 from experiments.harness.config import at_least
+from experiments.harness.contenders import check_complete
 from experiments.harness.search import tpe
 from experiments.harness.stats import Estimate, bootstrap
 from experiments.harness.store import Lab, Tables
@@ -42,9 +43,12 @@ class Config(ClassificationConfig):
     search: Trials
 
     def validate(self) -> None:
-        """A channel or more."""
+        """A channel or more, and all that the contenders need."""
         super().validate()
         at_least("width", self.width, 1)
+        for name, contender in self.contenders.items():
+            given = {*contender.fixed, *contender.space}
+            check_complete(f"contenders.{name}", contender.optimizer, given, "its fixed or space")
 
 
 def run(cfg: Config, lab: Lab) -> None:
@@ -67,7 +71,8 @@ def _search(cfg: Config, study: Study, protocol: str, name: str) -> pd.DataFrame
         return pd.DataFrame([study.attempt(contender, point, plan.epochs, by) for point in points])
 
     judged = {"criterion": by.criterion, "held_out": by.held_out}
-    depends = {"fixed": contender.fixed, "epochs": plan.epochs, "by": judged, **study.key}
+    depends = {"optimizer": contender.optimizer, "fixed": contender.fixed, "epochs": plan.epochs}
+    depends |= {"by": judged, **study.key}
     labels = {"contender": name, "protocol": by.label}
     return tpe(study.lab, labels, contender.space, evaluate, plan.trials, plan.batch, depends)
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from experiments import classification_claims
 from experiments.classification_figures import heat_maps, table2, training_curves
 from experiments.harness.config import at_least, one_of
-from experiments.harness.contenders import check_parameter
+from experiments.harness.contenders import LIMITS, check_complete, check_known, check_parameter
 from experiments.harness.errors import UserError
 from experiments.harness.stats import Estimate
 from experiments.harness.store import Lab, Tables
@@ -41,7 +41,8 @@ class Grid:
                     key = f"{name}.values.{contender}.{parameter}"
                     if isinstance(value, bool) or not isinstance(value, int | float):
                         raise UserError(f"{key}={value}: must be a number")
-                    check_parameter(key, parameter, value)
+                    if parameter in LIMITS:  # an unknown one is refused where the optimizer is known
+                        check_parameter(key, parameter, value)
 
 
 @dataclass(kw_only=True)
@@ -52,11 +53,20 @@ class Config(ClassificationConfig):
     grid: Grid
 
     def validate(self) -> None:
-        """An output for each class, a grid for contenders there are."""
+        """An output for each class; for every contender a grid of two axes that gives what it needs."""
         super().validate()
         at_least("outputs", self.outputs, 10)
         for name in self.grid.values:
             one_of("grid.values", name, tuple(self.contenders))
+        for name, contender in self.contenders.items():
+            axes, key = self.grid.values.get(name, {}), f"grid.values.{name}"
+            if len(axes) != 2:
+                raise UserError(f"{key}: two parameters make a grid, here are {len(axes)}")
+            for parameter in axes:
+                check_known(key, contender.optimizer, parameter)
+                if parameter in contender.fixed:
+                    raise UserError(f"{key}.{parameter}: is in contenders.{name}.fixed; keep one of the two")
+            check_complete(f"contenders.{name}", contender.optimizer, {*axes, *contender.fixed}, key)
 
 
 def run(cfg: Config, lab: Lab) -> None:

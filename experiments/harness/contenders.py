@@ -1,6 +1,7 @@
 """Who competes: an optimizer's parameters, given or searched, their ranges, and the budget of a search."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from experiments.harness.config import at_least, one_of
@@ -13,6 +14,7 @@ PARAMETERS = {
     "sgd": ("lr", "momentum"),
     "adam": ("lr",),
 }
+NEEDED = {"bbi": ("lr",), "gdm": ("lr", "momentum"), "sgd": ("lr", "momentum"), "adam": ("lr",)}
 # Lowest and highest value of each parameter, both allowed; infinities are not, except in WHOLE.
 LIMITS: dict[str, tuple[float, float]] = {
     "lr": (0.0, math.inf),
@@ -42,6 +44,34 @@ def check_parameter(name: str, parameter: str, value: float) -> None:
         raise UserError(f"{name}={value}: {parameter} must be {limits if math.isfinite(low) else 'finite'}")
     if parameter in WHOLE and value != int(value):
         raise UserError(f"{name}={value}: {parameter} must be a whole number")
+
+
+def check_complete(name: str, optimizer: str, given: Collection[str], where: str) -> None:
+    """Raise :class:`UserError` unless ``given`` has all the parameters that ``optimizer`` cannot do without.
+
+    Args:
+        name: The dotted key of the contender.
+        optimizer: One of ``PARAMETERS``.
+        given: Parameters that are fixed or searched.
+        where: Where a missing one may be given, for the message.
+    """
+    for needed in NEEDED[optimizer]:
+        if needed not in given:
+            raise UserError(f"{name}: {optimizer} needs {needed}; give it in {where}")
+
+
+def check_known(name: str, optimizer: str, parameter: str) -> None:
+    """Raise :class:`UserError` unless ``optimizer`` has a ``parameter`` of that name.
+
+    Args:
+        name: The dotted key of the group that names it.
+        optimizer: One of ``PARAMETERS``.
+        parameter: ``lr``, ``momentum``, …
+    """
+    known = PARAMETERS[optimizer]
+    if parameter not in known:
+        hint = did_you_mean(parameter, known)
+        raise UserError(f"{name}.{parameter}: {optimizer} has no such parameter{hint}")
 
 
 @dataclass
@@ -116,14 +146,9 @@ class Contender:
     def check(self, name: str) -> None:
         """Raise :class:`UserError` for an unknown optimizer, an unknown parameter or a value out of range."""
         one_of(f"{name}.optimizer", self.optimizer, tuple(PARAMETERS))
-        known = PARAMETERS[self.optimizer]
         for group, given in (("fixed", list(self.fixed)), ("space", list(self.space))):
             for parameter in given:
-                if parameter not in known:
-                    raise UserError(
-                        f"{name}.{group}.{parameter}: {self.optimizer} has no such parameter"
-                        + did_you_mean(parameter, known)
-                    )
+                check_known(f"{name}.{group}", self.optimizer, parameter)
         for parameter, value in self.fixed.items():
             check_parameter(f"{name}.fixed.{parameter}", parameter, value)
         for parameter, axis in self.space.items():

@@ -15,9 +15,10 @@ VERDICTS = ("reproduced", "holds", "not reproduced", "violated", "inconclusive",
 HOW = """\
 How a verdict is reached. *interval*: the published number lies in our 95 % interval, or our estimate in
 the stated tolerance of it (reproduced); neither (not reproduced); only our interval reaches the tolerance,
-or it is so wide that it would agree with nearly anything (inconclusive). *ordering*: the interval of the
-difference lies on the stated side of 0 (holds), on the other (violated) or on both (inconclusive).
-*bound*: our estimate keeps within the bound or not. *shape*: a fitted number is compared as for *interval*,
+or it is so wide that it would agree with nearly anything, or no run showed what is claimed (inconclusive).
+*ordering*: the interval of the difference lies on the stated side of 0 (holds), on the other (violated) or on
+both (inconclusive). *bound*: our estimate, with its interval if it has one, keeps within the bound (holds),
+lies beyond it (violated) or across it (inconclusive). *shape*: a fitted number is compared as for *interval*,
 or the stated relation was seen or not. *reduced*: run at another size than the published one, as the note
 says, so that the number is shown but not compared. A claim without results in this profile was not run."""
 
@@ -27,13 +28,15 @@ def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
 
     - interval, and shape with a published number: "reproduced" when that number lies in our interval or our
       estimate in the tolerance of it, "not reproduced" when not even our interval reaches the tolerance;
-      otherwise, and when our interval is wider than the claim's resolution, "inconclusive".
-    - `estimate.holds` decides ordering, bound and shape when it is given, and interval where nothing is
-      published (for this variant): "holds" or "violated".
+      otherwise, when our interval is wider than the claim's resolution, and when `estimate.holds` is false,
+      "inconclusive".
+    - `estimate.holds` decides ordering, bound and shape when it is given: "holds" or "violated"; and interval
+      where nothing is published (for this variant): "holds" or "inconclusive", as few runs prove no absence.
     - ordering: the interval of the difference lies above 0 ("holds"), below 0 ("violated"), or contains it
       ("inconclusive"). With `direction: none` the claim is that nothing differs: the interval lies within
       ± tolerance ("holds"), outside ("violated"), or across its edge ("inconclusive").
-    - bound: the estimate is at most the tolerance ("holds") or not ("violated").
+    - bound: the estimate's interval lies at or below the tolerance ("holds"), above it ("violated"), or
+      across it ("inconclusive"); without an interval the estimate itself is compared.
     - An estimate made at another size than the published one is "reduced", whatever the rule.
     - An estimate of NaN, where a number has to decide, is "inconclusive".
 
@@ -49,16 +52,15 @@ def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
     rule, tolerance = claim["rule"], claim.get("tolerance")
     published = published_for(claim, estimate.variant)
     if published is not None and (rule == "interval" or (rule == "shape" and estimate.holds is None)):
-        return _agreement(published, estimate, tolerance or 0.0, claim.get("resolution", math.inf))
+        verdict = _agreement(published, estimate, tolerance or 0.0, claim.get("resolution", math.inf))
+        return "inconclusive" if verdict == "reproduced" and estimate.holds is False else verdict
     if estimate.holds is not None:
-        return "holds" if estimate.holds else "violated"
+        return "holds" if estimate.holds else "inconclusive" if rule == "interval" else "violated"
     if rule == "ordering":
         band = tolerance if claim.get("direction") == "none" else None
         return _ordering(estimate, band)
     if rule == "bound" and tolerance is not None:
-        if math.isnan(estimate.estimate):
-            return "inconclusive"
-        return "holds" if estimate.estimate <= tolerance else "violated"
+        return _bound(estimate, tolerance)
     raise ValueError(
         f"claim {claim['id']!r}, variant {estimate.variant!r}: nothing to judge by; "
         "give the estimate `holds`, or its entry in paper.yaml a published number or a tolerance"
@@ -84,6 +86,14 @@ def _agreement(published: float, ours: Estimate, tolerance: float, resolution: f
         return "reproduced" if width <= resolution and math.isfinite(width) else "inconclusive"
     reaches = ours.low <= published + band and ours.high >= published - band
     return "inconclusive" if reaches else "not reproduced"
+
+
+def _bound(ours: Estimate, tolerance: float) -> str:
+    """Judge an estimate, or its interval where it has one, against a number that it should not exceed."""
+    if math.isnan(ours.estimate):
+        return "inconclusive"
+    low, high = (ours.estimate if math.isnan(edge) else edge for edge in (ours.low, ours.high))
+    return "holds" if high <= tolerance else "violated" if low > tolerance else "inconclusive"
 
 
 def _ordering(ours: Estimate, band: float | None) -> str:

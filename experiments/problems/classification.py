@@ -148,6 +148,11 @@ class Study:
 
         return {"conservation": name, "settings": dict(settings), "steps": steps, **self.key}, compute
 
+    @property
+    def train_images(self) -> int:
+        """How many training images there are of those that the recipe asks for."""
+        return len(self._train.labels)
+
     def check(self, protocols: Mapping[str, Protocol]) -> None:
         """Raise :class:`UserError` if a protocol would hold out all the training images that there are."""
         there = len(self._train.labels)

@@ -127,6 +127,8 @@ def _from_network(known: Known, root: Path | None, download: bool) -> tuple[Imag
 def _digits(known: Known) -> Images:
     """500 images of each digit from MNIST's training set, 100 of them to test on."""
     pixels, labels = mnist_data()
+    mixed = np.random.default_rng(0).permutation(len(labels))  # they come sorted; a part is to have all ten
+    pixels, labels = pixels[mixed], labels[mixed]
     images = torch.from_numpy(pixels.reshape(-1, *known.shape).astype(np.uint8))
     train, test = Split(images, torch.from_numpy(labels.astype(np.int64))).divide(TEST_DIGITS, seed=0)
     name = f"{known.name} ({len(labels):,} digits)"

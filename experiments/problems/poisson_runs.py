@@ -11,7 +11,7 @@ from torch import nn
 
 from bbi import BBI
 from experiments.harness.config import at_least, one_of, positive
-from experiments.harness.contenders import Contender
+from experiments.harness.contenders import Contender, check_complete
 from experiments.harness.errors import UserError
 from experiments.harness.store import Lab, Tables, Unit
 from experiments.problems.devices import check_device, device
@@ -48,9 +48,7 @@ class Entrant(Contender):
         at_least(f"{name}.runs", self.runs, 0)
         if self.space:
             raise UserError(f"{name}.space: nothing is searched here; give all parameters in {name}.fixed")
-        for needed in ("lr", "momentum") if self.optimizer in ("gdm", "sgd") else ("lr",):
-            if needed not in self.fixed:
-                raise UserError(f"{name}.fixed.{needed}: must be given")
+        check_complete(name, self.optimizer, self.fixed, f"{name}.fixed")
 
 
 @dataclass
@@ -88,7 +86,7 @@ class Task:
     @property
     def label(self) -> str:
         """How tables name the problem."""
-        return f"k={self.k:g}"
+        return f"k={self.k:g}" + ("" if self.dimension == 2 else f", d={self.dimension}")
 
     def check(self, name: str) -> None:
         """Raise :class:`UserError` for a number out of range."""

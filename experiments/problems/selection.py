@@ -4,13 +4,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from experiments.harness.contenders import PARAMETERS, Contender
 from experiments.harness.search import best
 from experiments.harness.store import Tables
 from experiments.problems.classification import Study, setting
-from experiments.problems.images import Images
 from experiments.problems.protocol import ClassificationConfig
-
-SETTINGS = ("lr", "momentum", "delta_e")  # what may be searched
 
 
 def evolve(study: Study, cfg: ClassificationConfig, trials: pd.DataFrame) -> None:
@@ -29,11 +27,10 @@ def evolve(study: Study, cfg: ClassificationConfig, trials: pd.DataFrame) -> Non
     for protocol in protocols.values():
         for name, contender in contenders.items():
             mine = trials[(trials["contender"] == name) & (trials["protocol"] == protocol.label)]
-            searched = [key for key in SETTINGS if key in mine and mine[key].notna().all()]
-            if (found := best(mine, searched)) is not None:
+            if (found := best(mine, _searched(contender, mine))) is not None:
                 chosen[protocol.label, name] = {**contender.fixed, **found}
     key = {"selected": [[*who, settings] for who, settings in chosen.items()], **study.key}
-    study.lab.unit(key, lambda: _rows(chosen, study.images))
+    study.lab.unit(key, lambda: _rows(chosen, contenders, study))
     runs = {protocol.label: protocol.runs for protocol in protocols.values()}
     # Run by run, so that at any moment all contenders have been run about equally often.
     order = [(run, who) for run in range(max(runs.values())) for who in chosen if run < runs[who[0]]]
@@ -50,11 +47,23 @@ def evolve(study: Study, cfg: ClassificationConfig, trials: pd.DataFrame) -> Non
     study.lab.units(units, "evolutions")
 
 
-def _rows(chosen: Mapping[tuple[str, str], Mapping[str, float]], images: Images) -> Tables:
-    rows = [
-        {"stage": "selected", "protocol": protocol, "contender": name, "setting": setting(settings)}
-        | {"data": images.name, "comparable": images.comparable}
-        | {key: value for key, value in settings.items() if key in SETTINGS}
-        for (protocol, name), settings in chosen.items()
-    ]
+def _searched(contender: Contender, trials: pd.DataFrame) -> list[str]:
+    """The parameters of a contender that its trials tell apart."""
+    searched = [key for key in PARAMETERS[contender.optimizer] if key not in contender.fixed]
+    return [key for key in searched if key in trials and trials[key].notna().all()]
+
+
+def _rows(
+    chosen: Mapping[tuple[str, str], Mapping[str, float]],
+    contenders: Mapping[str, Contender],
+    study: Study,
+) -> Tables:
+    """What was trained on (stage ``data``, there even if nothing could be chosen), and what was chosen."""
+    images = study.images
+    data = {"data": images.name, "comparable": images.comparable, "train_images": study.train_images}
+    rows = [{"stage": "data", **data}]
+    for (protocol, name), settings in chosen.items():
+        who = {"stage": "selected", "protocol": protocol, "contender": name, "setting": setting(settings)}
+        searched = {key: value for key, value in settings.items() if key not in contenders[name].fixed}
+        rows.append({**who, **data, **searched})
     return {"runs": pd.DataFrame(rows)}

@@ -20,11 +20,12 @@ LOOK_EVERY = 100  # steps between looks at whether the loss is still a number, e
 
 @dataclass
 class Engine:
-    """How the arithmetic is done; it changes last bits, never what is computed.
+    """How the arithmetic is done.
 
     Attributes:
         device: ``cpu``, ``cuda``, or ``auto``: the GPU if there is one.
-        bf16: Forward and backward pass under bfloat16 autocast; parameters and their updates stay float32.
+        bf16: Forward and backward pass under bfloat16 autocast, with 8 significant bits, where the paper has
+            float32; parameters, their updates and the loss stay float32.
         channels_last: Memory layout of images and convolutions.
         compile: Compile the network.
     """

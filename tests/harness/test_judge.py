@@ -47,6 +47,11 @@ def _ours(estimate, low=None, high=None, holds=None, variant=""):
         (_claim("interval", {"mean": 99.2, "median": 98.2}), _ours(99.2, variant="mean"), "reproduced"),
         (_claim("interval", {"mean": 99.2, "median": 98.2}), _ours(99.2, variant="median"), "not reproduced"),
         (_claim("interval", {"mean": 99.2}), _ours(1, variant="other", holds=True), "holds"),
+        (_claim("interval", {"mean": 99.2}), _ours(0, variant="other", holds=False), "inconclusive"),
+        # interval: agreement with a small share is none where not one run shows what is claimed
+        (_claim("interval", 0.083), _ours(0.0, 0.0, 0.243, holds=False), "inconclusive"),
+        (_claim("interval", 0.083), _ours(0.083, 0.015, 0.35, holds=True), "reproduced"),
+        (_claim("interval", 0.9), _ours(0.0, 0.0, 0.2, holds=False), "not reproduced"),
         # ordering: a difference, or that there is none
         (_claim("ordering"), _ours(0.5, 0.1, 0.9), "holds"),
         (_claim("ordering"), _ours(-0.5, -0.9, -0.1), "violated"),
@@ -63,6 +68,10 @@ def _ours(estimate, low=None, high=None, holds=None, variant=""):
         (_claim("bound", tolerance=1.0), _ours(1.0 + 1e-9), "violated"),
         (_claim("bound", tolerance=0.0), _ours(INF), "violated"),
         (_claim("bound", tolerance=1.0), _ours(NAN), "inconclusive"),
+        (_claim("bound", tolerance=1.0), _ours(0.5, NAN, NAN), "holds"),
+        (_claim("bound", tolerance=0.05), _ours(0.0, 0.0, 0.04), "holds"),
+        (_claim("bound", tolerance=0.05), _ours(0.0, 0.0, 0.24), "inconclusive"),  # 0 of 12 proves little
+        (_claim("bound", tolerance=0.05), _ours(0.2, 0.06, 0.5), "violated"),
         (_claim("bound"), _ours(NAN, holds=False), "violated"),
         # shape
         (_claim("shape", -1.0), _ours(-1.01, -1.05, -0.97), "reproduced"),

@@ -198,6 +198,10 @@ def test_digits_without_files_and_network(capfd):
     assert images.test.labels.bincount().tolist() == [100] * 10
     everything = torch.cat([images.train.images, images.test.images]).flatten(1)
     assert len(everything.unique(dim=0)) == 5000
+    for labels in (images.train.labels, images.test.labels):  # a recipe takes the first, a protocol the last
+        assert (
+            labels[:200].bincount(minlength=10).min() > 5 and labels[-200:].bincount(minlength=10).min() > 5
+        )
     # Pixels are scaled and digits are upright as in MNIST: its mean, and the released code's numbers for it.
     assert float(everything.float().mean() / 255) == pytest.approx(images.mean[0], abs=0.003)
     assert float(everything.float().std() / 255) == pytest.approx(images.std[0], abs=0.003)
