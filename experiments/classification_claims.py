@@ -16,7 +16,16 @@ STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.media
 
 def data_name(tables: Tables) -> str:
     """The name of the images that were used."""
-    return str(tables["runs"].query("stage == 'selected'")["data"].iloc[0])
+    return str(_data(tables)["data"])
+
+
+def trained_on(tables: Tables) -> str:
+    """Which images, and how many of them."""
+    return f"{data_name(tables)}, {int(_data(tables)['train_images']):,} images"
+
+
+def _data(tables: Tables) -> "pd.Series[Any]":
+    return tables["runs"].query("stage == 'data'").iloc[0]
 
 
 def evolved(tables: Tables, protocol: str, contender: str, table: str = "runs") -> pd.DataFrame:
@@ -43,7 +52,8 @@ def accuracy_claims(tables: Tables, cfg: ClassificationConfig, reduced: str) -> 
             plain = protocol.label == "published" and name in ("sgd", "bbi")
             for statistic, compute in STATISTICS.items():
                 words = [statistic] + ([] if plain else [f"{protocol.label} selection", contender.label])
-                note = f"{runs['setting'].iloc[0]}; {int((runs['status'] == 'diverged').sum())} diverged"
+                diverged = int((runs["status"] == "diverged").sum())
+                note = f"{runs['setting'].iloc[0]}; {diverged} diverged; {precision(cfg)}"
                 found.append(
                     Estimate(
                         f"{cfg.experiment}-{contender.optimizer}",
@@ -71,6 +81,7 @@ def difference_claims(tables: Tables, cfg: ClassificationConfig, images: str, re
             gap = (bbi["test_accuracy"] - sgd["test_accuracy"]).loc[both].to_numpy()
             low, high = bootstrap(gap, np.mean, seed=0)
             seen = "BBI is ahead" if low > 0 else "SGD is ahead" if high < 0 else "no difference seen"
+            seen = f"{seen} at 95 %" if len(gap) > 1 else "one run, no interval"
             loss = f"last training loss {bbi['train_loss'].mean():.2g}, SGD's {sgd['train_loss'].mean():.2g}"
             found.append(
                 Estimate(
@@ -79,7 +90,7 @@ def difference_claims(tables: Tables, cfg: ClassificationConfig, images: str, re
                     low,
                     high,
                     len(gap),
-                    f"{images}: {seen} at 95 %; {loss}",
+                    f"{images}: {seen}; {loss}; {precision(cfg)}",
                     variant=f"{images}, {protocol.label} selection, {contender.label}",
                     reduced=reduced,
                 )
@@ -88,27 +99,36 @@ def difference_claims(tables: Tables, cfg: ClassificationConfig, images: str, re
 
 
 def conservation_claims(tables: Tables, cfg: ClassificationConfig, images: str) -> list[Estimate]:
-    """The speed limit and the energy, at every step of an epoch of minibatches."""
+    """The speed limit and the energy, at every step of a training on minibatches of its own, in float64."""
     runs = tables["runs"]
     found = []
     for row in runs[runs["stage"] == "conservation"].itertuples():
         variant = f"{images} minibatches, {cfg.contenders[row.contender].label}"
-        above = f"{row.above:.0f} of {row.steps:.0f} batches had V > E, where no momentum has the energy E"
+        above = (
+            f"a training of {row.steps:.0f} steps in float64; "
+            f"{row.above:.0f} batches had V > E, where no momentum has the energy E"
+        )
+        changes = int(row.steps - row.above) - 1  # of the batch, at which the energy can be looked at
         stride = (
             f"{row.stride:.6g} with the displacement of a step, which ends with the momentum after the kick"
         )
-        for claim, value, note in (
-            ("speed-limit", row.speed, f"{above}; {stride}"),
-            ("batch-rescale", row.energy, f"{above}: left out"),
+        energy = row.energy if changes > 0 else np.nan
+        for claim, value, n, note in (
+            ("speed-limit", row.speed, int(row.steps), f"{above}; {stride}"),
+            ("batch-rescale", energy, max(changes, 0), f"{above}: left out"),
         ):
-            found.append(Estimate(claim, value, np.nan, np.nan, int(row.steps), note, variant=variant))
+            found.append(Estimate(claim, value, np.nan, np.nan, n, note, variant=variant))
     return found
+
+
+def precision(cfg: ClassificationConfig) -> str:
+    """The arithmetic of the trainings, in words; the paper's was float32."""
+    return "bfloat16 forward and backward" if cfg.engine.bf16 else "float32"
 
 
 def reduction(tables: Tables, cfg: ClassificationConfig) -> str:
     """Why the numbers cannot be compared with Table 2; empty if they can. Fewer runs only widen intervals."""
-    comparable = tables["runs"].query("stage == 'selected'")["comparable"].all()
-    images = "" if comparable else f"data: {data_name(tables)}"
+    images = "" if _data(tables)["comparable"] else f"data: {data_name(tables)}"
     settings = describe(reductions(cfg, ignore=("engine.*", "protocols.*.runs", "checked_steps")))
     return ", ".join(filter(None, [images, settings]))
 

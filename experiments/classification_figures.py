@@ -31,7 +31,7 @@ def training_curves(tables: Tables, cfg: ClassificationConfig, title: str) -> Fi
         above.set(yscale="log", title=f"{title}\n{protocol.label} selection")
         below.set(xlabel="epoch")
         below.legend(loc="lower right")
-        # The first epochs would squeeze what is to be compared; the axis shows the best 98 % of the rest.
+        # The first epochs would squeeze what is to be compared: the axis begins at the 5 % quantile.
     accuracies = tables["curves"]["test_accuracy"]
     panels[1, 0].set_ylim(bottom=float(np.nanquantile(accuracies, 0.05)))
     panels[0, 0].set_ylabel("training loss")

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from experiments import pde_claims, pde_figures
 from experiments.harness.config import Base, one_of
+from experiments.harness.errors import UserError
 from experiments.harness.stats import Estimate
 from experiments.harness.store import Lab, Tables
 from experiments.problems.poisson_judge import Thresholds
@@ -31,8 +32,13 @@ class Config(Base):
     thresholds: Thresholds
 
     def validate(self) -> None:
-        """Problems that exist."""
+        """Problems that exist, and can be told apart."""
         super().validate()
+        if not self.train and not self.shoot:
+            raise UserError("train=[] shoot=[]: nothing to do; name a problem in one of them")
+        labels = [self.problems[name].label for name in {*self.train, *self.shoot} & self.problems.keys()]
+        if twice := sorted({label for label in labels if labels.count(label) > 1}):
+            raise UserError(f"problems: two of them are {twice[0]}; train and shoot one at a time")
         for key in ("train", "shoot"):
             for name in getattr(self, key):
                 one_of(key, name, tuple(self.problems))

@@ -35,7 +35,8 @@ def figures(tables: Tables, cfg: "Config") -> dict[str, Figure]:
         Figures by name; those of one problem end in its k. Fig. 7 is drawn for the largest k and for the
         problems that networks were trained on.
     """
-    runs, curves, drawn = tables["runs"], tables["curves"], {}
+    curves, drawn = tables["curves"], {}
+    runs = tables.get("runs", pd.DataFrame())  # none where nothing was trained
     scans, radial, train = (
         curves[curves["stage"] == stage] for stage in ("shooting_scan", "radial", "train")
     )

@@ -175,7 +175,8 @@ def _section(
     lines = []
     for number in numbers:
         ours = [answer for answer in answers if answer.claim == number["id"]]
-        found = "; ".join(f"{answer.variant} {_interval(answer)}".strip() for answer in ours)
+        said = (f"{a.variant} {_interval(a)}{' (reduced)' if a.reduced else ''}".strip() for a in ours)
+        found = "; ".join(said)
         lines.append([number["what"], _number(number["value"]), found, number["source"]])
     if lines:
         text += "\n" + _markdown(["to compare with", "published", "ours", "source"], lines)

@@ -99,6 +99,7 @@ def test_killed_again_and_again_by_several_processes_gives_the_same_tables(
             words, cwd=ROOT, env=ALONE, start_new_session=True, stderr=subprocess.DEVNULL
         )
         time.sleep(clock.uniform(5.0, 9.0))
+        assert process.poll() is None  # not done yet
         process.kill()  # this one alone: the other has to end by itself
         process.wait()
     run(*words[1:])
@@ -126,6 +127,15 @@ BAD = {
     ("mnist", "protocols.honest.held_out=400"): "must be below 400",
     ("mnist", "grid.values.bbi.lr=[-1]"): "lr must be",
     ("mnist", "grid.values.bbi.lr=[x]"): "lr=x: must be a number",
+    ("mnist", "+grid.values.bbi.foo=[1]"): "two parameters make a grid",
+    ("mnist", "~grid.values.bbi.delta_e +grid.values.bbi.momentum=[0.9]"): "bbi has no such parameter",
+    ("mnist", "~grid.values.bbi.delta_e +grid.values.bbi.t0=[9]"): "contenders.bbi.fixed",
+    ("mnist", "~grid.values.sgd.lr +grid.values.sgd.foo=[9]"): "sgd has no such parameter",
+    ("mnist", "~grid.values.sgd"): "here are 0",
+    ("cifar", "~contenders.sgd.space.momentum"): "sgd needs momentum",
+    ("pde", "~problems.k2.contenders.gdm.fixed.momentum"): "gdm needs momentum",
+    ("pde", "train=[] shoot=[]"): "nothing to do",
+    ("pde", "problems.k20.k=2 train=[k2] shoot=[k20]"): "two of them are k=2",
     ("cifar", "paths.data=/no/such/folder"): "no such folder",
     ("cifar", "part=2"): "between 0 and 0",
 }
@@ -140,7 +150,7 @@ def test_bad_settings_are_one_line(
     setting: str,
 ) -> None:
     monkeypatch.delenv("BBI_DATA", raising=False)
-    assert here(*settings(experiment, tmp_path, setting)) == 2
+    assert here(*settings(experiment, tmp_path, *setting.split())) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("mnist: ")]
     [line] = [line for line in lines if "CUDA" not in line]
     assert line.startswith("error: ") and BAD[experiment, setting] in line

@@ -36,11 +36,12 @@ def test_saved_twice_gives_the_same_bytes(tmp_path, monkeypatch):
 
 def test_figures_are_closed_and_no_partial_file_stays(tmp_path):
     plt.close("all")
+    (tmp_path / "figures").mkdir()
     for name in (".a.pdf.part", ".ackley-0.02.png.part"):
-        (tmp_path / name).write_bytes(b"what a killed process left")
-    save({"a": _figure(), "ackley-0.02": _figure()}, tmp_path)
+        (tmp_path / "figures" / name).write_bytes(b"what a killed process left")
+    save({"a": _figure(), "ackley-0.02": _figure()}, tmp_path / "figures")
     assert plt.get_fignums() == []
-    names = sorted(path.name for path in tmp_path.iterdir() if path.name != ".figures.lock")
+    names = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert names == ["a.pdf", "a.png", "ackley-0.02.pdf", "ackley-0.02.png"]
 
 

@@ -1,17 +1,16 @@
 """What a run scaled down, against the published configuration, and how that is judged."""
 
-import importlib
 import math
 from collections.abc import Iterator
 
-import hydra
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from experiments.harness.config import CONF, Base, load
+from experiments.harness.config import CONF
 from experiments.harness.judge import RULES, VERDICTS, judge, load_paper, published_for
 from experiments.harness.reduced import describe, reductions
 from experiments.harness.stats import Estimate
+from tests.composed import composed
 
 EXPERIMENTS = [file.stem for file in sorted((CONF / "experiment").glob("*.yaml"))]
 
@@ -21,14 +20,6 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("BBI_DATA", raising=False)
     yield
     GlobalHydra.instance().clear()
-
-
-def composed(experiment: str, *overrides: str, profile: str = "paper") -> Base:
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = hydra.compose("config", [f"experiment={experiment}", f"profile={profile}", *overrides])
-    settings: Base = load(cfg, importlib.import_module(f"experiments.{experiment}").Config)
-    return settings
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
