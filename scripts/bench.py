@@ -151,7 +151,8 @@ def write(rows: Sequence[Row], say: Sequence[str], results: Path, started: float
     folder = results / "bench"
     settings = Base(experiment="bench", title="", section="", profile="bench", paths=Paths(str(results)))
     command = f"python scripts/bench.py --results {results}"
-    record = provenance.describe(settings, command, started, time.time() - started)
+    units = [(json.dumps(provenance.maker()), time.time() - started)]
+    record = provenance.describe(settings, command, started, units)
     files = {
         "bench.csv": table(rows),
         "bench.md": markdown(rows, record, say),

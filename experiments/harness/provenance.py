@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -24,14 +25,24 @@ def fingerprint(cfg: Base) -> str:
     return hashlib.sha256(json.dumps(portable(cfg), sort_keys=True).encode()).hexdigest()
 
 
-def describe(cfg: Base, command: str, started: float, seconds: float) -> dict[str, Any]:
+def maker() -> dict[str, Any]:
+    """What computes here and now: commit, torch, processor. It is stored with every unit of work."""
+    code, machine = _code(), _machine()
+    here = {"cpu": machine["cpu"], "gpu": machine["gpu"], "torch": _version("torch")}
+    return {"commit": code["commit"], "dirty": code["dirty"], **here}
+
+
+def describe(
+    cfg: Base, command: str, started: float, units: Sequence[tuple[str | None, float]]
+) -> dict[str, Any]:
     """Where a result comes from.
 
     Args:
         cfg: The settings.
         command: The command that was run.
         started: When it was started, in seconds since the epoch.
-        seconds: Time spent on the units of the result, those of earlier, interrupted runs included.
+        units: For each unit of the result, those of earlier, interrupted runs included: :func:`maker` as it
+            was there, in JSON, None where that is unknown; and the seconds that it took.
 
     Returns:
         Data for JSON.
@@ -45,8 +56,21 @@ def describe(cfg: Base, command: str, started: float, seconds: float) -> dict[st
         "machine": _machine(),
         "started": _utc(started),
         "finished": _utc(now),
-        "seconds": {"this_run": round(now - started, 3), "all_units": round(seconds, 3)},
+        "seconds": {"this_run": round(now - started, 3), "all_units": round(_total(units), 3)},
+        "units": [
+            {
+                **(json.loads(made) if made else {"commit": None}),
+                "units": len(some),
+                "seconds": round(_total(some), 3),
+            }
+            for made in sorted({made for made, _ in units}, key=str)
+            if (some := [unit for unit in units if unit[0] == made])
+        ],
     }
+
+
+def _total(units: Sequence[tuple[str | None, float]]) -> float:
+    return sum(seconds for _, seconds in units)
 
 
 def _utc(seconds: float) -> str:

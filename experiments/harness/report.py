@@ -188,9 +188,12 @@ def _origin(provenance: Mapping[str, Any]) -> str:
     code, machine, versions = provenance["code"], provenance["machine"], provenance["versions"]
     commit = (code["commit"] or "unknown")[:12] + (" with local changes" if code["dirty"] else "")
     where = f"{machine['cpu']}, {machine['cores']} cores" + (f", {machine['gpu']}" if machine["gpu"] else "")
+    makers = provenance.get("units", [])  # absent from tables of earlier versions
+    others = [f"{some['units']} at {(some['commit'] or 'unknown')[:12]}" for some in makers]
+    units = f"; units computed: {', '.join(others)}" if len(makers) > 1 else ""
     return (
         f"Commit {commit}, torch {versions['torch']}; {where}; finished {provenance['finished']}; "
-        f"seed {provenance['seed']}; {provenance['seconds']['all_units']:.1f} s of computing; "
+        f"seed {provenance['seed']}; {provenance['seconds']['all_units']:.1f} s of computing{units}; "
         f"`{provenance['command']}`."
     )
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +29,8 @@ Item = TypeVar("Item")
 Unit = tuple[Mapping[str, Any], Callable[[], Tables]]  # a key, and what computes the result
 
 BUSY_SECONDS = 60.0
-SCHEMA = "CREATE TABLE IF NOT EXISTS units (hash TEXT PRIMARY KEY, key TEXT, seconds REAL, payload BLOB)"
+SCHEMA = """\
+CREATE TABLE IF NOT EXISTS units (hash TEXT PRIMARY KEY, key TEXT, seconds REAL, payload BLOB, made TEXT)"""
 
 
 class Lab:
@@ -52,7 +54,9 @@ class Lab:
         self._database: sqlite3.Connection | None = None
         self._locks = Locks(self.folder / ".units.lock")
         self._touched: dict[str, Tables] = {}
-        self._seconds = 0.0
+        self._made: dict[
+            str, tuple[str | None, float]
+        ] = {}  # of each unit touched: what made it, how long it took
         self._started = time.time()
 
     def __enter__(self) -> "Lab":
@@ -161,12 +165,13 @@ class Lab:
 
     def _read(self, digest: str) -> Tables | None:
         with self._store() as database:
-            row = database.execute("SELECT seconds, payload FROM units WHERE hash = ?", (digest,)).fetchone()
+            query = "SELECT made, seconds, payload FROM units WHERE hash = ?"
+            row = database.execute(query, (digest,)).fetchone()
         if row is None:
             return None
         self._checkpoint(digest).unlink(missing_ok=True)  # of a process that was killed just after storing
-        self._seconds += row[0]
-        return tables.unpack(row[1], self._file)
+        self._made[digest] = row[:2]
+        return tables.unpack(row[2], self._file)
 
     def _compute(self, key: str, digest: str, compute: Callable[[], Tables], wait: bool) -> Tables | None:
         """Compute and store a unit; None if another process does and ``wait`` is false."""
@@ -182,10 +187,10 @@ class Lab:
                 raise ValueError(f"tables are called {', '.join(tables.FILES)}, not {', '.join(strange)}")
             seconds = time.perf_counter() - start
             with self._store() as database:
-                row = (digest, key, seconds, tables.pack(result))
-                database.execute("INSERT OR IGNORE INTO units VALUES (?, ?, ?, ?)", row)
+                row = (digest, key, seconds, tables.pack(result), self._maker)
+                database.execute("INSERT OR IGNORE INTO units VALUES (?, ?, ?, ?, ?)", row)
             self._checkpoint(digest).unlink(missing_ok=True)
-            self._seconds += seconds
+            self._made[digest] = self._maker, seconds
             return result
         finally:
             self._locks.release(digest)
@@ -222,7 +227,7 @@ class Lab:
             "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
             "columns": {name: tables.dtypes(frame) for name, frame in joined.items()},
             "rows": {name: len(frame) for name, frame in joined.items()},
-            **provenance.describe(self.cfg, self._command, self._started, self._seconds),
+            **provenance.describe(self.cfg, self._command, self._started, list(self._made.values())),
         }
         files[tables.RECORD] = (json.dumps(record, indent=2) + "\n").encode()
         with self._store() as database, database:
@@ -232,6 +237,11 @@ class Lab:
             # Another process at the same work may have written, and be reading, the same tables by now.
             if old.get("files") != record["files"] or not self.finished():
                 tables.replace(self.folder, files)
+
+    @cached_property
+    def _maker(self) -> str:
+        """What computes units here, as it is when the first one is computed."""
+        return json.dumps(provenance.maker(), sort_keys=True)
 
     @property
     def _file(self) -> Path:
@@ -264,6 +274,8 @@ def open_store(file: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute(SCHEMA)
+        if not database.execute("SELECT 1 FROM pragma_table_info('units') WHERE name = 'made'").fetchone():
+            _add_made(database)
         [verdict] = database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
@@ -271,3 +283,12 @@ def open_store(file: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _add_made(database: sqlite3.Connection) -> None:
+    """Give a store of an earlier version the column that says what made a unit: unknown of those in it."""
+    try:
+        database.execute("ALTER TABLE units ADD COLUMN made TEXT")
+    except sqlite3.OperationalError as error:
+        if "duplicate column" not in str(error):  # another process did the same
+            raise

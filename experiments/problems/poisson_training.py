@@ -149,7 +149,7 @@ def gradients(loss: Loss, parameters: Parameters, x: Tensor, f: Tensor, compiled
     except Exception as error:  # whatever a compiler that is not there, or not able, makes of it
         why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         warnings.warn(
-            f"no compiled gradients ({why}): running eagerly, the same results more slowly",
+            f"no compiled gradients ({why}): running eagerly, more slowly and with other last bits",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -212,13 +212,13 @@ def test_provenance_in_a_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "new").touch()
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    clean = provenance.describe(lab(tmp_path).cfg, "c", 0.0, 0.0)["code"]
+    clean = provenance.describe(lab(tmp_path).cfg, "c", 0.0, [])["code"]
     head = subprocess.run(
         [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
     ).stdout.strip()
     assert clean["commit"] == head and clean["dirty"] is False
     (tmp_path / "changed.py").touch()
-    assert provenance.describe(lab(tmp_path).cfg, "c", 0.0, 0.0)["code"]["dirty"] is True
+    assert provenance.describe(lab(tmp_path).cfg, "c", 0.0, [])["code"]["dirty"] is True
 
 
 def test_progress_without_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -227,3 +227,32 @@ def test_progress_without_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixtu
             progress.advance()
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith("hill: search: 4/4 in 00:00")
+
+
+def test_every_unit_says_what_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "maker", lambda: {"commit": "a" * 40})
+    run(tmp_path, range(2))
+    monkeypatch.setattr(provenance, "maker", lambda: {"commit": "b" * 40})
+    record = tables.read_record(run(tmp_path, range(5), title="other").folder)
+    assert record is not None
+    assert [(made["commit"][0], made["units"]) for made in record["units"]] == [("a", 2), ("b", 3)]
+    assert sum(made["seconds"] for made in record["units"]) == pytest.approx(
+        record["seconds"]["all_units"], abs=0.01
+    )
+
+
+def test_a_store_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    file = run(tmp_path, range(2)).folder / "units.sqlite"
+    with sqlite3.connect(file) as database:
+        database.execute("ALTER TABLE units DROP COLUMN made")
+    database.close()
+    with lab(tmp_path, title="other") as first, lab(tmp_path, title="other") as second:
+        for it in (first, second):
+            for i in range(3):
+                it.unit({"i": i}, lambda i=i: square(i))  # type: ignore[misc]
+        second.finish()
+    record = tables.read_record(first.folder)
+    assert record is not None and [(made["commit"] is None, made["units"]) for made in record["units"]] == [
+        (True, 2),
+        (False, 1),
+    ]
