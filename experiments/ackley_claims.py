@@ -60,7 +60,7 @@ def _solved(runs: pd.DataFrame, cfg: "Config", reading: str, reduced: Reduced) -
             claim = f"ackley-success-{NAMES.get(name, 'others')}"
             lr = runs[(runs["stage"] == "robust") & (runs["contender"] == name)]["lr"].iloc[0]
             note = (
-                f"{contender.label}: {k} of {n} points by {len(each) // n} runs each, "
+                f"{contender.label}: {k} of {n} points, runs a point: {len(each) // n}; "
                 f"{int(each.sum())} of {len(each)} runs; lr {lr:.4g}"
             )
             variant = f"{reading}, {contender.label}"

@@ -64,7 +64,7 @@ def _partial_ratios(tables: Tables, cfg: "Config") -> Figure:
         axes.axhline(theory, color=PALETTE[6], linestyle="--", label=f"volumes, eq. (18): {theory:.3f}")
         axes.axhspan(theory * 0.89, theory * 1.11, color=PALETTE[6], alpha=0.08, linewidth=0, label="± 11 %")
         axes.set(xlabel="runs", title=f"{length:,} runs")
-    panels[1].set_xscale("log")
+    panels[1].set_xscale("log" if len(at) else "linear")  # a logarithmic axis needs something on it
     panels[0].set(ylabel="entries, basin 1 / basin 2", ylim=(1.2, 2.4))
     panels[1].legend(loc="upper right")
     return figure
@@ -73,6 +73,7 @@ def _partial_ratios(tables: Tables, cfg: "Config") -> Figure:
 def _by_bounces(tables: Tables, cfg: "Config") -> Figure:
     """The ratio of first entries against N_b, between the estimate from volumes and that from edges."""
     figure, axes = plt.subplots()
+    scale = "linear"  # until there is something above 0, which a logarithmic axis needs
     for rule, colour, label in (
         ("bbi", PALETTE[0], "paper's reading"),
         ("bbi_released", PALETTE[3], "released code's"),
@@ -80,6 +81,7 @@ def _by_bounces(tables: Tables, cfg: "Config") -> Figure:
         names = sorted((c.n_bounces, name) for name, c in cfg.counts.items() if c.rule == rule)
         points = [(n_b, *two_basin_claims.counted(tables, name)[:2]) for n_b, name in names]
         points = [(n_b, a, b) for n_b, a, b in points if b]
+        scale = "log" if any(n_b > 0 for n_b, *_ in points) else scale
         x, value = [p[0] for p in points], np.array([a / b for _, a, b in points])
         ends = np.array([ratio(a, b) for _, a, b in points]).T.reshape(2, -1)
         axes.errorbar(x, value, abs(ends - value), marker="o", capsize=3, color=colour, label=label)
@@ -89,7 +91,7 @@ def _by_bounces(tables: Tables, cfg: "Config") -> Figure:
         math.sqrt(theory), color=PALETTE[6], linestyle=":", label=f"edges m₂/m₁: {math.sqrt(theory):.3f}"
     )
     axes.set(
-        xscale="log", xlabel="scheduled bounces N_b", ylabel="entries, basin 1 / basin 2", ylim=(1.0, 2.1)
+        xscale=scale, xlabel="scheduled bounces N_b", ylabel="entries, basin 1 / basin 2", ylim=(1.0, 2.1)
     )
     axes.set_title("First entries by number of bounces")
     axes.legend(loc="center right")

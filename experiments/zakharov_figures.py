@@ -41,7 +41,8 @@ def _long_runs(tables: Tables, cfg: "Config") -> Figure:
     if floor > 0:
         axes.axhline(floor, color="black", linewidth=0.8, linestyle=":", label="ΔV")
     axes.set(xlabel="step", ylabel="F", yscale="log", title=f"Zakharov function, n = {len(cfg.start)}")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if axes.lines:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.set_size_inches(8.0, 4.2)
     return figure
 
@@ -59,7 +60,8 @@ def _random_starts(tables: Tables, cfg: "Config") -> Figure:
                 axes.plot(np.arange(1, len(good) + 1), good, label=cfg.contenders[name].label, **look)
         axes.set(xlabel="starting points, sorted", yscale="log", title=f"starts in [−{side:g}, {side:g}]ⁿ")
     panels[0][0].set_ylabel(f"lowest F in {cfg.random.steps:,} steps")
-    panels[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if panels[0][-1].lines:
+        panels[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

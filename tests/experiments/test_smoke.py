@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.__main__ import main
 from experiments.harness import report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,25 +113,3 @@ def test_a_rerun_computes_nothing(results: Path) -> None:
     again = subprocess.run(command("two_basin", results.parent), cwd=ROOT, capture_output=True, text=True)
     assert again.returncode == 0
     assert "finished before" in again.stderr
-
-
-BAD = {
-    "search.trails=5": "trials",
-    "search.trials=0": "1 or more",
-    "search.trials=abc": "whole number",
-    "contenders.gdm.space.momentum.high=1.5": "momentum must be",
-    "contenders.bbi.fixed.delta_e=-1": "delta_e must be",
-    "contenders.bbi.optimizer=bbl": "bbi",
-    "robust.success=-1": "above 0",
-    "start=[1]": "two numbers",
-    "+long.step=3": "steps",
-}
-
-
-@pytest.mark.parametrize("setting", BAD)
-def test_bad_settings_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], setting: str) -> None:
-    assert main(command("ackley", tmp_path, setting)[3:]) == 2  # in this process: no interpreter has to start
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert BAD[setting] in line
-    assert not list(tmp_path.iterdir())
