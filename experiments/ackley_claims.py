@@ -81,8 +81,8 @@ def _over_gamma(runs: pd.DataFrame, cfg: "Config", reading: str, reduced: Reduce
         high = wilson(0, n)[1]
         low = -high
     note = (
-        f"{int((gap > 0).sum())} points by the search over γ alone, {int((gap < 0).sum())} by the one over μ "
-        "alone; each search was run with one seed, so the interval is for these two settings"
+        f"points solved by the search over γ alone: {(gap > 0).sum()}, by the one over μ alone: "
+        f"{(gap < 0).sum()}; each search was run with one seed, so the interval is for the two settings found"
     )
     sizes = [reduced.tuned(name, cfg.contenders[name], *ROBUST) for name in ("gdm", "gdm_gamma")]
     size = ", ".join(dict.fromkeys(filter(None, sizes)))
