@@ -1,11 +1,14 @@
 """Section 4.1: the Ackley function. Who leaves a local minimum, and who finds the global one?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from experiments import ackley_claims, ackley_figures
 from experiments.harness.config import Base, at_least, positive
@@ -13,7 +16,14 @@ from experiments.harness.contenders import Contender, Search
 from experiments.harness.errors import UserError
 from experiments.harness.stats import Estimate
 from experiments.harness.store import Lab, Tables
-from experiments.problems.contest import Contest, curve_rows, rows, uniform_points
+from experiments.problems.contest import (
+    Contest,
+    check_contenders,
+    check_plane,
+    curve_rows,
+    rows,
+    uniform_points,
+)
 from experiments.problems.landscapes import Ackley
 
 
@@ -73,16 +83,18 @@ class Config(Base):
     compiled: bool
 
     def validate(self) -> None:
-        """Numbers above 0, budgets of 1 or more, a start in the plane."""
+        """Numbers above 0, budgets of 1 or more, a start in the plane, contenders that can run."""
         super().validate()
         for part in (self.long, self.barrier, self.regimes, self.robust):
             for entry in fields(part):
                 name, value = f"{type(part).__name__.lower()}.{entry.name}", getattr(part, entry.name)
                 at_least(name, value, 1) if entry.type is int else positive(name, value)
+        if not self.coefficients:
+            raise UserError("coefficients=[]: must be one number or more, as in [0.2, 0.02]")
         for value in self.coefficients:
             positive("coefficients", value)
-        if len(self.start) != 2:
-            raise UserError(f"start={self.start}: must be two numbers, a point of the plane")
+        check_plane("start", self.start)
+        check_contenders(self.contenders)
 
 
 def run(cfg: Config, lab: Lab) -> None:
@@ -118,10 +130,13 @@ def _long(
             potential, rule, settings, starts, plan.steps, seed, record_every=plan.record_every
         )
         ends = rows(done, **labels, run=np.arange(count), **settings)
+        if rule == "gdm":
+            ends = _with_regimes(ends, cfg, contest, potential, settings, done.theta)
         curves = curve_rows(done, **labels)
         return {"runs": ends, "curves": curves[curves["run"] < plan.drawn]}
 
-    contest.unit({**labels, "start": cfg.start, "settings": settings, "plan": vars(plan)}, compute)
+    key = {**labels, "start": cfg.start, "settings": settings, "plan": vars(plan)}
+    contest.unit({**key, "success": cfg.robust.success}, compute)
 
 
 def _robust(
@@ -176,13 +191,24 @@ def _regimes(cfg: Config, contest: Contest, potential: Ackley) -> None:
         settings = {"lr": lr, "momentum": momentum}
         starts = torch.tensor([cfg.start] * len(lr), dtype=torch.float64)
         done = contest.run(potential, "gdm", settings, starts, plan.steps, 0)
-        after = contest.run(potential, "gdm", settings, done.theta, 100, 0)
-        moved = (after.theta - done.theta).abs().amax(-1).numpy()
-        table = rows(done, **labels, lr=lr.numpy(), momentum=momentum.numpy(), moved=moved)
-        table["regime"] = [_regime(row, cfg) for row in table.itertuples()]
-        return {"runs": table}
+        table = rows(done, **labels, lr=lr.numpy(), momentum=momentum.numpy())
+        return {"runs": _with_regimes(table, cfg, contest, potential, settings, done.theta)}
 
     contest.unit({**labels, "start": cfg.start, "success": cfg.robust.success, "plan": vars(plan)}, compute)
+
+
+def _with_regimes(
+    table: pd.DataFrame,
+    cfg: Config,
+    contest: Contest,
+    potential: Ackley,
+    settings: Mapping[str, Any],
+    ends: Tensor,
+) -> pd.DataFrame:
+    """Rows of GDM's runs with how far each moves in 100 steps more from its end, and what became of it."""
+    after = contest.run(potential, "gdm", settings, ends, 100, 0)
+    table = table.assign(moved=(after.theta - ends).abs().amax(-1).numpy())
+    return table.assign(regime=[_regime(row, cfg) for row in table.itertuples()])
 
 
 REGIMES = ("stuck at the start", "settled elsewhere", "erratic", "diverged", "solved")

@@ -13,6 +13,7 @@ from experiments.harness.figures import COLOURS, LINES, PALETTE
 from experiments.harness.stats import wilson
 from experiments.harness.store import Tables
 from experiments.problems import draw
+from experiments.problems.contest import table_of
 from experiments.problems.landscapes import Ackley
 
 if TYPE_CHECKING:
@@ -22,24 +23,26 @@ if TYPE_CHECKING:
 def figures(tables: Tables, cfg: "Config") -> dict[str, Figure]:
     """Figs. 1 to 3, the barrier, the regimes, and who solves from how many points, for each coefficient."""
     drawn = {"fig1_landscapes": draw.three_landscapes(cfg.coefficients[0])}
+    all_runs = table_of(tables, "runs", "point")
+    all_curves = table_of(tables, "curves", "coefficient", "contender", "run", "step", "loss", "x1", "x2")
     for coefficient in cfg.coefficients:
-        runs = tables["runs"][tables["runs"]["coefficient"] == coefficient]
-        curves = tables["curves"][tables["curves"]["coefficient"] == coefficient]
+        runs = all_runs[all_runs["coefficient"] == coefficient]
+        curves = all_curves[all_curves["coefficient"] == coefficient]
         tag = f"a{coefficient:g}"
         drawn[f"fig2_trajectory_{tag}"] = _trajectory(curves, cfg, coefficient)
         drawn[f"fig3_long_runs_{tag}"] = _long_runs(curves, cfg, coefficient)
         drawn[f"barrier_{tag}"] = _barrier(runs, cfg, coefficient)
         drawn[f"regimes_{tag}"] = _regimes(runs, coefficient)
-    drawn["success"] = _success(tables["runs"], cfg)
+    drawn["success"] = _success(all_runs, cfg)
     return drawn
 
 
 def _trajectory(curves: pd.DataFrame, cfg: "Config", coefficient: float) -> Figure:
     """Fig. 2: the BBI run of Fig. 3 that came lowest, over the landscape."""
     mine = curves[curves["contender"] == "bbi"]
-    best = mine.loc[mine["loss"].idxmin(), "run"]
-    path = mine[mine["run"] == best]
-    side = 1.1 * max(4.5, path[["x1", "x2"]].abs().to_numpy().max())
+    best = mine["run"][mine["loss"] == mine["loss"].min()]
+    path = mine[mine["run"].isin(best[:1])]  # empty if the search found no settings
+    side = 1.1 * max([4.5, *path[["x1", "x2"]].abs().max()])
     figure, axes = plt.subplots(figsize=(5.6, 4.8))
     filled = draw.contours(axes, Ackley(coefficient), (-side, side, -side, side))
     figure.colorbar(filled, ax=axes, label="F")
@@ -112,7 +115,7 @@ def _regimes(runs: pd.DataFrame, coefficient: float) -> Figure:
     )
     bar = figure.colorbar(mesh, ax=axes, ticks=range(len(ackley.REGIMES)))
     bar.ax.set_yticklabels(ackley.REGIMES)
-    tuned = runs[(runs["stage"] == "long") & runs["contender"].str.startswith("gdm")]
+    tuned = runs[(runs["stage"] == "long") & (runs["regime"] != "")]
     axes.plot(tuned["lr"], tuned["momentum"], "k*", markersize=10, label="best settings of the searches")
     axes.set(
         xscale="log",
@@ -132,7 +135,8 @@ def _success(runs: pd.DataFrame, cfg: "Config") -> Figure:
     width = 0.8 / len(cfg.coefficients)
     for i, coefficient in enumerate(cfg.coefficients):
         mine = runs[runs["coefficient"] == coefficient]
-        counts = [ackley_claims.solved_points(mine, name, cfg.robust.success) for name in names]
+        points = [ackley_claims.solved_points(mine, name, cfg.robust.success) for name in names]
+        counts = [(int(solved.sum()), len(solved)) for solved in points]
         share = np.array([k / n if n else 0.0 for k, n in counts])
         ends = np.array([wilson(k, n) if n else (0.0, 0.0) for k, n in counts]).T
         place = np.arange(len(names)) + (i - (len(cfg.coefficients) - 1) / 2) * width

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy.integrate
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from experiments import two_basin_figures
+from experiments import two_basin_claims, two_basin_figures
 from experiments.harness.config import Base, at_least, positive
 from experiments.harness.contenders import check_parameter
 from experiments.harness.errors import UserError
-from experiments.harness.stats import Estimate, bootstrap, ratio, wilson
+from experiments.harness.stats import Estimate
 from experiments.harness.store import Lab, Tables
-from experiments.problems.contest import Contest, curve_rows
+from experiments.problems.contest import Contest, check_plane, curve_rows, uniform_points
 from experiments.problems.landscapes import TwoBasins
 
 
@@ -28,6 +27,14 @@ class Counts:
     label: str
     runs: int
     n_bounces: float
+
+
+@dataclass
+class Cloud:
+    """Runs from points around the start, in the square of ± ``side``, with bounces and without."""
+
+    runs: int
+    side: float
 
 
 @dataclass
@@ -52,17 +59,23 @@ class Config(Base):
     counts: dict[str, Counts]
     published_runs: int
     trajectories: int
+    cloud: Cloud
     occupation: Occupation
     compiled: bool
 
     def validate(self) -> None:
-        """Settings that suit BBI, budgets of 1 or more."""
+        """Settings that suit BBI, budgets of 1 or more, starts in the plane, and the paper's own count."""
         super().validate()
         for where, given in (("settings", self.settings), ("occupation.settings", self.occupation.settings)):
             for name, value in given.items():
                 if name not in ("lr", "delta_v", "delta_e", "t0", "t1", "n_bounces"):
                     raise UserError(f"{where}.{name}: bbi has no such parameter")
                 check_parameter(f"{where}.{name}", name, value)
+            positive(f"{where}.lr", given.get("lr", 0.0))
+        check_plane("start", self.start)
+        check_plane("occupation.start", self.occupation.start)
+        if "paper" not in self.counts:
+            raise UserError("counts.paper: must be there: Fig. 6 and the claim on the ratio are about it")
         for name, part in self.counts.items():
             at_least(f"counts.{name}.runs", part.runs, 1)
             check_parameter(f"counts.{name}.n_bounces", "n_bounces", part.n_bounces)
@@ -72,11 +85,17 @@ class Config(Base):
             at_least(name, getattr(self, name), 1)
         for name in ("runs", "steps", "every"):
             at_least(f"occupation.{name}", getattr(self.occupation, name), 1)
+        delta_v = self.occupation.settings.get("delta_v", 0.0)
+        if not delta_v < 0:
+            raise UserError(
+                f"occupation.settings.delta_v={delta_v}: must be below 0, so that V > 0 and no run ends"
+            )
         if not 0 <= self.occupation.burn_in < self.occupation.steps:
             raise UserError(
                 f"occupation.burn_in={self.occupation.burn_in}: must be 0 or more and below steps"
             )
-        positive("settings.lr", self.settings.get("lr", 0.0))
+        at_least("cloud.runs", self.cloud.runs, 1)
+        positive("cloud.side", self.cloud.side)
 
 
 LANDSCAPE = TwoBasins()
@@ -113,7 +132,7 @@ def run(cfg: Config, lab: Lab) -> None:
     for name, plan in cfg.counts.items():
         _entries(cfg, contest, name, plan)
     _trajectories(cfg, contest)
-    _without_bounces(cfg, contest)
+    _cloud(cfg, contest)
     _occupation(cfg, contest)
 
 
@@ -122,14 +141,21 @@ def _entries(cfg: Config, contest: Contest, name: str, plan: Counts) -> None:
 
     def compute() -> Tables:
         starts = torch.tensor([cfg.start], dtype=torch.float64).expand(plan.runs, -1)
-        seed = contest.lab.seed("entries")
-        done = contest.run(LANDSCAPE, plan.rule, settings, starts, cfg.steps, seed, stop=Entered())
-        basin = inside(done.theta, 1).long() + 2 * inside(done.theta, 2).long()
-        table = {"stage": "entry", "reading": name, "run": np.arange(plan.runs)}
-        return {"runs": pd.DataFrame({**table, "basin": basin.numpy(), "steps": done.steps.numpy()})}
+        return _first_entries(cfg, contest, plan.rule, settings, starts, stage="entry", reading=name)
 
     key = {"entries": name, "plan": vars(plan), "settings": settings, "start": cfg.start, "steps": cfg.steps}
     contest.unit(key, compute)
+
+
+def _first_entries(
+    cfg: Config, contest: Contest, rule: str, settings: dict[str, float], starts: Tensor, **labels: str
+) -> Tables:
+    """Runs until they enter a basin: which one (0 for neither), and after how many steps."""
+    seed = contest.lab.seed("entries")
+    done = contest.run(LANDSCAPE, rule, settings, starts, cfg.steps, seed, stop=Entered(), lanes=512)
+    basin = inside(done.theta, 1).long() + 2 * inside(done.theta, 2).long()
+    table = {**labels, "run": np.arange(len(starts)), "basin": basin.numpy(), "steps": done.steps.numpy()}
+    return {"runs": pd.DataFrame(table)}
 
 
 def _trajectories(cfg: Config, contest: Contest) -> None:
@@ -153,19 +179,18 @@ def _trajectories(cfg: Config, contest: Contest) -> None:
     contest.unit(key, compute)
 
 
-def _without_bounces(cfg: Config, contest: Contest) -> None:
-    settings = {**cfg.settings, "n_bounces": 0.0, "t1": math.inf}
+def _cloud(cfg: Config, contest: Contest) -> None:
+    plan = cfg.cloud
+    off = {"n_bounces": 0.0, "t1": math.inf}
+    for reading, settings in (("bounces", cfg.settings), ("no bounces", {**cfg.settings, **off})):
 
-    def compute() -> Tables:
-        starts = torch.tensor([cfg.start] * cfg.trajectories, dtype=torch.float64)
-        done = contest.run(LANDSCAPE, "bbi", settings, starts, cfg.steps, 0, stop=Entered(), lanes=512)
-        basin = inside(done.theta, 1).long() + 2 * inside(done.theta, 2).long()
-        table = {"stage": "entry", "reading": "without_bounces", "run": np.arange(cfg.trajectories)}
-        return {"runs": pd.DataFrame({**table, "basin": basin.numpy(), "steps": done.steps.numpy()})}
+        def compute(reading: str = reading, settings: dict[str, float] = settings) -> Tables:
+            around = uniform_points(plan.runs, 2, -plan.side, plan.side, contest.lab.seed("cloud"))
+            starts = torch.tensor(cfg.start, dtype=torch.float64) + around
+            return _first_entries(cfg, contest, "bbi", settings, starts, stage="cloud", reading=reading)
 
-    contest.unit(
-        {"without_bounces": settings, "start": cfg.start, "steps": cfg.steps, "n": cfg.trajectories}, compute
-    )
+        key = {"cloud": vars(plan), "settings": settings, "start": cfg.start, "steps": cfg.steps}
+        contest.unit(key, compute)
 
 
 def _occupation(cfg: Config, contest: Contest) -> None:
@@ -191,79 +216,6 @@ def figures(tables: Tables, cfg: Config) -> dict[str, Figure]:
     return two_basin_figures.figures(tables, cfg)
 
 
-def volume_ratio() -> float:
-    """Eq. (18): Π m_2i / Π m_1i, the ratio of phase-space volumes of minima of equal depth."""
-    return math.sqrt(math.prod(hessian(2)) / math.prod(hessian(1)))
-
-
-def occupation_ratio(delta_v: float, energy: float) -> float:
-    """Ratio of the phase-space volumes over the two basins m_I |θ - c_I| < 1, by quadrature of eq. (40).
-
-    With n = 2 the integrand is E/V alone.
-    """
-
-    def volume(basin: int) -> float:
-        centre = LANDSCAPE.c1 if basin == 1 else LANDSCAPE.c2
-
-        def density(angle: float, r: float) -> float:
-            point = torch.tensor(
-                [centre[0] + r * math.cos(angle), centre[1] + r * math.sin(angle)], dtype=torch.float64
-            )
-            return r * energy / (float(LANDSCAPE(point)[0]) - delta_v)
-
-        radius = 1 / math.sqrt(hessian(basin)[0])
-        return float(scipy.integrate.dblquad(density, 0, radius, 0, 2 * math.pi, epsabs=1e-6)[0])
-
-    return volume(1) / volume(2)
-
-
-def counted(tables: Tables, reading: str, first: int | None = None) -> tuple[int, int, int]:
-    """(entries into basin 1, into basin 2, runs) of a reading, of its ``first`` runs if given."""
-    runs = tables["runs"]
-    basin = runs[(runs["stage"] == "entry") & (runs["reading"] == reading)].sort_values("run")["basin"][
-        :first
-    ]
-    return int((basin == 1).sum()), int((basin == 2).sum()), len(basin)
-
-
 def claims(tables: Tables, cfg: Config) -> list[Estimate]:
     """Answers to the claims of section 4.3."""
-    theory = volume_ratio()
-    found = [
-        Estimate("basin-theory", theory, theory, theory, 1, "from the Hessians at the minima"),
-        Estimate("basin-ratio-hessian", theory, theory, theory, 1),
-        Estimate("basin-hessian-1", hessian(1)[0], np.nan, np.nan, 1),
-        Estimate("basin-hessian-2", hessian(2)[0], np.nan, np.nan, 1),
-    ]
-    readings = [("paper", cfg.published_runs), *((name, None) for name in cfg.counts)]
-    for reading, first in readings:
-        a, b, n = counted(tables, reading, first)
-        label = f"{cfg.counts[reading].label}, {n} runs"
-        value = a / b if b else math.inf
-        gap = 100 * (1 - value / theory)
-        # The paper's claim is about N_b = 1; other numbers of bounces are shown beside it, not judged by it.
-        claim = "basin-ratio" if cfg.counts[reading].n_bounces == 1 else "basin-ratio-mixing"
-        note = f"{a} enter basin 1, {b} basin 2, {n - a - b} neither; {gap:.1f} % below {theory:.4f}"
-        found.append(Estimate(claim, value, *ratio(a, b), n, note, variant=label))
-    a, b, n = counted(tables, "without_bounces")
-    low, high = wilson(max(a, b, n - a - b), n)
-    same = tables["runs"][tables["runs"]["reading"] == "without_bounces"]["steps"].nunique() == 1
-    note = f"{n} runs from the start: {a} enter basin 1, {b} basin 2, {n - a - b} neither; all alike: {same}"
-    found.append(Estimate("basin-no-bounce", max(a, b, n - a - b) / n, low, high, n, note, holds=same))
-    found.append(_occupied(tables, cfg))
-    return found
-
-
-def _occupied(tables: Tables, cfg: Config) -> Estimate:
-    """Time in basin 1 over time in basin 2, with the interval over independent runs."""
-    plan = cfg.occupation
-    mine = tables["runs"][tables["runs"]["stage"] == "occupation"]
-    both = mine[["in_basin_1", "in_basin_2"]].to_numpy()
-    value = float(both[:, 0].mean() / both[:, 1].mean())
-    deviation = both[:, 0] - value * both[:, 1]  # of a ratio of means, to first order
-    low, high = bootstrap(value + deviation / both[:, 1].mean(), np.mean, seed=cfg.seed)
-    start = torch.tensor(plan.start, dtype=torch.float64)
-    energy = float(LANDSCAPE(start)[0]) - plan.settings["delta_v"] + plan.settings["delta_e"]
-    expected = occupation_ratio(plan.settings["delta_v"], energy)
-    note = f"eq. (40) over the same regions gives {expected:.4f}; {len(mine)} runs of {plan.steps} steps"
-    return Estimate("basin-occupation", value, low, high, len(mine), note)
+    return two_basin_claims.claims(tables, cfg)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from torch import Tensor
 from bbi.laws import BornInfeld
 from bbi.simulate import Potential, Rule, Run, Stop, simulate
 from bbi.step import ECD, GDM
-from experiments.harness.contenders import Contender, Search
+from experiments.harness.config import Base, one_of
+from experiments.harness.contenders import WHOLE, Contender, Search, check_complete
+from experiments.harness.errors import UserError
+from experiments.harness.reduced import describe, reductions
 from experiments.harness.search import best, tpe
 from experiments.harness.store import Lab, Tables
 
@@ -22,6 +26,58 @@ RULES: dict[str, Rule] = {
     "bbi_released": ECD(BornInfeld(), reading="released"),
     "gdm": GDM(),
 }
+UNKNOWN = (math.nan, math.nan, math.nan)
+"""An estimate and its interval where the runs do not give them."""
+
+
+def check_contenders(contenders: Mapping[str, Contender]) -> None:
+    """Raise :class:`UserError` where one cannot run on a landscape, or ``bbi``, BBI's own, is missing."""
+    if "bbi" not in contenders or contenders["bbi"].optimizer != "bbi":
+        raise UserError("contenders.bbi: must be there, with optimizer bbi: the claims are about it")
+    for key, contender in contenders.items():
+        name = f"contenders.{key}"
+        one_of(f"{name}.optimizer", contender.optimizer, ("bbi", "gdm"))
+        given = (*contender.fixed, *contender.space)
+        check_complete(name, contender.optimizer, given, f"{name}.fixed or {name}.space")
+        for parameter in contender.space:
+            if parameter in WHOLE:
+                raise UserError(
+                    f"{name}.space.{parameter}: a whole number cannot be searched; give it in {name}.fixed"
+                )
+
+
+def check_plane(name: str, point: Sequence[float]) -> None:
+    """Raise :class:`UserError` unless ``point`` is one of the plane; ``name`` is its dotted key."""
+    if len(point) != 2 or not all(map(math.isfinite, point)):
+        raise UserError(f"{name}={list(point)}: must be two numbers, a point of the plane")
+
+
+def first_axis(contender: Contender) -> str:
+    """The searched parameter that tells trials apart, and is drawn: the step size if it is searched."""
+    return "lr" if "lr" in contender.space else next(iter(contender.space))
+
+
+class Reduced:
+    """What a claim's settings have that is not as published; they are compared once for all claims.
+
+    :param cfg: the settings of the run.
+    """
+
+    def __init__(self, cfg: Base) -> None:
+        self._found = reductions(cfg, ignore=("contenders.*.label",))
+
+    def __call__(self, *patterns: str) -> str:
+        """In words, for the settings that a claim depends on, numbers of runs and points apart.
+
+        :param patterns: of dotted keys, such as ``search.*``.
+        :returns: empty if they are all as published.
+        """
+        return describe({k: v for k, v in self._found.items() if any(fnmatch(k, p) for p in patterns)})
+
+    def tuned(self, name: str, contender: Contender, *patterns: str) -> str:
+        """The same for what a contender does with its best settings: those of its search count too."""
+        search = ("start", "search.*") if contender.space else ()
+        return self(f"contenders.{name}.*", *search, *patterns)
 
 
 class Contest:
@@ -86,7 +142,7 @@ class Contest:
         def evaluate(points: list[dict[str, float]]) -> pd.DataFrame:
             columns = {k: torch.tensor([p[k] for p in points], dtype=torch.float64) for k in contender.space}
             # The bits of its step size number a trial, so that each draws its own bounces in any batch.
-            numbers = columns["lr"].view(torch.int64)
+            numbers = columns[first_axis(contender)].view(torch.int64)
             starts = torch.tensor([list(start)] * len(points), dtype=torch.float64)
             settings = {**contender.fixed, **columns}
             done = self.run(
@@ -139,6 +195,12 @@ def curve_rows(done: Run, **labels: object) -> pd.DataFrame:
     position = {f"x{i + 1}": column.numpy() for i, column in enumerate(curves.theta.T)}
     table = {"run": curves.replica.numpy(), "step": curves.step.numpy(), "loss": curves.value.numpy()}
     return pd.DataFrame({**labels, **table, **position})
+
+
+def table_of(tables: Tables, name: str, *columns: str) -> pd.DataFrame:
+    """A table that has ``columns`` even if no run filled them, as when no search found settings."""
+    found = tables.get(name, pd.DataFrame())
+    return found.reindex(columns=[*found.columns, *(c for c in columns if c not in found.columns)])
 
 
 def uniform_points(count: int, n: int, low: float, high: float, seed: int) -> Tensor:

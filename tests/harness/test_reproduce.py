@@ -101,6 +101,16 @@ def test_mistakes_take_one_line(
     assert err.startswith(message) and err.count("\n") == 1
 
 
+def test_a_report_that_cannot_be_written(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(script.Pool, "run", lambda pool, commands: 0)
+    (tmp_path / "smoke" / "verdicts.csv").mkdir(parents=True)
+    assert script.main(["--profile", "smoke", f"paths.results={tmp_path}"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: cannot write ") and line.endswith("; choose paths.results=FOLDER")
+
+
 def test_where_the_results_go(script: ModuleType) -> None:
     assert script.results_root(["seed=1"]) == Path("results")
     assert script.results_root(["paths.results=a", "paths.results=b/c"]) == Path("b/c")

@@ -1,0 +1,126 @@
+"""What the landscapes' tables must look like for a claim to hold, and that it fails where they do not."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import ackley_claims, two_basin_claims, zakharov_claims
+from experiments.harness.judge import judge, load_paper
+from experiments.harness.stats import wilson
+
+CLAIMS = {claim["id"]: claim for claim in load_paper()[0]}
+CONTENDERS = {
+    "bbi": SimpleNamespace(optimizer="bbi", label="BBI", space={}),
+    "gdm": SimpleNamespace(optimizer="gdm", label="GDM", space={}),
+    "gdm_gamma": SimpleNamespace(optimizer="gdm", label="GDM over γ", space={}),
+}
+CFG = SimpleNamespace(
+    contenders=CONTENDERS, seed=0, robust=SimpleNamespace(success=5e-4), random=SimpleNamespace(sides=[1.0])
+)
+
+
+class Published:
+    """Stands for settings that are all as published."""
+
+    def __call__(self, *patterns):
+        return ""
+
+    def tuned(self, name, contender, *patterns):
+        return ""
+
+
+def cloud(without, with_bounces):
+    """Tables of a cloud of starts: the basin that each run enters, without bounces and with them."""
+    parts = [
+        pd.DataFrame({"stage": "cloud", "reading": reading, "run": range(len(basins)), "basin": basins})
+        for reading, basins in (("no bounces", without), ("bounces", with_bounces))
+    ]
+    return {"runs": pd.concat(parts)}
+
+
+@pytest.mark.parametrize(
+    ("without", "verdict"),
+    [
+        ([1] * 500, "holds"),
+        ([1] * 300 + [2] * 200, "violated"),
+        ([1] * 12, "inconclusive"),
+        ([0] * 500, "inconclusive"),
+    ],
+)
+def test_mixing_without_bounces_would_be_seen(without, verdict):
+    tables = cloud(without, [1] * 300 + [2] * 200)
+    found = two_basin_claims._without_bounces(tables, Published())
+    assert judge(CLAIMS["basin-no-bounce"], found) == verdict
+
+
+def long_runs(reached, of, gdm):
+    best = [1e-4] * reached + [0.3] * (of - reached)
+    bbi = pd.DataFrame({"stage": "long", "contender": "bbi", "best": best})
+    return pd.concat([bbi, pd.DataFrame({"stage": "long", "contender": "gdm", "best": [gdm]})])
+
+
+@pytest.mark.parametrize(
+    ("reached", "of", "gdm", "verdict"),
+    [
+        (21, 100, 0.004, "holds"),
+        (21, 100, 1e-4, "violated"),  # GDM is there too
+        (1, 100, 0.004, "violated"),
+        (10, 1000, 0.004, "violated"),  # the best of so many says nothing
+        (2, 12, 0.004, "inconclusive"),
+    ],
+)
+def test_more_long_runs_do_not_make_a_better_verdict(reached, of, gdm, verdict):
+    found, middle, other = ackley_claims._in_the_long_run(long_runs(reached, of, gdm), CFG, "", Published())
+    assert judge(CLAIMS["ackley-long-run"], found) == verdict
+    assert found.estimate + 0.5 == pytest.approx(1 - (1 - reached / of) ** 5)
+    assert (middle.estimate, other.estimate) == (0.3, gdm)
+
+
+def test_searches_meet_the_same_points():
+    """Ten points solved by both say nothing of a difference: paired, it is known as well as the other 90."""
+    best = np.where(np.arange(100) < 10, 1e-5, 1.0)
+    parts = [
+        pd.DataFrame({"stage": "robust", "contender": name, "point": range(100), "best": best})
+        for name in ("gdm", "gdm_gamma")
+    ]
+    [same] = ackley_claims._over_gamma(pd.concat(parts), CFG, "", Published())
+    assert (same.estimate, same.high) == (0.0, wilson(0, 100)[1])
+    parts[1]["best"] = np.where(np.arange(100) < 13, 1e-5, 1.0)
+    [more] = ackley_claims._over_gamma(pd.concat(parts), CFG, "", Published())
+    half = 1.96 * np.sqrt(0.03 * 0.97 / 100)
+    assert more.estimate == pytest.approx(0.03)
+    assert more.high == pytest.approx(0.03 + half, abs=0.02) and more.low == pytest.approx(
+        0.03 - half, abs=0.02
+    )
+
+
+def test_a_diverged_run_of_bbi_counts_against_it():
+    ended = {"bbi": "bbbbdddd", "gdm": "bbbdbbbd"}  # b: a budget used up, d: diverged
+    lowest = {"bbi": 1.0, "gdm": 2.0}
+    runs = pd.concat(
+        pd.DataFrame(
+            {
+                "contender": name,
+                "side": 1.0,
+                "point": range(8),
+                "best": lowest[name],
+                "status": ["diverged" if letter == "d" else "budget" for letter in word],
+            }
+        )
+        for name, word in ended.items()
+    )
+    [found] = zakharov_claims._from_random_points(runs, CFG, Published())
+    assert found.estimate == 4 / 8 - 0.5
+    assert "higher from 3" in found.note and "BBI diverged from 4 points, GDM from 2" in found.note
+    assert "BBI alone from 3, GDM alone from 1" in found.note
+
+
+def test_a_tuned_run_that_solves_is_none_of_the_three_regimes():
+    words = ["erratic", "diverged", "stuck at the start", "erratic"]
+    grid = pd.DataFrame({"stage": "regimes", "contender": "gdm", "regime": ["solved"]})
+    for last, verdict in (("erratic", "holds"), ("solved", "violated"), ("settled elsewhere", "violated")):
+        tuned = pd.DataFrame({"stage": "long", "contender": "gdm", "regime": [*words, last]})
+        [found] = ackley_claims._regimes_claim(pd.concat([tuned, grid]), "", Published())
+        assert judge(CLAIMS["ackley-regimes"], found) == verdict
