@@ -106,7 +106,7 @@ def _second(about: Estimate, runs: pd.DataFrame, pooled: bool = False) -> Estima
     low, high = (math.nan, math.nan) if pooled else wilson(count, n)
     if pooled and 0 < count < n:
         p = chi2_contingency(pd.crosstab(runs["network"], second), correction=False).pvalue
-        note += f"; that the networks have the same share has p = {p:.2g}, so the pooled one has no interval"
+        note += f"; that all networks have the same share: p = {p:.2g}"
     both = runs.groupby("network")["label"].agg(lambda labels: {"first", "second"} <= set(labels))
     return about._replace(
         claim="pde-both", estimate=count / n, low=low, high=high, n=n, note=note, holds=bool(both.any())

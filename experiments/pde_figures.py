@@ -71,8 +71,10 @@ def _tag(task: Task) -> str:
 
 
 def _title(task: Task) -> str:
-    """The problem, and what of it is reduced, in lines that fit a page."""
-    return "\n".join([_short(task), *textwrap.wrap(task.reduced, 90)])
+    """The problem, how long it was trained on, and what of it is reduced, in lines that fit a page."""
+    longest = max((one.iterations for one in task.contenders.values() if one.runs), default=0)
+    trained = f", {longest:,} iterations at most" if longest else ""
+    return "\n".join([_short(task) + trained, *textwrap.wrap(task.reduced, 90)])
 
 
 def _short(task: Task) -> str:

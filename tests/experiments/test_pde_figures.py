@@ -14,7 +14,10 @@ from experiments.harness.figures import COLOURS, save, style
 from experiments.harness.stats import wilson
 
 R = np.linspace(0, 1, 41)
-ENTRANTS = {name: SimpleNamespace(label=name.upper(), optimizer=name) for name in ("bbi", "gdm", "adam")}
+ENTRANTS = {
+    name: SimpleNamespace(label=name.upper(), optimizer=name, iterations=iterations, runs=runs)
+    for name, iterations, runs in (("bbi", 100, 4), ("gdm", 2000, 0), ("adam", 100, 2))
+}
 ENDS = {  # (contender, network): labels of runs 0, 1, …
     ("bbi", 0): ["second", "first", "first", "neither"],
     ("bbi", 1): ["first", "second", "second", "second"],
@@ -104,6 +107,7 @@ def test_networks_lie_over_the_solution_that_they_became(drawn):
         colours = [line.get_color() for line in networks]
         assert (colours.count(COLOURS["bbi"]), len(colours)) == (bbi, bbi + adam)
     assert "smaller" in drawn["fig7_solutions_k5"].get_suptitle()
+    assert "k = 5, 100 iterations at most" in drawn["fig7_solutions_k5"].get_suptitle()
 
 
 def test_discs_show_the_solutions(drawn):
