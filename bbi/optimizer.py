@@ -14,8 +14,8 @@ from bbi.bounces import Clocks, ring, stir, tick
 from bbi.laws import Law
 from bbi.ranks import average
 from bbi.readings import Readings
-from bbi.scalars import Flag, Scalar, as_kind, at_least, both_not, perhaps, sqrt, where
-from bbi.step import EPS1, EPS2, TINY, lower_delta_v, restored
+from bbi.scalars import Flag, Scalar, as_kind, at_least, attempt, both_not, perhaps, sqrt, where
+from bbi.step import EPS1, EPS2, TINY, lower_delta_v, restored, within
 from bbi.update import Slot, sum_squares
 
 OWN = ("lr", "weight_decay")
@@ -158,7 +158,11 @@ class ECD(Readings):
         value = checks.loss(loss, self.param_groups[0]["replicas"])
         slots = self._slots()
         if slots:
-            self._step(slots, average(value, slots[0].param.device))
+            value = average(value, slots[0].param.device)
+            v, alive = self._potential(slots, value)
+            # One run on the CPU has Python floats (bbi.scalars); a device is never asked.
+            if isinstance(alive, Tensor) or alive:
+                self._step(slots, v, alive)
         return loss
 
     def _slots(self) -> list[Slot]:
@@ -182,43 +186,47 @@ class ECD(Readings):
                 first += p.numel() // replicas * (2 if p.is_complex() else 1)
         return slots
 
-    def _step(self, slots: list[Slot], value: Tensor) -> None:
-        group, device = self.param_groups[0], slots[0].param.device
-        # One run on the CPU takes its scalars as Python floats (bbi.scalars); a device is never asked.
+    def _potential(self, slots: list[Slot], value: Tensor) -> tuple[Scalar, Flag]:
+        """V, and whether it is one to move at: as floats for one run on the CPU, else as tensors."""
+        group, device, system = self.param_groups[0], slots[0].param.device, self._system
         host = device.type == "cpu" and value.dim() == 0
         f: Scalar = value.item() if host else as_kind(value, torch.zeros_like(value, device=device))
         f = f + update.weight_energy(slots, f)
-        system = self._system
         given = as_kind(group["delta_v"], f)
         tuned: dict[str, Scalar] = {"delta_v": given}
         if group["tune_delta_v"]:
             now, times = (as_kind(system.get(k, x), f) for k, x in (("delta_v", given), ("lowered", 0.0)))
             tuned = lower_delta_v(f, now, times, given)
         v = f - tuned["delta_v"]
-        alive = (v > group["eps2"]) & (v < math.inf)
         system.update(tuned, potential=v)
-        if host and not alive:
-            if v < 0 and "energy" not in system:
-                warnings.warn(
-                    f"the loss is {f:g}, below delta_v={given:g}: no step is made until it is above; "
-                    "lower delta_v, or set tune_delta_v=True",
-                    stacklevel=4,
-                )
-            return
+        if host and v < 0 and "energy" not in system:
+            warnings.warn(
+                f"the loss is {f:g}, below delta_v={given:g}: no step is made until it is above; "
+                "lower delta_v, or set tune_delta_v=True",
+                stacklevel=4,
+            )
+        return v, (v > group["eps2"]) & (v < math.inf)
+
+    def _step(self, slots: list[Slot], v: Scalar, alive: Flag) -> None:
+        group, system, host = self.param_groups[0], self._system, not isinstance(v, Tensor)
         first = "energy" not in system
         if first:
             system.update(self._start(slots, v))
         self._settle(system, slots, v)
         clocks = Clocks(*(system[name] for name in Clocks._fields))
         fresh = alive & (clocks.v_min == math.inf)  # first step, or all losses so far were of no use
-        if first or (value.dim() and perhaps(fresh)):
-            self._launch(system, slots, v, fresh)
-        elif not host:  # one run on a device whose first losses were of no use: it starts from rest
-            energy = self.law.start(v, as_kind(group["delta_e"], v))
-            system["energy"] = where(fresh, energy, system["energy"])
+        energy, begins = system["energy"], perhaps(fresh)
+        if begins:
+            start = attempt(self.law.start, v, as_kind(group["delta_e"], v))
+            energy = system["energy"] = where(fresh, start, energy)
+        alive = alive & within(self.law, v, energy)
+        if host and not alive:
+            return
+        if begins and (first or host or v.dim()):  # else one run on a device: it starts from rest
+            self._launch(system, slots, v, fresh & alive)
         bounce, clocks, u2 = self._bounce(slots, system, clocks, alive)
         moved = both_not(alive, bounce) if group["reading"] == "released" else alive
-        energy, p2 = system["energy"], system["p2"]
+        p2 = system["p2"]
         kick, drift = self.law.kick(v, energy), self.law.drift(v, energy, p2)
         pull = kick * max(float(slot.lr) for slot in slots) if host and moved else 0.0
         factor, sigma = update.split(restored(self.law, v, energy, p2, group["eps1"]), u2, pull)
@@ -232,9 +240,7 @@ class ECD(Readings):
 
     def _settle(self, system: dict[str, Any], slots: list[Slot], v: Scalar) -> None:
         """Bring the system's scalars to the kind of ``v``, and Π² to the parameters that take part."""
-        energy = system["energy"]
-        moved_here = isinstance(v, Tensor) and isinstance(energy, Tensor) and energy.device != v.device
-        if isinstance(energy, Tensor) != isinstance(v, Tensor) or moved_here:
+        if getattr(system["energy"], "device", None) != getattr(v, "device", None):
             for name in system.keys() - {"members"}:  # a checkpoint from another kind of device
                 system[name] = as_kind(system[name], v)
         members = [slot.first for slot in slots]
@@ -275,10 +281,9 @@ class ECD(Readings):
         }
 
     def _launch(self, system: dict[str, Any], slots: list[Slot], v: Scalar, fresh: Flag) -> None:
-        """E and Π_0 of those who are ``fresh``, eqs. (13), (14); along a random vector where ∇V = 0."""
+        """Π_0 of those who are ``fresh``, eqs. (13), (14); along a random vector where ∇V = 0."""
         group, rest = self.param_groups[0], system["p2"]
-        energy = self.law.start(v, as_kind(group["delta_e"], v))
-        p2 = at_least(self.law.momentum_squared(v, energy), 0.0)
+        p2 = at_least(self.law.momentum_squared(v, system["energy"]), 0.0)
         update.downhill(slots, fresh)
         u2 = sum_squares([slot.momentum for slot in slots], v)
         if group["reading"] == "released":  # tensor by tensor: each of them gets the whole length
@@ -290,8 +295,4 @@ class ECD(Readings):
             flat = fresh & (u2 == 0)
             if perhaps(flat):
                 u2 = update.redraw(slots, self._noise, group["seed"], flat, rest - 1.0)
-        system.update(
-            energy=where(fresh, energy, system["energy"]),
-            p2=where(fresh, p2, system["p2"]),
-            u2=where(fresh, u2, system["u2"]),
-        )
+        system.update(p2=where(fresh, p2, system["p2"]), u2=where(fresh, u2, system["u2"]))

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from bbi import update
-from bbi.step import TINY
+from bbi.laws import Law
+from bbi.step import TINY, within
 
 SYSTEM = "system"
 """Key of ``optimizer.state`` for what belongs to all parameters at once. Unlike entries of a
@@ -16,6 +17,8 @@ parameter, ``load_state_dict`` leaves its float64 scalars alone, and deepcopy an
 
 class Readings(torch.optim.Optimizer):
     """The system behind an optimizer of the family. Reading a number off a GPU tensor waits for the GPU."""
+
+    law: Law
 
     @property
     def energy(self) -> Tensor:
@@ -53,9 +56,11 @@ class Readings(torch.optim.Optimizer):
 
     @property
     def stopped(self) -> Tensor:
-        """Whether the last loss had V ≤ ε2, bool () or (R,)."""
+        """Whether the last loss had V ≤ ε2, or one that is beyond the law's range, bool () or (R,)."""
         eps2: float = self.param_groups[0]["eps2"]
-        return self._read("potential") <= eps2
+        v = self._read("potential")
+        far: Tensor = (v < math.inf) & ~within(self.law, v, self._read("energy"))
+        return far | (v <= eps2)
 
     @property
     def _system(self) -> dict[str, Any]:

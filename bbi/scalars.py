@@ -6,6 +6,7 @@ that decides a step is written once, with operators and these functions.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
@@ -42,6 +43,14 @@ def at_least(x: Scalar, low: float) -> Scalar:
 def log1p(x: Scalar) -> Scalar:
     """log(1 + x) for x > -1."""
     return x.log1p() if isinstance(x, Tensor) else math.log1p(x)
+
+
+def attempt(function: Callable[..., Scalar], *arguments: Scalar) -> Scalar:
+    """``function(*arguments)``; NaN where floats raise beyond their range, as tensors become inf or NaN."""
+    try:
+        return function(*arguments)
+    except (OverflowError, ZeroDivisionError):
+        return math.nan
 
 
 def as_kind(x: Scalar, like: Scalar) -> Scalar:

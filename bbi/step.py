@@ -8,6 +8,7 @@ which serve one run (shape ``()``) and R replicas (shape ``(R,)``) alike. The op
 :mod:`bbi.simulate` share what is here.
 """
 
+import math
 from typing import ClassVar
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 from bbi import noise
 from bbi.bounces import Clocks, ring, stir, tick
 from bbi.laws import Law
-from bbi.scalars import Scalar, at_least, both_not, sqrt, where
+from bbi.scalars import Flag, Scalar, at_least, attempt, both_not, sqrt, where
 
 EPS1 = 1e-10
 """ε1 of Algorithm 1: smallest error in |Π|² that is corrected."""
@@ -37,19 +38,29 @@ def restored(law: Law, v: Scalar, energy: Scalar, p2: Scalar, eps1: Scalar = EPS
     return where((abs(p2 - want) < eps1) | (want < 0), p2, want)
 
 
+def within(law: Law, v: Scalar, energy: Scalar) -> Flag:
+    """Whether a step can be made from potential ``v``: P(E, V) and H_V are finite numbers.
+
+    They are not where a power of V leaves the range of float64, for floats as for tensors.
+    """
+    p2, kick = attempt(law.momentum_squared, v, energy), attempt(law.kick, v, energy)
+    return (abs(p2) < math.inf) & (abs(kick) < math.inf)
+
+
 def lower_delta_v(f: Scalar, delta_v: Scalar, times: Scalar, given: Scalar) -> dict[str, Scalar]:
     """Lower ΔV where V = F - ΔV < 0 shows it to be too high (section 3.3).
 
     The n-th time, n = ``times`` + 1, it goes down by 2ⁿ |V|, so that few corrections do; never below
-    the smaller of 0 and the value ``given`` at first.
+    the smaller of 0 and the value ``given`` at first. Once there it is not lowered, nor counted.
 
     :returns: ``delta_v`` and ``lowered``, how often, after it.
     """
     v = f - delta_v
     floor = where(given < 0, given, 0.0 * given)
-    lower = delta_v + v * 2.0 ** (times + 1)
+    # |V| ≥ 2⁻⁵³ ΔV, so that some 50 times lead to the floor; a state from elsewhere may have counted on.
+    lower = delta_v + v * 2.0 ** (where(times < 1000.0, times, 1000.0) + 1)
     lower = where(lower < floor, floor, lower)
-    below = v < 0
+    below = (v < 0) & (delta_v > floor)
     return {"delta_v": where(below, lower, delta_v), "lowered": times + where(below, 1.0, 0.0)}
 
 

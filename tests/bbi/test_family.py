@@ -193,3 +193,55 @@ def test_bbi_has_its_law() -> None:
         BBI([start()], 0.1, law=Frictionless())
     with pytest.raises(ValueError, match="eta"):
         ECDSep([start()], 0.1, eta=0.0)
+
+
+def steps_at(opt: torch.optim.Optimizer, p: torch.Tensor, losses: list[float]) -> list[bool]:
+    """Steps with these losses and a gradient that is always the same; whether each of them moved."""
+    moves = []
+    for loss in losses:
+        before = p.detach().clone()
+        p.grad = torch.ones_like(p)
+        opt.step(loss=torch.full(p.shape[:-1], loss, dtype=torch.float64))
+        moves.append(not torch.equal(p, before))
+        assert p.isfinite().all()
+    return moves
+
+
+SHAPES = pytest.mark.parametrize("lead", [(), (1,)], ids=["floats", "tensors"])
+
+
+@SHAPES
+@pytest.mark.parametrize("extreme", [1e35, 1e-31, 1e-35])  # to the tenth: inf, subnormal, 0
+@pytest.mark.parametrize("when", [0, 3])
+@pytest.mark.parametrize(
+    "law", [Power(BornInfeld(), 10.0), Power(Separable(), 10.0), Power(InverseMass(), 10.0)], ids=str
+)
+def test_powers_beyond_float64_make_no_step(law: Law, when: int, extreme: float, lead: tuple[int]) -> None:
+    losses = [1.0, 0.9, 0.8, 0.9, 0.8]
+    ends = []
+    for bad in (False, True):
+        p = torch.nn.Parameter(torch.ones(*lead, 2, dtype=torch.float64))
+        opt = ECD([p], 1e-3, law=law, delta_e=0.5, t1=3, replicas=1 if lead else None)
+        assert steps_at(opt, p, losses[:when]) == [True] * when
+        if bad:
+            assert steps_at(opt, p, [extreme]) == [False]
+            assert opt.stopped.all()
+        assert steps_at(opt, p, losses[when:]) == [True] * (5 - when)
+        assert not opt.stopped.any()
+        ends.append((p.detach(), opt.momentum(p), opt.energy, opt.bounces))
+    for got, expected in zip(*ends, strict=True):
+        assert torch.equal(got, expected)
+
+
+@SHAPES
+def test_a_delta_v_at_its_lowest_is_not_lowered_or_counted_on(lead: tuple[int]) -> None:
+    p = torch.nn.Parameter(torch.ones(*lead, 2, dtype=torch.float64))
+    opt = BBI([p], 0.1, delta_v=5.0, tune_delta_v=True, replicas=1 if lead else None)
+    assert steps_at(opt, p, [4.0]) == [True]
+    assert (opt.delta_v, opt.state["system"]["lowered"]) == (3.0, 1)  # 5 - 2¹ · 1
+    assert not any(steps_at(opt, p, [-1.0] * 1100))
+    assert (opt.delta_v, opt.state["system"]["lowered"]) == (0.0, 2)
+    opt.state["system"]["lowered"] *= 1000.0  # as of a run that counted on
+    opt.state["system"]["delta_v"] += 1.0
+    steps_at(opt, p, [0.5])
+    assert opt.delta_v == 0.0
