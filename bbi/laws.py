@@ -9,8 +9,9 @@ P(E, V), the kick H_V and the drift 2 H_P. They are written with plain operators
 of :mod:`bbi.scalars`, so that they take Python floats as well as float64 tensors of any shape.
 """
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field, fields, is_dataclass
+from numbers import Real
+from typing import Any, ClassVar, Protocol
 
 from bbi.scalars import Scalar, log1p
 
@@ -226,3 +227,17 @@ class Power:
     def drift(self, v: Scalar, e: Scalar, p2: Scalar) -> Scalar:
         """2 H_P at g(V)."""
         return self.law.drift(v**self.exponent, e, p2)
+
+
+def identity(law: Any) -> str:
+    """What tells a law from others in a checkpoint: its class and, of a dataclass, its fields.
+
+    >>> identity(Power(exponent=2))
+    'Power(law=BornInfeld(), exponent=2.0)'
+    """
+    if isinstance(law, Real):
+        return repr(float(law))
+    if not is_dataclass(law):  # its repr may be an address
+        return type(law).__qualname__
+    inner = ", ".join(f"{f.name}={identity(getattr(law, f.name))}" for f in fields(law))
+    return f"{type(law).__qualname__}({inner})"

@@ -11,7 +11,7 @@ from torch.optim.optimizer import ParamsT
 
 from bbi import checks, update
 from bbi.bounces import Clocks, ring, stir, tick
-from bbi.laws import Law
+from bbi.laws import Law, identity
 from bbi.ranks import average
 from bbi.readings import Readings
 from bbi.scalars import Flag, Scalar, as_kind, at_least, attempt, both_not, perhaps, sqrt, where
@@ -95,6 +95,7 @@ class ECD(Readings):
     ) -> None:
         defaults = {
             "lr": lr,
+            "law": identity(law),
             "weight_decay": weight_decay,
             "delta_v": delta_v,
             "delta_e": delta_e,
@@ -112,17 +113,6 @@ class ECD(Readings):
         checks.settings(defaults)
         self.law = law
         super().__init__(params, defaults)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Torch's keeps the groups and the state; the law is ours to add."""
-        return {**super().__getstate__(), "law": self.law}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A state from before a setting existed takes its default."""
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name in self.defaults.keys() - {"differentiable"}:  # torch's own, for all or none
-                group.setdefault(name, self.defaults[name])
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, at any time: they join at rest, so that E and Π² stay what they are.

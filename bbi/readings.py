@@ -1,5 +1,6 @@
-"""Where a run is, for reading: energy, potential, momenta, bounces."""
+"""Where a run is, for reading and for keeping: energy, potential, momenta, bounces."""
 
+import copy
 import math
 from typing import Any, cast
 
@@ -19,6 +20,32 @@ class Readings(torch.optim.Optimizer):
     """The system behind an optimizer of the family. Reading a number off a GPU tensor waits for the GPU."""
 
     law: Law
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Torch's keeps the groups and the state; the law is ours to add."""
+        return {**super().__getstate__(), "law": self.law}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a copy's state, or that of :meth:`load_state_dict`, which must be of the same law.
+
+        A state from before a setting existed takes its default.
+
+        :raises ValueError: naming both laws.
+        """
+        if "defaults" not in state:  # from load_state_dict: torch leaves what it need not cast to both
+            own, kept = self.defaults["law"], state["state"]
+            for group in state["param_groups"]:
+                if group.get("law", own) != own:
+                    raise ValueError(
+                        f"the state dict is one of {group['law']}, and this optimizer has {own}: "
+                        "make it with the law and the numbers that the state dict was saved with"
+                    )
+            for key in kept:
+                kept[key] = copy.deepcopy(kept[key])
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name in self.defaults.keys() - {"differentiable"}:  # torch's own, for all or none
+                group.setdefault(name, self.defaults[name])
 
     @property
     def energy(self) -> Tensor:

@@ -144,7 +144,7 @@ def describe(
         optim_error_inputs_func=lambda device, dtype: list(errors(device, dtype)),
         scheduler_inputs=SCHEDULERS,
         supported_impls=(),
-        not_og_supported_flags=("weight_decay", "tune_delta_v", "nu"),
+        not_og_supported_flags=("weight_decay", "tune_delta_v", "nu", "law"),
         step_requires_closure=True,
         supports_multiple_devices=False,
         skips=(*SKIPS, *skips),
