@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from bbi import noise
+from bbi import checks, noise
 from bbi.bounces import Clocks, ring, stir, tick
 from bbi.laws import Law
 from bbi.scalars import Flag, Scalar, at_least, attempt, both_not, sqrt, where
@@ -109,7 +109,9 @@ class ECD:
         :param value: float64 (R,).
         :param grad: float64 (n, R).
         :returns: momentum (n, R) and the scalars of the rule, each (R,).
+        :raises ValueError: for a clock or a number of bounces that is no count, naming it.
         """
+        checks.settings({"replicas": len(value), **{name: s[name] for name in checks.WHOLE}})
         v = value - s["delta_v"]
         energy = self.law.start(v, s["delta_e"])
         index = torch.arange(len(grad), device=grad.device)[:, None]
