@@ -52,9 +52,9 @@ class ECD(Readings):
     :param delta_v: ΔV, subtracted from the loss: the value at which the run stops.
     :param delta_e: δE ≥ 0, extra initial energy: Π_0 = -(∇F/|∇F|) √P(V_0 + δE, V_0), eqs. (13), (14);
         along a random vector if ∇F = 0.
-    :param t0: T0 ≥ 1, moves between scheduled bounces; inf for none.
+    :param t0: T0 ≥ 1, whole number of moves between scheduled bounces; inf for none.
     :param t1: T1 ≥ 1, moves without a new lowest V after which it bounces; inf for none.
-    :param n_bounces: N_b ≥ 0, number of scheduled bounces.
+    :param n_bounces: N_b ≥ 0, number of scheduled bounces; inf for no end.
     :param tune_delta_v: lower ΔV where V < 0 shows it to be too high (section 3.3): the n-th time by
         2ⁿ |V|, never below 0 or the ΔV given, whichever is lower. ``opt.delta_v`` tells where it is.
     :param nu: if above 0, no bounces by clocks, but before every step except the first
@@ -118,12 +118,17 @@ class ECD(Readings):
         """Add parameters, at any time: they join at rest, so that E and Π² stay what they are.
 
         :raises ValueError: if the group sets anything but ``lr`` and ``weight_decay``.
+        :raises TypeError: for parameters that are no floating-point tensors.
         """
         if isinstance(param_group, dict):  # torch names what is wrong with anything else
             checks.group(param_group, self.defaults, OWN)
         super().add_param_group(param_group)
-        for p in self.param_groups[-1]["params"]:
-            checks.parameter(p, self.defaults["replicas"])
+        try:
+            for p in self.param_groups[-1]["params"]:
+                checks.parameter(p, self.defaults["replicas"])
+        except (TypeError, ValueError):
+            del self.param_groups[-1]  # only torch's own checks sort out what the parameters are
+            raise
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None, *, loss: Any = None) -> Any:
