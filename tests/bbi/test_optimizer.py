@@ -175,6 +175,20 @@ def test_it_has_stopped_at_once_where_it_starts_at_the_bottom(descend, replicas)
     assert not theta.any()
 
 
+def test_a_step_is_bounded_by_the_speed_limit_up_to_the_kick():
+    theta = torch.tensor([3.0, -1.0], dtype=torch.float64, requires_grad=True)
+    opt, beyond = BBI([theta], 0.02, t0=9, n_bounces=9), []
+    for _ in range(100):
+        before = theta.detach().clone()
+        opt.zero_grad()
+        loss = value(Quadratic((4.0, 25.0)))(theta)
+        loss.backward()
+        opt.step(loss=loss)
+        stride, kick = (theta.detach() - before).norm(), 0.02**2 * theta.grad.norm()
+        beyond.append(((stride - 0.02 * loss.detach() ** 0.5) / kick).item())
+    assert 0.1 < max(beyond) < 1
+
+
 def energies(dt, eps1):
     """H(V_k, Π_k) along two time units from (3, -1), and E; Π_k from the momentum buffer."""
     theta = torch.tensor([3.0, -1.0], dtype=torch.float64, requires_grad=True)
