@@ -15,7 +15,7 @@ from bbi.laws import Law, identity
 from bbi.ranks import average
 from bbi.readings import Readings
 from bbi.scalars import Flag, Scalar, as_kind, at_least, attempt, both_not, perhaps, sqrt, where
-from bbi.step import EPS1, EPS2, TINY, lower_delta_v, restored, within
+from bbi.step import EPS1, EPS2, TINY, at_rest, lower_delta_v, restored, within
 from bbi.update import Slot, sum_squares
 
 OWN = ("lr", "weight_decay")
@@ -193,7 +193,7 @@ class ECD(Readings):
             now, times = (as_kind(system.get(k, x), f) for k, x in (("delta_v", given), ("lowered", 0.0)))
             tuned = lower_delta_v(f, now, times, given)
         v = f - tuned["delta_v"]
-        system.update(tuned, potential=v)
+        self._keep(potential=v, **tuned)
         if host and v < 0 and "energy" not in system:
             warnings.warn(
                 f"the loss is {f:g}, below delta_v={given:g}: no step is made until it is above; "
@@ -206,32 +206,35 @@ class ECD(Readings):
         group, system, host = self.param_groups[0], self._system, not isinstance(v, Tensor)
         first = "energy" not in system
         if first:
-            system.update(self._start(slots, v))
+            system["members"] = [slot.first for slot in slots]
+            self._keep(**at_rest(v))
         self._settle(system, slots, v)
         clocks = Clocks(*(system[name] for name in Clocks._fields))
         fresh = alive & (clocks.v_min == math.inf)  # first step, or all losses so far were of no use
-        energy, begins = system["energy"], perhaps(fresh)
-        if begins:
+        energy = system["energy"]
+        if perhaps(fresh):
             start = attempt(self.law.start, v, as_kind(group["delta_e"], v))
-            energy = system["energy"] = where(fresh, start, energy)
-        alive = alive & within(self.law, v, energy)
+            energy = where(fresh, start, energy)
+            self._keep(energy=energy)
+            if first or host or v.dim():  # else one run on a device: it starts from rest
+                self._launch(system, slots, v, fresh & within(self.law, v, energy))
+        p2 = system["p2"]
+        kick, drift = attempt(self.law.kick, v, energy), attempt(self.law.drift, v, energy, p2)
+        wanted = attempt(restored, self.law, v, energy, p2, group["eps1"])
+        alive = alive & (abs(kick) + abs(drift) + abs(wanted) < math.inf)
         if host and not alive:
             return
-        if begins and (first or host or v.dim()):  # else one run on a device: it starts from rest
-            self._launch(system, slots, v, fresh & alive)
         bounce, clocks, u2 = self._bounce(slots, system, clocks, alive)
         moved = both_not(alive, bounce) if group["reading"] == "released" else alive
-        p2 = system["p2"]
-        kick, drift = self.law.kick(v, energy), self.law.drift(v, energy, p2)
         pull = kick * max(float(slot.lr) for slot in slots) if host and moved else 0.0
-        factor, sigma = update.split(restored(self.law, v, energy, p2, group["eps1"]), u2, pull)
+        factor, sigma = update.split(wanted, u2, pull)
         kick, drift = where(moved, kick / sigma, 0.0), where(moved, drift * sigma, 0.0)
         late = self.law.separable
         u2 = update.kick(slots, where(alive, factor, 1.0), kick, None if late else drift, moved)
         p2 = where(alive, sigma * sigma * u2, p2)
         if late:
             update.drift(slots, where(moved, self.law.drift(v, energy, p2) * sigma, 0.0))
-        system.update(p2=p2, u2=u2, **tick(clocks, v, moved)._asdict())
+        self._keep(p2=p2, u2=u2, **tick(clocks, v, moved)._asdict())
 
     def _settle(self, system: dict[str, Any], slots: list[Slot], v: Scalar) -> None:
         """Bring the system's scalars to the kind of ``v``, and Π² to the parameters that take part."""
@@ -242,7 +245,8 @@ class ECD(Readings):
         if system["members"] != members:  # parameters came or went since Π² was summed
             u2 = sum_squares([slot.momentum for slot in slots], v)
             p2 = system["p2"] / at_least(system["u2"], TINY) * u2
-            system.update(p2=where(system["u2"] > 0, p2, u2), u2=u2, members=members)
+            self._keep(p2=where(system["u2"] > 0, p2, u2), u2=u2)
+            system["members"] = members
 
     def _bounce(
         self, slots: list[Slot], system: dict[str, Any], clocks: Clocks, alive: Flag
@@ -266,17 +270,10 @@ class ECD(Readings):
     def _noise(self) -> str:
         return "cube" if self.param_groups[0]["reading"] == "released" else "normal"
 
-    def _start(self, slots: list[Slot], v: Scalar) -> dict[str, Any]:
-        """The system before its first step: at rest, all clocks at 0."""
-        rest = where(v < math.inf, v, 0.0) * 0.0
-        return {
-            **dict.fromkeys(("energy", "p2", "u2"), rest),
-            "members": [slot.first for slot in slots],
-            **Clocks.start(rest)._asdict(),
-        }
-
     def _launch(self, system: dict[str, Any], slots: list[Slot], v: Scalar, fresh: Flag) -> None:
         """Π_0 of those who are ``fresh``, eqs. (13), (14); along a random vector where ∇V = 0."""
+        if not perhaps(fresh):
+            return
         group, rest = self.param_groups[0], system["p2"]
         p2 = at_least(self.law.momentum_squared(v, system["energy"]), 0.0)
         update.downhill(slots, fresh)
@@ -290,4 +287,4 @@ class ECD(Readings):
             flat = fresh & (u2 == 0)
             if perhaps(flat):
                 u2 = update.redraw(slots, self._noise, group["seed"], flat, rest - 1.0)
-        system.update(p2=where(fresh, p2, system["p2"]), u2=where(fresh, u2, system["u2"]))
+        self._keep(p2=where(fresh, p2, system["p2"]), u2=where(fresh, u2, system["u2"]))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bbi import update
 from bbi.laws import Law
+from bbi.scalars import Scalar
 from bbi.step import TINY, within
 
 SYSTEM = "system"
@@ -96,7 +97,19 @@ class Readings(torch.optim.Optimizer):
         system: dict[str, Any] = shared.setdefault(SYSTEM, {})
         return system
 
+    def _keep(self, **numbers: Scalar) -> None:
+        """Note numbers of the system; tensors in place, since a captured graph reads where they were."""
+        system = self._system
+        for name, new in numbers.items():
+            if isinstance(new, Tensor):
+                old = system.get(name)
+                if isinstance(old, Tensor) and (old.shape, old.device) == (new.shape, new.device):
+                    old.copy_(new)
+                    continue
+                new = new.clone()
+            system[name] = new
+
     def _read(self, name: str) -> Tensor:
         replicas = self.param_groups[0]["replicas"]
         unknown = torch.full(() if replicas is None else (replicas,), math.nan, dtype=torch.float64)
-        return torch.as_tensor(self._system.get(name, unknown), dtype=torch.float64)
+        return torch.as_tensor(self._system.get(name, unknown), dtype=torch.float64).clone()

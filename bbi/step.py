@@ -39,12 +39,22 @@ def restored(law: Law, v: Scalar, energy: Scalar, p2: Scalar, eps1: Scalar = EPS
 
 
 def within(law: Law, v: Scalar, energy: Scalar) -> Flag:
-    """Whether a step can be made from potential ``v``: P(E, V) and H_V are finite numbers.
+    """Whether a step can be made from potential ``v``: P(E, V), H_V and 2H_P are finite numbers.
 
     They are not where a power of V leaves the range of float64, for floats as for tensors.
     """
-    p2, kick = attempt(law.momentum_squared, v, energy), attempt(law.kick, v, energy)
-    return (abs(p2) < math.inf) & (abs(kick) < math.inf)
+
+    def size() -> Scalar:
+        kick, drift = law.kick(v, energy), law.drift(v, energy, 0.0 * v)
+        return abs(law.momentum_squared(v, energy)) + abs(kick) + abs(drift)
+
+    return attempt(size) < math.inf
+
+
+def at_rest(v: Scalar) -> dict[str, Scalar]:
+    """The scalars before the first step, of the kind and shape of ``v``: all at 0, and no lowest V yet."""
+    rest = where(v < math.inf, v, 0.0) * 0.0
+    return {"energy": rest, "p2": rest, "u2": rest, **Clocks.start(rest)._asdict()}
 
 
 def lower_delta_v(f: Scalar, delta_v: Scalar, times: Scalar, given: Scalar) -> dict[str, Scalar]:

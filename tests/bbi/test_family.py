@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bbi import BBI, ECD, BornInfeld, ECDSep, Frictionless, InverseMass, Logarithmic, Power, Separable
 from bbi.laws import Law
+from bbi.step import within
 
 LAWS = (
     BornInfeld(),
@@ -231,6 +232,15 @@ def test_powers_beyond_float64_make_no_step(law: Law, when: int, extreme: float,
         ends.append((p.detach(), opt.momentum(p), opt.energy, opt.bounces))
     for got, expected in zip(*ends, strict=True):
         assert torch.equal(got, expected)
+
+
+@every
+@pytest.mark.parametrize("v", [1e-300, 1e-40, 1e32, 1e200])
+def test_floats_are_within_range_where_tensors_are(law: Law, v: float) -> None:
+    for wide in (law, Power(law, 10.0), Power(law, 0.1)):
+        e = wide.start(1.0, 0.5)
+        tv, te = (torch.tensor(x, dtype=torch.float64) for x in (v, e))
+        assert within(wide, v, e) == within(wide, tv, te), wide
 
 
 @SHAPES
