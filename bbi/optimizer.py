@@ -12,7 +12,7 @@ from torch.optim.optimizer import ParamsT
 from bbi import checks, update
 from bbi.bounces import Clocks, ring, stir, tick
 from bbi.laws import Law, identity
-from bbi.ranks import average
+from bbi.ranks import average, check
 from bbi.readings import Readings
 from bbi.scalars import Flag, Scalar, as_kind, at_least, attempt, both_not, perhaps, sqrt, where
 from bbi.step import EPS1, EPS2, TINY, at_rest, lower_delta_v, restored, within
@@ -42,8 +42,8 @@ class ECD(Readings):
     Energy, Π² and clocks belong to all parameters together, ``lr`` and ``weight_decay`` to the
     parameter groups. A parameter without gradient stands still and takes no part in Π². Everything
     needed to go on is in ``state_dict()``: resuming is exact to the bit. Under
-    ``torch.distributed`` every rank takes the same step: the loss is averaged over the default
-    process group, gradients are taken to be averaged already (DistributedDataParallel does so).
+    ``torch.distributed`` every rank of ``process_group`` takes the same step: the loss is averaged
+    over it, gradients are taken to be averaged already (DistributedDataParallel does so).
 
     :param params: parameters or groups, floating point or complex (taken as pairs of reals).
     :param lr: Δt, ≥ 0; a number or a one-element tensor, with ``replicas`` also an (R,) tensor.
@@ -67,6 +67,8 @@ class ECD(Readings):
         Gradients are those of the summed loss.
     :param reading: ``"paper"``, or ``"released"`` for the released code's behaviour: initial momentum
         normalised tensor by tensor, random vectors uniform in a cube, a bounce that uses up a step.
+    :param process_group: the ranks that train one model and so step together; None for the default
+        group of an initialised ``torch.distributed``, False for a model of this rank alone.
     :raises ValueError: for a value out of range, naming it.
     :raises TypeError: for parameters that are no floating-point tensors.
 
@@ -92,6 +94,7 @@ class ECD(Readings):
         seed: int = 0,
         replicas: int | None = None,
         reading: str = "paper",
+        process_group: Any = None,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -111,7 +114,8 @@ class ECD(Readings):
             "reading": reading,
         }
         checks.settings(defaults)
-        self.law = law
+        check(process_group)
+        self.law, self.process_group = law, process_group
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -153,7 +157,7 @@ class ECD(Readings):
         value = checks.loss(loss, self.param_groups[0]["replicas"])
         slots = self._slots()
         if slots:
-            value = average(value, slots[0].param.device)
+            value = average(value, slots[0].param.device, self.process_group)
             v, alive = self._potential(slots, value)
             # One run on the CPU has Python floats (bbi.scalars); a device is never asked.
             if isinstance(alive, Tensor) or alive:

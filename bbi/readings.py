@@ -21,10 +21,11 @@ class Readings(torch.optim.Optimizer):
     """The system behind an optimizer of the family. Reading a number off a GPU tensor waits for the GPU."""
 
     law: Law
+    process_group: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Torch's keeps the groups and the state; the law is ours to add."""
-        return {**super().__getstate__(), "law": self.law}
+        """Torch's keeps the groups and the state; what belongs to neither is ours to add."""
+        return {**super().__getstate__(), "law": self.law, "process_group": self.process_group}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a copy's state, or that of :meth:`load_state_dict`, which must be of the same law.
