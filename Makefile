@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  settings: PROFILE=smoke|quick|paper  ONLY=\"ackley two_basin\"  RESULTS=folder  ARGS=\"key=value\"  PYTHON=python3.12"
 
 install: $(BIN)/.installed  ## make the environment in $(VENV) and install the project into it

@@ -21,6 +21,8 @@ _LOWEST = {
     "eps2": 0.0,
 }
 _ENDLESS = ("t0", "t1", "n_bounces", "eps1")
+WHOLE = ("t0", "t1", "n_bounces")
+"""Counts: a clock compares them with its count, so that a fraction would never ring."""
 _READINGS = ("paper", "released")
 PER_REPLICA = ("lr", "delta_v", "delta_e", "t0", "t1", "n_bounces")
 """Settings that may hold one number for each replica."""
@@ -29,7 +31,7 @@ PER_REPLICA = ("lr", "delta_v", "delta_e", "t0", "t1", "n_bounces")
 def settings(given: dict[str, Any]) -> None:
     """Check hyperparameters by name.
 
-    :raises ValueError: for a number out of range, NaN, or a tensor of the wrong size.
+    :raises ValueError: for a number out of range, NaN, a fraction of a count, or a tensor of the wrong size.
     :raises TypeError: for something that is no number.
     """
     replicas = given.get("replicas")
@@ -63,6 +65,8 @@ def _number(name: str, value: Any, low: float, replicas: int | None) -> None:
         if not x >= low or (x == math.inf and name not in _ENDLESS):
             label = "learning rate" if name == "lr" else name
             raise ValueError(f"Invalid {label}: {x} ({name} must be a finite number >= {low:g})")
+        if name in WHOLE and x < math.inf and not float(x).is_integer():
+            raise ValueError(f"Invalid {name}: {x} ({name} must be a whole number >= {low:g}, or inf)")
 
 
 def group(new: dict[str, Any], defaults: dict[str, Any], own: Iterable[str]) -> None:

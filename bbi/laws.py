@@ -9,10 +9,11 @@ P(E, V), the kick H_V and the drift 2 H_P. They are written with plain operators
 of :mod:`bbi.scalars`, so that they take Python floats as well as float64 tensors of any shape.
 """
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field, fields, is_dataclass
+from numbers import Real
+from typing import Any, ClassVar, Protocol
 
-from bbi.scalars import Scalar, log1p
+from bbi.scalars import Scalar, log1p, power
 
 
 class Law(Protocol):
@@ -209,20 +210,34 @@ class Power:
 
     def start(self, v: Scalar, delta_e: Scalar) -> Scalar:
         """That of the law at g(V_0)."""
-        return self.law.start(v**self.exponent, delta_e)
+        return self.law.start(power(v, self.exponent), delta_e)
 
     def energy(self, v: Scalar, p2: Scalar) -> Scalar:
         """H(g(V), Π²)."""
-        return self.law.energy(v**self.exponent, p2)
+        return self.law.energy(power(v, self.exponent), p2)
 
     def momentum_squared(self, v: Scalar, e: Scalar) -> Scalar:
         """P(E, g(V))."""
-        return self.law.momentum_squared(v**self.exponent, e)
+        return self.law.momentum_squared(power(v, self.exponent), e)
 
     def kick(self, v: Scalar, e: Scalar) -> Scalar:
         """H_g g'(V)."""
-        return self.law.kick(v**self.exponent, e) * self.exponent * v ** (self.exponent - 1)
+        return self.law.kick(power(v, self.exponent), e) * self.exponent * power(v, self.exponent - 1)
 
     def drift(self, v: Scalar, e: Scalar, p2: Scalar) -> Scalar:
         """2 H_P at g(V)."""
-        return self.law.drift(v**self.exponent, e, p2)
+        return self.law.drift(power(v, self.exponent), e, p2)
+
+
+def identity(law: Any) -> str:
+    """What tells a law from others in a checkpoint: its class and, of a dataclass, its fields.
+
+    >>> identity(Power(exponent=2))
+    'Power(law=BornInfeld(), exponent=2.0)'
+    """
+    if isinstance(law, Real):
+        return repr(float(law))
+    if not is_dataclass(law):  # its repr may be an address
+        return type(law).__qualname__
+    inner = ", ".join(f"{f.name}={identity(getattr(law, f.name))}" for f in fields(law))
+    return f"{type(law).__qualname__}({inner})"

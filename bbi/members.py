@@ -14,8 +14,8 @@ class BBI(ECD):
     """Energy-conserving descent with the Born-Infeld law: :class:`ECD` with ``law=BornInfeld()``.
 
     ``BBI(params, lr=1e-2, *, weight_decay=0.0, delta_v=0.0, delta_e=0.0, t0=1000, t1=3000, n_bounces=1,
-    tune_delta_v=False, nu=0.0, eps1=1e-10, eps2=1e-40, seed=0, replicas=None, reading="paper")``; the
-    arguments are those of :class:`ECD`.
+    tune_delta_v=False, nu=0.0, eps1=1e-10, eps2=1e-40, seed=0, replicas=None, reading="paper",
+    process_group=None)``; the arguments are those of :class:`ECD`.
     """
 
     def __init__(self, params: ParamsT, lr: float | Tensor = 1e-2, **settings: Any) -> None:

@@ -11,11 +11,11 @@ from torch.optim.optimizer import ParamsT
 
 from bbi import checks, update
 from bbi.bounces import Clocks, ring, stir, tick
-from bbi.laws import Law
-from bbi.ranks import average
+from bbi.laws import Law, identity
+from bbi.ranks import average, check
 from bbi.readings import Readings
-from bbi.scalars import Flag, Scalar, as_kind, at_least, both_not, perhaps, sqrt, where
-from bbi.step import EPS1, EPS2, TINY, lower_delta_v, restored
+from bbi.scalars import Flag, Scalar, as_kind, at_least, attempt, both_not, perhaps, sqrt, where
+from bbi.step import EPS1, EPS2, TINY, at_rest, lower_delta_v, restored, within
 from bbi.update import Slot, sum_squares
 
 OWN = ("lr", "weight_decay")
@@ -42,8 +42,8 @@ class ECD(Readings):
     Energy, Π² and clocks belong to all parameters together, ``lr`` and ``weight_decay`` to the
     parameter groups. A parameter without gradient stands still and takes no part in Π². Everything
     needed to go on is in ``state_dict()``: resuming is exact to the bit. Under
-    ``torch.distributed`` every rank takes the same step: the loss is averaged over the default
-    process group, gradients are taken to be averaged already (DistributedDataParallel does so).
+    ``torch.distributed`` every rank of ``process_group`` takes the same step: the loss is averaged
+    over it, gradients are taken to be averaged already (DistributedDataParallel does so).
 
     :param params: parameters or groups, floating point or complex (taken as pairs of reals).
     :param lr: Δt, ≥ 0; a number or a one-element tensor, with ``replicas`` also an (R,) tensor.
@@ -52,9 +52,9 @@ class ECD(Readings):
     :param delta_v: ΔV, subtracted from the loss: the value at which the run stops.
     :param delta_e: δE ≥ 0, extra initial energy: Π_0 = -(∇F/|∇F|) √P(V_0 + δE, V_0), eqs. (13), (14);
         along a random vector if ∇F = 0.
-    :param t0: T0 ≥ 1, moves between scheduled bounces; inf for none.
+    :param t0: T0 ≥ 1, whole number of moves between scheduled bounces; inf for none.
     :param t1: T1 ≥ 1, moves without a new lowest V after which it bounces; inf for none.
-    :param n_bounces: N_b ≥ 0, number of scheduled bounces.
+    :param n_bounces: N_b ≥ 0, number of scheduled bounces; inf for no end.
     :param tune_delta_v: lower ΔV where V < 0 shows it to be too high (section 3.3): the n-th time by
         2ⁿ |V|, never below 0 or the ΔV given, whichever is lower. ``opt.delta_v`` tells where it is.
     :param nu: if above 0, no bounces by clocks, but before every step except the first
@@ -67,6 +67,8 @@ class ECD(Readings):
         Gradients are those of the summed loss.
     :param reading: ``"paper"``, or ``"released"`` for the released code's behaviour: initial momentum
         normalised tensor by tensor, random vectors uniform in a cube, a bounce that uses up a step.
+    :param process_group: the ranks that train one model and so step together; None for the default
+        group of an initialised ``torch.distributed``, False for a model of this rank alone.
     :raises ValueError: for a value out of range, naming it.
     :raises TypeError: for parameters that are no floating-point tensors.
 
@@ -92,9 +94,11 @@ class ECD(Readings):
         seed: int = 0,
         replicas: int | None = None,
         reading: str = "paper",
+        process_group: Any = None,
     ) -> None:
         defaults = {
             "lr": lr,
+            "law": identity(law),
             "weight_decay": weight_decay,
             "delta_v": delta_v,
             "delta_e": delta_e,
@@ -110,30 +114,25 @@ class ECD(Readings):
             "reading": reading,
         }
         checks.settings(defaults)
-        self.law = law
+        check(process_group)
+        self.law, self.process_group = law, process_group
         super().__init__(params, defaults)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Torch's keeps the groups and the state; the law is ours to add."""
-        return {**super().__getstate__(), "law": self.law}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A state from before a setting existed takes its default."""
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name in self.defaults.keys() - {"differentiable"}:  # torch's own, for all or none
-                group.setdefault(name, self.defaults[name])
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, at any time: they join at rest, so that E and Π² stay what they are.
 
         :raises ValueError: if the group sets anything but ``lr`` and ``weight_decay``.
+        :raises TypeError: for parameters that are no floating-point tensors.
         """
         if isinstance(param_group, dict):  # torch names what is wrong with anything else
             checks.group(param_group, self.defaults, OWN)
         super().add_param_group(param_group)
-        for p in self.param_groups[-1]["params"]:
-            checks.parameter(p, self.defaults["replicas"])
+        try:
+            for p in self.param_groups[-1]["params"]:
+                checks.parameter(p, self.defaults["replicas"])
+        except (TypeError, ValueError):
+            del self.param_groups[-1]  # only torch's own checks sort out what the parameters are
+            raise
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None, *, loss: Any = None) -> Any:
@@ -158,7 +157,11 @@ class ECD(Readings):
         value = checks.loss(loss, self.param_groups[0]["replicas"])
         slots = self._slots()
         if slots:
-            self._step(slots, average(value, slots[0].param.device))
+            value = average(value, slots[0].param.device, self.process_group)
+            v, alive = self._potential(slots, value)
+            # One run on the CPU has Python floats (bbi.scalars); a device is never asked.
+            if isinstance(alive, Tensor) or alive:
+                self._step(slots, v, alive)
         return loss
 
     def _slots(self) -> list[Slot]:
@@ -182,66 +185,72 @@ class ECD(Readings):
                 first += p.numel() // replicas * (2 if p.is_complex() else 1)
         return slots
 
-    def _step(self, slots: list[Slot], value: Tensor) -> None:
-        group, device = self.param_groups[0], slots[0].param.device
-        # One run on the CPU takes its scalars as Python floats (bbi.scalars); a device is never asked.
+    def _potential(self, slots: list[Slot], value: Tensor) -> tuple[Scalar, Flag]:
+        """V, and whether it is one to move at: as floats for one run on the CPU, else as tensors."""
+        group, device, system = self.param_groups[0], slots[0].param.device, self._system
         host = device.type == "cpu" and value.dim() == 0
         f: Scalar = value.item() if host else as_kind(value, torch.zeros_like(value, device=device))
         f = f + update.weight_energy(slots, f)
-        system = self._system
         given = as_kind(group["delta_v"], f)
         tuned: dict[str, Scalar] = {"delta_v": given}
         if group["tune_delta_v"]:
             now, times = (as_kind(system.get(k, x), f) for k, x in (("delta_v", given), ("lowered", 0.0)))
             tuned = lower_delta_v(f, now, times, given)
         v = f - tuned["delta_v"]
-        alive = (v > group["eps2"]) & (v < math.inf)
-        system.update(tuned, potential=v)
-        if host and not alive:
-            if v < 0 and "energy" not in system:
-                warnings.warn(
-                    f"the loss is {f:g}, below delta_v={given:g}: no step is made until it is above; "
-                    "lower delta_v, or set tune_delta_v=True",
-                    stacklevel=4,
-                )
-            return
+        self._keep(potential=v, **tuned)
+        if host and v < 0 and "energy" not in system:
+            warnings.warn(
+                f"the loss is {f:g}, below delta_v={given:g}: no step is made until it is above; "
+                "lower delta_v, or set tune_delta_v=True",
+                stacklevel=4,
+            )
+        return v, (v > group["eps2"]) & (v < math.inf)
+
+    def _step(self, slots: list[Slot], v: Scalar, alive: Flag) -> None:
+        group, system, host = self.param_groups[0], self._system, not isinstance(v, Tensor)
         first = "energy" not in system
         if first:
-            system.update(self._start(slots, v))
+            system["members"] = [slot.first for slot in slots]
+            self._keep(**at_rest(v))
         self._settle(system, slots, v)
         clocks = Clocks(*(system[name] for name in Clocks._fields))
         fresh = alive & (clocks.v_min == math.inf)  # first step, or all losses so far were of no use
-        if first or (value.dim() and perhaps(fresh)):
-            self._launch(system, slots, v, fresh)
-        elif not host:  # one run on a device whose first losses were of no use: it starts from rest
-            energy = self.law.start(v, as_kind(group["delta_e"], v))
-            system["energy"] = where(fresh, energy, system["energy"])
+        energy = system["energy"]
+        if perhaps(fresh):
+            start = attempt(self.law.start, v, as_kind(group["delta_e"], v))
+            energy = where(fresh, start, energy)
+            self._keep(energy=energy)
+            if first or host or v.dim():  # else one run on a device: it starts from rest
+                self._launch(system, slots, v, fresh & within(self.law, v, energy))
+        p2 = system["p2"]
+        kick, drift = attempt(self.law.kick, v, energy), attempt(self.law.drift, v, energy, p2)
+        wanted = attempt(restored, self.law, v, energy, p2, group["eps1"])
+        alive = alive & (abs(kick) + abs(drift) + abs(wanted) < math.inf)
+        if host and not alive:
+            return
         bounce, clocks, u2 = self._bounce(slots, system, clocks, alive)
         moved = both_not(alive, bounce) if group["reading"] == "released" else alive
-        energy, p2 = system["energy"], system["p2"]
-        kick, drift = self.law.kick(v, energy), self.law.drift(v, energy, p2)
         pull = kick * max(float(slot.lr) for slot in slots) if host and moved else 0.0
-        factor, sigma = update.split(restored(self.law, v, energy, p2, group["eps1"]), u2, pull)
+        factor, sigma = update.split(wanted, u2, pull)
         kick, drift = where(moved, kick / sigma, 0.0), where(moved, drift * sigma, 0.0)
         late = self.law.separable
         u2 = update.kick(slots, where(alive, factor, 1.0), kick, None if late else drift, moved)
         p2 = where(alive, sigma * sigma * u2, p2)
         if late:
             update.drift(slots, where(moved, self.law.drift(v, energy, p2) * sigma, 0.0))
-        system.update(p2=p2, u2=u2, **tick(clocks, v, moved)._asdict())
+        self._keep(p2=p2, u2=u2, **tick(clocks, v, moved)._asdict())
 
     def _settle(self, system: dict[str, Any], slots: list[Slot], v: Scalar) -> None:
         """Bring the system's scalars to the kind of ``v``, and Π² to the parameters that take part."""
-        energy = system["energy"]
-        moved_here = isinstance(v, Tensor) and isinstance(energy, Tensor) and energy.device != v.device
-        if isinstance(energy, Tensor) != isinstance(v, Tensor) or moved_here:
+        if getattr(system["energy"], "device", None) != getattr(v, "device", None):
             for name in system.keys() - {"members"}:  # a checkpoint from another kind of device
                 system[name] = as_kind(system[name], v)
         members = [slot.first for slot in slots]
         if system["members"] != members:  # parameters came or went since Π² was summed
             u2 = sum_squares([slot.momentum for slot in slots], v)
             p2 = system["p2"] / at_least(system["u2"], TINY) * u2
-            system.update(p2=where(system["u2"] > 0, p2, u2), u2=u2, members=members)
+            self._keep(p2=where(system["u2"] > 0, p2, u2), u2=u2)
+            system["members"] = members
 
     def _bounce(
         self, slots: list[Slot], system: dict[str, Any], clocks: Clocks, alive: Flag
@@ -265,20 +274,12 @@ class ECD(Readings):
     def _noise(self) -> str:
         return "cube" if self.param_groups[0]["reading"] == "released" else "normal"
 
-    def _start(self, slots: list[Slot], v: Scalar) -> dict[str, Any]:
-        """The system before its first step: at rest, all clocks at 0."""
-        rest = where(v < math.inf, v, 0.0) * 0.0
-        return {
-            **dict.fromkeys(("energy", "p2", "u2"), rest),
-            "members": [slot.first for slot in slots],
-            **Clocks.start(rest)._asdict(),
-        }
-
     def _launch(self, system: dict[str, Any], slots: list[Slot], v: Scalar, fresh: Flag) -> None:
-        """E and Π_0 of those who are ``fresh``, eqs. (13), (14); along a random vector where ∇V = 0."""
+        """Π_0 of those who are ``fresh``, eqs. (13), (14); along a random vector where ∇V = 0."""
+        if not perhaps(fresh):
+            return
         group, rest = self.param_groups[0], system["p2"]
-        energy = self.law.start(v, as_kind(group["delta_e"], v))
-        p2 = at_least(self.law.momentum_squared(v, energy), 0.0)
+        p2 = at_least(self.law.momentum_squared(v, system["energy"]), 0.0)
         update.downhill(slots, fresh)
         u2 = sum_squares([slot.momentum for slot in slots], v)
         if group["reading"] == "released":  # tensor by tensor: each of them gets the whole length
@@ -290,8 +291,4 @@ class ECD(Readings):
             flat = fresh & (u2 == 0)
             if perhaps(flat):
                 u2 = update.redraw(slots, self._noise, group["seed"], flat, rest - 1.0)
-        system.update(
-            energy=where(fresh, energy, system["energy"]),
-            p2=where(fresh, p2, system["p2"]),
-            u2=where(fresh, u2, system["u2"]),
-        )
+        self._keep(p2=where(fresh, p2, system["p2"]), u2=where(fresh, u2, system["u2"]))

@@ -6,6 +6,7 @@ that decides a step is written once, with operators and these functions.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
@@ -40,8 +41,26 @@ def at_least(x: Scalar, low: float) -> Scalar:
 
 
 def log1p(x: Scalar) -> Scalar:
-    """log(1 + x) for x > -1."""
-    return x.log1p() if isinstance(x, Tensor) else math.log1p(x)
+    """log(1 + x) for x > -1; NaN below, where :mod:`math` raises."""
+    if isinstance(x, Tensor):
+        return x.log1p()
+    return math.log1p(x) if x > -1 else math.nan
+
+
+def power(x: Scalar, exponent: float) -> Scalar:
+    """x^exponent for x > 0; inf beyond float64, where a float's ``**`` raises."""
+    try:
+        return x**exponent
+    except OverflowError:
+        return math.inf
+
+
+def attempt(function: Callable[..., Scalar], *arguments: Scalar) -> Scalar:
+    """``function(*arguments)``; NaN where floats raise beyond their range, as tensors become inf or NaN."""
+    try:
+        return function(*arguments)
+    except (OverflowError, ZeroDivisionError):
+        return math.nan
 
 
 def as_kind(x: Scalar, like: Scalar) -> Scalar:

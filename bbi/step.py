@@ -8,15 +8,16 @@ which serve one run (shape ``()``) and R replicas (shape ``(R,)``) alike. The op
 :mod:`bbi.simulate` share what is here.
 """
 
+import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from bbi import noise
+from bbi import checks, noise
 from bbi.bounces import Clocks, ring, stir, tick
 from bbi.laws import Law
-from bbi.scalars import Scalar, at_least, both_not, sqrt, where
+from bbi.scalars import Flag, Scalar, at_least, attempt, both_not, sqrt, where
 
 EPS1 = 1e-10
 """ε1 of Algorithm 1: smallest error in |Π|² that is corrected."""
@@ -37,19 +38,39 @@ def restored(law: Law, v: Scalar, energy: Scalar, p2: Scalar, eps1: Scalar = EPS
     return where((abs(p2 - want) < eps1) | (want < 0), p2, want)
 
 
+def within(law: Law, v: Scalar, energy: Scalar) -> Flag:
+    """Whether a step can be made from potential ``v``: P(E, V), H_V and 2H_P are finite numbers.
+
+    They are not where a power of V leaves the range of float64, for floats as for tensors.
+    """
+
+    def size() -> Scalar:
+        kick, drift = law.kick(v, energy), law.drift(v, energy, 0.0 * v)
+        return abs(law.momentum_squared(v, energy)) + abs(kick) + abs(drift)
+
+    return attempt(size) < math.inf
+
+
+def at_rest(v: Scalar) -> dict[str, Scalar]:
+    """The scalars before the first step, of the kind and shape of ``v``: all at 0, and no lowest V yet."""
+    rest = where(v < math.inf, v, 0.0) * 0.0
+    return {"energy": rest, "p2": rest, "u2": rest, **Clocks.start(rest)._asdict()}
+
+
 def lower_delta_v(f: Scalar, delta_v: Scalar, times: Scalar, given: Scalar) -> dict[str, Scalar]:
     """Lower ΔV where V = F - ΔV < 0 shows it to be too high (section 3.3).
 
     The n-th time, n = ``times`` + 1, it goes down by 2ⁿ |V|, so that few corrections do; never below
-    the smaller of 0 and the value ``given`` at first.
+    the smaller of 0 and the value ``given`` at first. Once there it is not lowered, nor counted.
 
     :returns: ``delta_v`` and ``lowered``, how often, after it.
     """
     v = f - delta_v
     floor = where(given < 0, given, 0.0 * given)
-    lower = delta_v + v * 2.0 ** (times + 1)
+    # |V| ≥ 2⁻⁵³ ΔV, so that some 50 times lead to the floor; a state from elsewhere may have counted on.
+    lower = delta_v + v * 2.0 ** (where(times < 1000.0, times, 1000.0) + 1)
     lower = where(lower < floor, floor, lower)
-    below = v < 0
+    below = (v < 0) & (delta_v > floor)
     return {"delta_v": where(below, lower, delta_v), "lowered": times + where(below, 1.0, 0.0)}
 
 
@@ -98,7 +119,9 @@ class ECD:
         :param value: float64 (R,).
         :param grad: float64 (n, R).
         :returns: momentum (n, R) and the scalars of the rule, each (R,).
+        :raises ValueError: for a clock or a number of bounces that is no count, naming it.
         """
+        checks.settings({"replicas": len(value), **{name: s[name] for name in checks.WHOLE}})
         v = value - s["delta_v"]
         energy = self.law.start(v, s["delta_e"])
         index = torch.arange(len(grad), device=grad.device)[:, None]

@@ -43,12 +43,20 @@ class Slot(NamedTuple):
     """Number of its first element among all elements of a replica: its address for random numbers."""
 
 
+def _in_memory_order(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Contiguous views of tensors that are all in channels_last; others as they are."""
+    if all(not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last) for x in tensors):
+        return tuple(x.permute(0, 2, 3, 1) for x in tensors)
+    return tensors
+
+
 def _batches(slots: list[Slot]) -> Iterator[list[Slot]]:
     """Tensors of one group and dtype up to SLICE elements together; larger ones cut into slices."""
     batch: list[Slot] = []
     size = 0
     for slot in slots:
-        p, g, m = slot[:3]
+        p, g, m = _in_memory_order(*slot[:3])
+        slot = slot._replace(param=p, grad=g, momentum=m)
         length = p.numel()
         if length > SLICE and p.is_contiguous() and g.is_contiguous() and m.is_contiguous():
             for parts in zip(*(torch.split(t.view(-1), SLICE) for t in (p, g, m)), strict=True):
@@ -97,7 +105,8 @@ def fit(scalar: Scalar, like: Tensor, dtype: torch.dtype | None = None) -> Scala
 def sum_squares(tensors: list[Tensor], like: Scalar) -> Scalar:
     """Σ x² over all tensors: a float, or float64 () or (R,) like ``like``."""
     if not isinstance(like, Tensor):
-        parts = (part for x in tensors for part in (_flat_parts(x) if x.numel() > SLICE else (x,)))
+        flat = (y for x in tensors for y in _in_memory_order(x))
+        parts = (part for x in flat for part in (_flat_parts(x) if x.numel() > SLICE else (x,)))
         return sum((_norms2([part]) for part in parts), 0.0)
     total = torch.zeros_like(like)
     for x in tensors:

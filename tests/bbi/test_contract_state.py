@@ -154,6 +154,30 @@ def test_copies_keep_every_attribute_and_go_on(case, carry):
 
 
 @each
+@pytest.mark.parametrize("replicas", [None, 2])
+def test_after_loading_two_optimizers_are_independent(case, replicas):
+    lead = () if replicas is None else (replicas,)
+    first, second = (torch.ones(*lead, 3, requires_grad=True) for _ in range(2))
+    opt, other = (case.new([p], replicas=replicas) for p in (first, second))
+
+    def step(opt, p):
+        p.grad = 2 * p.detach()
+        opt.step(loss=p.detach().square().sum(-1) + 1)
+
+    for _ in range(3):
+        step(opt, first)
+    other.load_state_dict(opt.state_dict())
+    kept = copy.deepcopy(other.state_dict())
+    for _ in range(8):
+        step(opt, first)
+    assert same(other.state_dict(), kept)
+    kept = copy.deepcopy(opt.state_dict())
+    for _ in range(4):
+        step(other, second)
+    assert same(opt.state_dict(), kept)
+
+
+@each
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_a_state_dict_is_cast_to_the_parameters_but_not_its_numbers(case, dtype):
     params, x = [Parameter(torch.randn(2, 3)), Parameter(torch.randn(2))], torch.randn(3)

@@ -284,3 +284,11 @@ def test_two_groups_are_one_system(case, order):
         torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-14)
     assert torch.equal(one.energy, two.energy)
     assert torch.equal(one.bounces, two.bounces)
+
+
+@each
+def test_printing_names_class_and_settings(case):
+    text = repr(case.new([torch.ones(2)]))
+    assert text.startswith(f"{case.info.name} (\nParameter Group 0")
+    for name in ("lr", "law", "delta_v", "weight_decay", "seed"):
+        assert f"    {name}: " in text

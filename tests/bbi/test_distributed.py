@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,9 +26,9 @@ def data() -> tuple[torch.Tensor, torch.Tensor]:
     return x, x.prod(1, keepdim=True)
 
 
-def train(net: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> list[torch.Tensor]:
+def train(net: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, **ranks: Any) -> list[torch.Tensor]:
     # Bounces at steps 10, 20 and 30: ranks that drew different directions would part there.
-    optimizer = BBI(net.parameters(), 0.02, delta_e=0.5, t0=10, n_bounces=3, t1=15, seed=3)
+    optimizer = BBI(net.parameters(), 0.02, delta_e=0.5, t0=10, n_bounces=3, t1=15, seed=3, **ranks)
     for _ in range(STEPS):
         optimizer.zero_grad()
         loss = (net(x) - y).square().mean()
@@ -44,6 +45,14 @@ def rank(number: int, folder: str) -> None:
     half = slice(16 * number, 16 * (number + 1))
     found = train(DistributedDataParallel(model()), x[half], y[half])
     torch.save(found, os.path.join(folder, f"{number}.pt"))
+    # models of their own: in groups of one rank, and one rank by itself while the other one does nothing
+    groups = [dist.new_group([member]) for member in range(2)]
+    found = train(model(), x[half], y[half], process_group=groups[number])
+    if number == 1:
+        assert all(map(torch.equal, found, train(model(), x[half], y[half], process_group=False)))
+        with pytest.raises(ValueError, match="process_group"):
+            BBI(model().parameters(), process_group=groups[0])
+    torch.save(found, os.path.join(folder, f"own{number}.pt"))
     dist.destroy_process_group()
     # Gloo's threads may outlive the interpreter and then abort the process (pytorch #179291).
     os._exit(0)
@@ -53,6 +62,17 @@ def rank(number: int, folder: str) -> None:
 def test_two_ranks_agree_with_each_other_and_with_one_process(tmp_path: Path) -> None:
     mp.spawn(rank, (str(tmp_path),), nprocs=2)
     first, second = (torch.load(tmp_path / f"{number}.pt", weights_only=True) for number in (0, 1))
-    for a, b, alone in zip(first, second, train(model(), *data()), strict=True):
+    x, y = data()
+    for a, b, alone in zip(first, second, train(model(), x, y), strict=True):
         assert torch.equal(a, b)
         torch.testing.assert_close(a, alone, rtol=1e-9, atol=1e-11)
+    for number in range(2):
+        half = slice(16 * number, 16 * (number + 1))
+        own = torch.load(tmp_path / f"own{number}.pt", weights_only=True)
+        assert all(map(torch.equal, own, train(model(), x[half], y[half])))
+
+
+@pytest.mark.parametrize("bad", [True, "gloo", 0])
+def test_a_process_group_is_named_if_it_is_none(bad: Any) -> None:
+    with pytest.raises(ValueError, match=f"Invalid process_group: {bad!r}"):
+        BBI([torch.zeros(2)], process_group=bad)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bbi import BBI, ECD, BornInfeld, ECDSep, Frictionless, InverseMass, Logarithmic, Power, Separable
 from bbi.laws import Law
+from bbi.step import within
 
 LAWS = (
     BornInfeld(),
@@ -193,3 +194,99 @@ def test_bbi_has_its_law() -> None:
         BBI([start()], 0.1, law=Frictionless())
     with pytest.raises(ValueError, match="eta"):
         ECDSep([start()], 0.1, eta=0.0)
+
+
+def steps_at(opt: torch.optim.Optimizer, p: torch.Tensor, losses: list[float]) -> list[bool]:
+    """Steps with these losses and a gradient that is always the same; whether each of them moved."""
+    moves = []
+    for loss in losses:
+        before = p.detach().clone()
+        p.grad = torch.ones_like(p)
+        opt.step(loss=torch.full(p.shape[:-1], loss, dtype=torch.float64))
+        moves.append(not torch.equal(p, before))
+        assert p.isfinite().all()
+    return moves
+
+
+SHAPES = pytest.mark.parametrize("lead", [(), (1,)], ids=["floats", "tensors"])
+
+
+@SHAPES
+@pytest.mark.parametrize("extreme", [1e35, 1e-31, 1e-35])  # to the tenth: inf, subnormal, 0
+@pytest.mark.parametrize("when", [0, 3])
+@pytest.mark.parametrize(
+    "law", [Power(BornInfeld(), 10.0), Power(Separable(), 10.0), Power(InverseMass(), 10.0)], ids=str
+)
+def test_powers_beyond_float64_make_no_step(law: Law, when: int, extreme: float, lead: tuple[int]) -> None:
+    losses = [1.0, 0.9, 0.8, 0.9, 0.8]
+    ends = []
+    for bad in (False, True):
+        p = torch.nn.Parameter(torch.ones(*lead, 2, dtype=torch.float64))
+        opt = ECD([p], 1e-3, law=law, delta_e=0.5, t1=3, replicas=1 if lead else None)
+        assert steps_at(opt, p, losses[:when]) == [True] * when
+        if bad:
+            assert steps_at(opt, p, [extreme]) == [False]
+            assert opt.stopped.all()
+        assert steps_at(opt, p, losses[when:]) == [True] * (5 - when)
+        assert not opt.stopped.any()
+        ends.append((p.detach(), opt.momentum(p), opt.energy, opt.bounces))
+    for got, expected in zip(*ends, strict=True):
+        assert torch.equal(got, expected)
+
+
+@every
+@pytest.mark.parametrize("v", [1e-300, 1e-40, 1e32, 1e200])
+def test_floats_are_within_range_where_tensors_are(law: Law, v: float) -> None:
+    for wide in (law, Power(law, 10.0), Power(law, 0.1)):
+        e = wide.start(1.0, 0.5)
+        tv, te = (torch.tensor(x, dtype=torch.float64) for x in (v, e))
+        assert within(wide, v, e) == within(wide, tv, te), wide
+
+
+@SHAPES
+def test_a_delta_v_at_its_lowest_is_not_lowered_or_counted_on(lead: tuple[int]) -> None:
+    p = torch.nn.Parameter(torch.ones(*lead, 2, dtype=torch.float64))
+    opt = BBI([p], 0.1, delta_v=5.0, tune_delta_v=True, replicas=1 if lead else None)
+    assert steps_at(opt, p, [4.0]) == [True]
+    assert (opt.delta_v, opt.state["system"]["lowered"]) == (3.0, 1)  # 5 - 2¹ · 1
+    assert not any(steps_at(opt, p, [-1.0] * 1100))
+    assert (opt.delta_v, opt.state["system"]["lowered"]) == (0.0, 2)
+    opt.state["system"]["lowered"] *= 1000.0  # as of a run that counted on
+    opt.state["system"]["delta_v"] += 1.0
+    steps_at(opt, p, [0.5])
+    assert opt.delta_v == 0.0
+
+
+@pytest.mark.parametrize(
+    ("saved", "loading", "words"),
+    [
+        (Power(Separable(), 2), Power(Separable(), 1), r"exponent=2\.0.* exponent=1\.0"),
+        (Separable(0.5), Separable(), r"s=0\.5.*s=1\.0"),
+        (Power(Separable()), BornInfeld(), r"Power\(law=Separable.*BornInfeld"),
+        (Power(BornInfeld()), Power(Logarithmic()), r"BornInfeld.*Logarithmic"),
+    ],
+    ids=str,
+)
+def test_a_state_dict_of_another_law_is_refused_and_changes_nothing(
+    saved: Law, loading: Law, words: str
+) -> None:
+    p, q = start(), start()
+    opt, other, again = ECD([p], 0.01, law=saved), ECD([q], 0.02, law=loading), ECD([q], 0.02, law=saved)
+    run(opt, p, 2)
+    with pytest.raises(ValueError, match=words):
+        other.load_state_dict(opt.state_dict())
+    assert (other.param_groups[0]["lr"], dict(other.state)) == (0.02, {})
+    again.load_state_dict(opt.state_dict())
+    assert torch.equal(again.energy, opt.energy)
+
+
+def test_a_law_is_known_by_its_class_and_its_numbers() -> None:
+    class Mine:
+        """A law whose repr is an address."""
+
+    p = [start()]
+    ECDSep(p, eta=2.0).load_state_dict(ECDSep(p, eta=2).state_dict())
+    mine = ECD(p, law=Mine()).state_dict()
+    ECD(p, law=Mine()).load_state_dict(mine)
+    with pytest.raises(ValueError, match=r"one of .*Mine, and this optimizer has BornInfeld\(\)"):
+        BBI(p).load_state_dict(mine)

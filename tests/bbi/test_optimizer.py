@@ -122,6 +122,27 @@ def test_parameters_longer_than_a_slice(algorithm1, descend):
     assert opt.momentum_norm.item() == pytest.approx(np.linalg.norm(pi), rel=1e-9)
 
 
+def test_a_channels_last_parameter_longer_than_a_slice():
+    # cut along its memory, not along its shape; a second one whose gradient is laid out otherwise
+    weight = torch.linspace(0.5, 2, 4 * 512 * 16 * 17, dtype=torch.float64).reshape(4, 512, 16, 17)
+    ends = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        params = [
+            start(4 * 512 * 16 * 17).reshape(4, 512, 16, 17).to(memory_format=layout),
+            start(120).reshape(2, 3, 4, 5).to(memory_format=layout),
+        ]
+        opt = BBI(params, 0.02, weight_decay=0.1, delta_e=1.0, t0=3, n_bounces=2)
+        for _ in range(8):
+            loss = sum(0.5 * (w * p.square()).mean() for p, w in zip(params, (weight, 1), strict=True))
+            params[0].grad = (weight * params[0]).to(memory_format=layout) / weight.numel()
+            params[1].grad = params[1].contiguous() / params[1].numel()
+            opt.step(loss=loss)
+        assert opt.bounces == 2
+        ends.append((*params, opt.energy, opt.momentum(params[0])))
+    for got, expected in zip(*ends, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
+
+
 def test_without_a_gradient_it_starts_in_a_random_direction(descend):
     ends = []
     for seed in (0, 1):
@@ -173,6 +194,20 @@ def test_it_has_stopped_at_once_where_it_starts_at_the_bottom(descend, replicas)
     descend(opt, [theta], value(Quadratic((1.0, 2.0))), 1)
     assert opt.stopped.all()
     assert not theta.any()
+
+
+def test_a_step_is_bounded_by_the_speed_limit_up_to_the_kick():
+    theta = torch.tensor([3.0, -1.0], dtype=torch.float64, requires_grad=True)
+    opt, beyond = BBI([theta], 0.02, t0=9, n_bounces=9), []
+    for _ in range(100):
+        before = theta.detach().clone()
+        opt.zero_grad()
+        loss = value(Quadratic((4.0, 25.0)))(theta)
+        loss.backward()
+        opt.step(loss=loss)
+        stride, kick = (theta.detach() - before).norm(), 0.02**2 * theta.grad.norm()
+        beyond.append(((stride - 0.02 * loss.detach() ** 0.5) / kick).item())
+    assert 0.1 < max(beyond) < 1
 
 
 def energies(dt, eps1):

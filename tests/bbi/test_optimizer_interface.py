@@ -98,6 +98,10 @@ def test_a_step_whose_loss_is_no_number_changes_nothing(bad, when, replicas):
         ({"t0": 0}, "t0: 0"),
         ({"t1": 0.5}, "t1: 0.5"),
         ({"n_bounces": -1}, "n_bounces: -1"),
+        ({"t0": 20.5}, "t0: 20.5"),
+        ({"t1": torch.tensor(7.25)}, "t1: 7.25"),
+        ({"n_bounces": 1e-3}, "n_bounces: 0.001"),
+        ({"replicas": 2, "t1": torch.tensor([5.0, 5.5])}, "t1: 5.5"),
         ({"eps1": -1.0}, "eps1"),
         ({"eps2": -1.0}, "eps2"),
         ({"reading": "mine"}, "mine"),
@@ -129,6 +133,33 @@ def test_a_bad_value_is_named(changes, words):
 def test_wrong_use_is_explained(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_counts_may_be_whole_floats_and_endless():
+    wholes = {"t0": 1e3, "t1": torch.tensor([2.0, math.inf]), "n_bounces": math.inf}
+    group = BBI([torch.zeros(2)], 0.1, replicas=2, **wholes).param_groups[0]
+    assert {name: group[name] for name in wholes} == wholes
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"params": [torch.zeros(2, dtype=torch.int64)]},
+        {"params": [torch.zeros(2), torch.zeros(3)]},
+        {"params": [torch.zeros(2)], "lr": -1.0},
+        {"params": [torch.zeros(2)], "t0": 5},
+    ],
+)
+def test_a_group_that_is_refused_does_not_stay(bad):
+    p = torch.ones(2, requires_grad=True)
+    opt = BBI([p], 0.1, replicas=2)
+    with pytest.raises((TypeError, ValueError)):
+        opt.add_param_group(bad)
+    assert [group["params"] for group in opt.param_groups] == [[p]]
+    opt.add_param_group({"params": [torch.ones(2, 3)]})  # and it goes on
+    p.grad = torch.ones_like(p)
+    opt.step(loss=torch.ones(2))
+    assert (p < 1).all()
 
 
 def test_groups_have_a_step_size_of_their_own():

@@ -234,6 +234,7 @@ def test_speed_limit():
         ({"settings": {"lr": [0.1, 0.2]}}, "lr"),
         ({"replicas": torch.arange(7)}, "replicas"),
         ({"start": torch.ones(2)}, r"start.*\(2,\)"),
+        ({"settings": {"lr": 0.1, "t0": [5.0, 20.5, 7.0]}}, "t0: 20.5"),
     ],
 )
 def test_bad_arguments_are_named(changes, words):
