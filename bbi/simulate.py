@@ -2,7 +2,7 @@
 
 The state of R replicas is cut into lanes of a fixed number, so that one compiled kernel a shape
 serves any R, stays in the cache, and gives every replica the same bits whoever runs beside it.
-A replica that has finished leaves its lane to the next one that waits: it costs nothing more.
+A replica that has finished leaves its lane to the next one that waits: it costs nothing more while one waits.
 """
 
 import functools
@@ -255,7 +255,7 @@ def _compile(advance: Callable[..., tuple[()]], state: list[Tensor]) -> Callable
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         warnings.warn(
-            f"no compiled kernel ({reason}): running eagerly, the same results more slowly; "
+            f"no compiled kernel ({reason}): running eagerly, more slowly and with other last bits; "
             "a C++ compiler on the PATH (g++ or clang++) brings the speed back",
             RuntimeWarning,
             stacklevel=2,
