@@ -199,6 +199,7 @@ def test_a_run_and_its_rerun(home: Path) -> None:
     folder = home / "results" / "quick" / "hill"
     assert (code, out) == (0, "")
     names = [
+        ".figures.lock",
         ".units.lock",
         "config.yaml",
         "figures/losses.pdf",
