@@ -81,7 +81,8 @@ def difference_claims(tables: Tables, cfg: ClassificationConfig, images: str, re
             gap = (bbi["test_accuracy"] - sgd["test_accuracy"]).loc[both].to_numpy()
             low, high = bootstrap(gap, np.mean, seed=0)
             seen = "BBI is ahead" if low > 0 else "SGD is ahead" if high < 0 else "no difference seen"
-            seen = f"{seen} at 95 %" if len(gap) > 1 else "one run, no interval"
+            few = f"{len(gap)} runs of each, too few for an interval"
+            seen = few if np.isnan(low) else f"{seen} at 95 %"
             loss = f"last training loss {bbi['train_loss'].mean():.2g}, SGD's {sgd['train_loss'].mean():.2g}"
             found.append(
                 Estimate(

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 LEVEL = 0.95
+FEWEST = 8
+"""Values that a bootstrap needs: of fewer it knows too little of the spread, and covers far below 95 %."""
 _CELLS = 5_000_000  # resampled values held at once: 40 MB
 
 
@@ -77,6 +79,8 @@ def bootstrap(
 ) -> tuple[float, float]:
     """Bootstrap interval of `statistic(values)`: BCa, or percentiles where BCa is undefined (equal values).
 
+    It is unknown, NaN, for fewer than `FEWEST` values.
+
     Args:
         values: one number a run. Infinities are allowed, and widen the interval of a median as they should.
         statistic: takes `axis`, as `numpy.mean` and `numpy.median` do.
@@ -100,9 +104,9 @@ def bootstrap_difference(
 def _bootstrap(
     samples: Sequence[ArrayLike], statistic: Callable[..., Any], seed: int, resamples: int
 ) -> tuple[float, float]:
-    """BCa interval of a statistic of independent samples; NaN bounds when one has fewer than two values."""
+    """BCa interval of a statistic of independent samples; NaN bounds when one has too few values."""
     data = tuple(np.asarray(sample, dtype=float) for sample in samples)
-    if min(sample.size for sample in data) < 2:
+    if min(sample.size for sample in data) < FEWEST:
         return math.nan, math.nan
     batch = max(1, _CELLS // max(sample.size for sample in data))
     for method in ("BCa", "percentile"):

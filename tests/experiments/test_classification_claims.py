@@ -10,7 +10,7 @@ from experiments.harness.judge import judge, load_paper
 from tests.composed import composed
 
 CLAIMS = {claim["id"]: claim for claim in load_paper()[0]}
-SGD, BBI = [99.10, 99.16, 99.20, 99.18], [99.20, 99.30, 99.28, 99.30]  # means 99.16 and 99.27
+SGD, BBI = [99.10, 99.16, 99.20, 99.18] * 2, [99.20, 99.30, 99.28, 99.30] * 2  # means 99.16 and 99.27
 
 
 def evolved(contender, accuracies, setting, losses=0.01):
@@ -40,14 +40,14 @@ BOTH = [evolved("sgd", SGD, "sgd-published"), evolved("bbi", BBI, "bbi-published
 
 
 def test_mean_and_median_are_those_of_the_chosen_evolutions():
-    others = [evolved("sgd", [10.0] * 4, "another"), evolved("sgd", [98.0] * 4, "sgd-honest")]
+    others = [evolved("sgd", [10.0] * 4, "another"), evolved("sgd", [98.0] * 8, "sgd-honest")]
     found = answers(made(*BOTH, *others))
     assert found["mnist-sgd", "mean"].estimate == pytest.approx(99.16)
     assert found["mnist-sgd", "median"].estimate == pytest.approx(99.17)
     assert found["mnist-sgd", "mean, honest selection, SGD"].estimate == pytest.approx(98.0)
     assert "bfloat16" in found["mnist-sgd", "mean"].note
     assert judge(CLAIMS["mnist-sgd"], found["mnist-sgd", "mean"]) == "reproduced"
-    assert judge(CLAIMS["mnist-bbi"], found["mnist-bbi", "mean"]) == "inconclusive"  # 99.27: only near 99.177
+    assert judge(CLAIMS["mnist-bbi"], found["mnist-bbi", "mean"]) == "not reproduced"  # 99.27 for 99.177
 
 
 def test_no_more_runs_than_the_protocol_has():
@@ -57,18 +57,20 @@ def test_no_more_runs_than_the_protocol_has():
 
 def test_the_difference_is_bbi_minus_sgd_run_by_run():
     found = answers(made(*BOTH))["no-overfit", "MNIST, published selection, BBI"]
-    assert found.estimate == pytest.approx(0.11) and found.n == 4
+    assert found.estimate == pytest.approx(0.11) and found.n == 8
     assert 0 < found.low < 0.11 < found.high < 0.15 and "BBI is ahead at 95 %" in found.note
     swapped = [evolved("sgd", BBI, "sgd-published"), evolved("bbi", SGD, "bbi-published")]
     found = answers(made(*swapped))["no-overfit", "MNIST, published selection, BBI"]
     assert found.estimate == pytest.approx(-0.11) and "SGD is ahead" in found.note
 
 
-def test_one_run_has_no_interval_and_reproduces_nothing():
-    one = [evolved("sgd", [99.166], "sgd-published"), evolved("bbi", [99.2], "bbi-published")]
-    found = answers(made(*one))
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+def test_few_runs_have_no_interval_and_reproduce_nothing(n):
+    few = [evolved("sgd", [99.166] * n, "sgd-published"), evolved("bbi", [99.2] * n, "bbi-published")]
+    found = answers(made(*few))
     assert judge(CLAIMS["mnist-sgd"], found["mnist-sgd", "mean"]) == "inconclusive"
-    assert "no interval" in found["no-overfit", "MNIST, published selection, BBI"].note
+    difference = found["no-overfit", "MNIST, published selection, BBI"]
+    assert judge(CLAIMS["no-overfit"], difference) == "inconclusive" and "too few" in difference.note
 
 
 def test_a_diverged_run_makes_the_interval_too_wide_to_tell():

@@ -120,8 +120,17 @@ def test_bootstrap_of_degenerate_samples():
     assert bootstrap([0.5] * 10, np.mean, seed=0) == (0.5, 0.5)
     assert all(map(math.isnan, bootstrap([0.5], np.mean, seed=0)))
     assert all(map(math.isnan, bootstrap([], np.mean, seed=0)))
-    low, high = bootstrap([1.0, 2.0, 3.0, 4.0, math.inf], np.median, seed=0)  # a diverged run
+    assert all(map(math.isnan, bootstrap(range(7), np.mean, seed=0)))
+    low, high = bootstrap([1.0, 2.0, 3.0, 4.0, *[math.inf] * 4], np.median, seed=0)  # diverged runs
     assert low >= 1.0 and high == math.inf
+
+
+def test_too_few_values_would_be_covered_too_rarely(monkeypatch):
+    """The reason for the limit: the intervals of five normal values miss their mean three times as often."""
+    monkeypatch.setattr("experiments.harness.stats.FEWEST", 2)
+    samples = np.random.default_rng(6).normal(size=(300, 5))
+    intervals = [bootstrap(sample, np.mean, seed, resamples=400) for seed, sample in enumerate(samples)]
+    assert np.mean([low <= 0 <= high for low, high in intervals]) < 0.9
 
 
 @pytest.mark.parametrize(("statistic", "truth"), [(np.mean, 1.0), (np.median, math.log(2))])
