@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  settings: PROFILE=smoke|quick|paper  ONLY=\"ackley two_basin\"  RESULTS=folder  ARGS=\"key=value\"  PYTHON=python3.12"
+	@echo "  settings: PROFILE=smoke|quick|cpu|paper  ONLY=\"ackley two_basin\"  RESULTS=folder  ARGS=\"key=value\"  PYTHON=python3.12"
 
 install: $(BIN)/.installed  ## make the environment in $(VENV) and install the project into it
 

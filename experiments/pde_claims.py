@@ -1,15 +1,14 @@
 """Section 4.4 from the tables: how many solutions there are, who finds one, and who finds the second."""
 
 import math
-from fnmatch import fnmatch
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency
 
-from experiments.harness.reduced import describe, reductions
+from experiments.harness.reduced import Reductions, describe, reductions
 from experiments.harness.stats import Estimate, wilson
 from experiments.harness.store import Tables
 from experiments.problems.poisson_judge import Thresholds
@@ -17,7 +16,6 @@ from experiments.problems.poisson_judge import Thresholds
 if TYPE_CHECKING:
     from experiments.pde import Config
 
-Reductions = dict[str, tuple[Any, Any]]
 PROBLEM = ("k", "dimension", "width", "depth", "interior", "boundary", "gamma", "regularizer")
 
 
@@ -42,7 +40,7 @@ def _solutions(curves: pd.DataFrame, cfg: "Config", name: str, other: Reductions
         f"sign changes of u(1) - f0 among {len(scan)} shots with u(0) from {scan['u0'].min():g} to "
         f"{scan['u0'].max():g}; u(0) = {', '.join(f'{u:.6f}' for u in centres)}"
     )
-    reduced = _changed(other, f"problems.{name}.k", f"problems.{name}.dimension")
+    reduced = describe(other, f"problems.{name}.k", f"problems.{name}.dimension")
     reduced = reduced or (f"k = {task.k:g}" if task.reduced else "")
     variant = task.label.replace("=", " = ")
     number = Estimate("pde-second-solution", count, count, count, len(scan), note, count == 2)
@@ -64,7 +62,7 @@ def _trainings(runs: pd.DataFrame, cfg: "Config", name: str, other: Reductions) 
         if mine.empty:
             continue
         keys = [*PROBLEM, *(f"contenders.{contender}.{key}" for key in ("iterations", "redraw", "fixed.*"))]
-        ours = _changed(other, *(f"problems.{name}.{key}" for key in keys), "thresholds.*", "engine.reading")
+        ours = describe(other, *(f"problems.{name}.{key}" for key in keys), "thresholds.*", "engine.reading")
         everyone = Estimate(
             "", math.nan, math.nan, math.nan, len(mine),
             variant=f"{entrant.label}, {task.label.replace('=', ' = ')}",
@@ -111,11 +109,6 @@ def _second(about: Estimate, runs: pd.DataFrame, pooled: bool = False) -> Estima
     return about._replace(
         claim="pde-both", estimate=count / n, low=low, high=high, n=n, note=note, holds=bool(both.any())
     )
-
-
-def _changed(other: Reductions, *patterns: str) -> str:
-    """Which settings of these names are not as in the profile ``paper``, in words."""
-    return describe({k: v for k, v in other.items() if any(fnmatch(k, pattern) for pattern in patterns)})
 
 
 def _note(runs: pd.DataFrame) -> str:

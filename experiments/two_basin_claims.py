@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.integrate
 import torch
+from scipy.stats.contingency import odds_ratio
 
 from experiments import two_basin
-from experiments.harness.stats import Estimate, bootstrap, ratio, wilson
+from experiments.harness.stats import LEVEL, Estimate, bootstrap, ratio, wilson
 from experiments.harness.store import Tables
 from experiments.problems.contest import UNKNOWN, Reduced
 
@@ -99,12 +100,14 @@ def _readings(tables: Tables, cfg: "Config", reduced: Reduced) -> list[Estimate]
     counts = [counted(tables, name)[:2] for name in ("paper", "released")]
     if "released" not in cfg.counts or not all(map(all, counts)):
         return []
-    (a, b), (c, d) = counts
-    gap, half = math.log(c / d) - math.log(a / b), 1.96 * math.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+    paper, released = counts
+    odds = odds_ratio([released, paper], kind="sample")
+    ends = odds.confidence_interval(LEVEL)
     size = reduced(
         *ENTRIES, *(f"counts.{n}.{k}" for n in ("paper", "released") for k in ("rule", "n_bounces"))
     )
-    return [Estimate("basin-readings", gap, gap - half, gap + half, a + b + c + d, reduced=size)]
+    gap, low, high = map(math.log, (odds.statistic, ends.low, ends.high))
+    return [Estimate("basin-readings", gap, low, high, sum(paper) + sum(released), reduced=size)]
 
 
 def _without_bounces(tables: Tables, reduced: Reduced) -> Estimate:

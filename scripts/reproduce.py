@@ -121,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the experiments and write the report; the exit code is that of the worst experiment."""
     parser = argparse.ArgumentParser(description="Run the experiments of a profile, then write the report.")
     parser.add_argument(
-        "--profile", default="quick", help="budgets: smoke, quick or paper (default: %(default)s)"
+        "--profile", default="quick", help="budgets: smoke, quick, cpu or paper (default: %(default)s)"
     )
     parser.add_argument("--only", default="", help="names of experiments, in one string (default: all)")
     parser.add_argument("settings", nargs="*", help="further settings for every experiment, such as seed=1")

@@ -152,6 +152,10 @@ class Contender:
         for parameter, value in self.fixed.items():
             check_parameter(f"{name}.fixed.{parameter}", parameter, value)
         for parameter, axis in self.space.items():
+            if parameter in WHOLE:
+                raise UserError(
+                    f"{name}.space.{parameter}: a whole number cannot be searched; give it in {name}.fixed"
+                )
             if parameter in self.fixed:
                 raise UserError(f"{name}: {parameter} is both fixed and searched; keep one of the two")
             for bound in axis.bounds():

@@ -56,21 +56,23 @@ def describe(
         "machine": _machine(),
         "started": _utc(started),
         "finished": _utc(now),
-        "seconds": {"this_run": round(now - started, 3), "all_units": round(_total(units), 3)},
-        "units": [
-            {
-                **(json.loads(made) if made else {"commit": None}),
-                "units": len(some),
-                "seconds": round(_total(some), 3),
-            }
-            for made in sorted({made for made, _ in units}, key=str)
-            if (some := [unit for unit in units if unit[0] == made])
-        ],
+        "seconds": {
+            "this_run": round(now - started, 3),
+            "all_units": round(sum(seconds for _, seconds in units), 3),
+        },
+        "units": _makers(units),
     }
 
 
-def _total(units: Sequence[tuple[str | None, float]]) -> float:
-    return sum(seconds for _, seconds in units)
+def _makers(units: Sequence[tuple[str | None, float]]) -> list[dict[str, Any]]:
+    """What made the units, each with how many it made and the seconds they took."""
+    by_maker: dict[str | None, list[float]] = {}
+    for made, seconds in units:
+        by_maker.setdefault(made, []).append(seconds)
+    return [
+        {**json.loads(made or '{"commit": null}'), "units": len(each), "seconds": round(sum(each), 3)}
+        for made, each in sorted(by_maker.items(), key=lambda item: item[0] or "")
+    ]
 
 
 def _utc(seconds: float) -> str:

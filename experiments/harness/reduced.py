@@ -9,10 +9,12 @@ from hydra.core.global_hydra import GlobalHydra
 
 from experiments.harness.config import CONF, Base, load, portable
 
+Reductions = dict[str, tuple[Any, Any]]
+"""Settings of a run and of the paper by dotted key."""
 NEVER = ("profile", "seed", "title", "section")
 
 
-def reductions(cfg: Base, ignore: Collection[str] = ()) -> dict[str, tuple[Any, Any]]:
+def reductions(cfg: Base, ignore: Collection[str] = ()) -> Reductions:
     """Settings that differ from the published ones: ours and the paper's, by dotted key, None for none.
 
     Args:
@@ -28,9 +30,18 @@ def reductions(cfg: Base, ignore: Collection[str] = ()) -> dict[str, tuple[Any, 
     }
 
 
-def describe(found: dict[str, tuple[Any, Any]]) -> str:
-    """The reductions in one phrase; empty when there are none."""
-    return ", ".join(f"{key} {ours} (published: {published})" for key, (ours, published) in found.items())
+def describe(found: Reductions, *patterns: str) -> str:
+    """The reductions in one phrase; empty when there are none.
+
+    Args:
+        found: As :func:`reductions` gives them.
+        patterns: Of the keys that are named, such as those that a claim depends on; ``*`` for all.
+    """
+    return ", ".join(
+        f"{key} {ours} (published: {published})"
+        for key, (ours, published) in found.items()
+        if any(fnmatch(key, pattern) for pattern in patterns or ("*",))
+    )
 
 
 def _published(cfg: Base) -> Base:

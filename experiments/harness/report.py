@@ -246,7 +246,9 @@ def command(description: str, action: Callable[[Path, str], Path | list[Path]]) 
         The exit code: 0, or 2 after one line about what the user has to change.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--profile", default="quick", help="smoke, quick or paper (default: %(default)s)")
+    parser.add_argument(
+        "--profile", default="quick", help="smoke, quick, cpu or paper (default: %(default)s)"
+    )
     parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
     options = parser.parse_args()
     try:

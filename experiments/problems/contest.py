@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from bbi.laws import BornInfeld
 from bbi.simulate import Potential, Rule, Run, Stop, simulate
 from bbi.step import ECD, GDM
 from experiments.harness.config import Base, one_of
-from experiments.harness.contenders import WHOLE, Contender, Search, check_complete
+from experiments.harness.contenders import Contender, Search, check_complete
 from experiments.harness.errors import UserError
 from experiments.harness.reduced import describe, reductions
 from experiments.harness.search import best, tpe
@@ -39,11 +38,6 @@ def check_contenders(contenders: Mapping[str, Contender]) -> None:
         one_of(f"{name}.optimizer", contender.optimizer, ("bbi", "gdm"))
         given = (*contender.fixed, *contender.space)
         check_complete(name, contender.optimizer, given, f"{name}.fixed or {name}.space")
-        for parameter in contender.space:
-            if parameter in WHOLE:
-                raise UserError(
-                    f"{name}.space.{parameter}: a whole number cannot be searched; give it in {name}.fixed"
-                )
 
 
 def check_plane(name: str, point: Sequence[float]) -> None:
@@ -72,7 +66,7 @@ class Reduced:
         :param patterns: of dotted keys, such as ``search.*``.
         :returns: empty if they are all as published.
         """
-        return describe({k: v for k, v in self._found.items() if any(fnmatch(k, p) for p in patterns)})
+        return describe(self._found, *patterns)
 
     def tuned(self, name: str, contender: Contender, *patterns: str) -> str:
         """The same for what a contender does with its best settings: those of its search count too."""

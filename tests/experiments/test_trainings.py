@@ -132,6 +132,10 @@ BAD = {
     ("mnist", "~grid.values.bbi.delta_e +grid.values.bbi.t0=[9]"): "contenders.bbi.fixed",
     ("mnist", "~grid.values.sgd.lr +grid.values.sgd.foo=[9]"): "sgd has no such parameter",
     ("mnist", "~grid.values.sgd"): "here are 0",
+    (
+        "cifar",
+        "~contenders.bbi.fixed.t0 +contenders.bbi.space.t0={low:9,high:99,scale:linear}",
+    ): "whole number",
     ("cifar", "~contenders.sgd.space.momentum"): "sgd needs momentum",
     ("pde", "~problems.k2.contenders.gdm.fixed.momentum"): "gdm needs momentum",
     ("pde", "train=[] shoot=[]"): "nothing to do",

@@ -3,6 +3,7 @@
 import math
 import sqlite3
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -31,7 +32,7 @@ def square(i: int) -> Tables:
 def run(root: Path, numbers: range, title: str = "t") -> Lab:
     with lab(root, title=title) as it:
         for i in numbers:
-            it.unit({"i": i}, lambda i=i: square(i))  # type: ignore[misc]
+            it.unit({"i": i}, partial(square, i))
         it.finish()
     return it
 
@@ -249,7 +250,7 @@ def test_a_store_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     with lab(tmp_path, title="other") as first, lab(tmp_path, title="other") as second:
         for it in (first, second):
             for i in range(3):
-                it.unit({"i": i}, lambda i=i: square(i))  # type: ignore[misc]
+                it.unit({"i": i}, partial(square, i))
         second.finish()
     record = tables.read_record(first.folder)
     assert record is not None and [(made["commit"] is None, made["units"]) for made in record["units"]] == [
