@@ -28,12 +28,13 @@ def training_curves(tables: Tables, cfg: ClassificationConfig, title: str) -> Fi
             label = f"{cfg.contenders[name].label} ({curves['run'].nunique()} runs)"
             _band(above, curves, "train_loss", label, look)
             _band(below, curves, "test_accuracy", label, look)
-        above.set(yscale="log", title=f"{title}\n{protocol.label} selection")
+        above.set(yscale="log", title=f"{protocol.label} selection")
         below.set(xlabel="epoch")
         below.legend(loc="lower right")
         # The first epochs would squeeze what is to be compared: the axis begins at the 5 % quantile.
     accuracies = tables["curves"]["test_accuracy"]
     panels[1, 0].set_ylim(bottom=float(np.nanquantile(accuracies, 0.05)))
+    figure.suptitle(title, fontsize=11)
     panels[0, 0].set_ylabel("training loss")
     panels[1, 0].set_ylabel("test accuracy, %")
     return figure

@@ -70,10 +70,10 @@ def _tag(task: Task) -> str:
     return task.label.replace("=", "").replace(", ", "_")
 
 
-def _title(task: Task) -> str:
-    """The problem, how long it was trained on, and what of it is reduced, in lines that fit a page."""
-    longest = max((one.iterations for one in task.contenders.values() if one.runs), default=0)
-    trained = f", {longest:,} iterations at most" if longest else ""
+def _title(task: Task, runs: pd.DataFrame) -> str:
+    """The problem, how long networks were trained on it, and what of it is reduced, in lines that fit."""
+    mine = _of(runs, problem=task.label) if len(runs) else runs
+    trained = f", {mine['iterations'].max():,.0f} iterations at most" if len(mine) else ""
     return "\n".join([_short(task) + trained, *textwrap.wrap(task.reduced, 90)])
 
 
@@ -160,7 +160,7 @@ def _solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         lines |= dict(zip(labels, handles, strict=True))
     panels[0, 0].set_ylabel("u")
     figure.legend(lines.values(), lines, loc="outside lower center", ncols=min(len(lines), 3))
-    figure.suptitle(_title(task), fontsize=11)
+    figure.suptitle(_title(task, runs), fontsize=11)
     return figure
 
 
@@ -211,7 +211,7 @@ def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     if len(_of(runs, stage="train", problem=task.label, label="second")):
         axes.plot([], color=_OUTCOMES["second"], linewidth=0.7, label="those that end at the second solution")
     axes.set(xlabel="iteration", ylabel="mean |u − nearer solution|", yscale="log")
-    axes.set_title(_title(task), fontsize=9)
+    axes.set_title(_title(task, runs), fontsize=9)
     axes.legend(loc="best")
     return figure
 
@@ -243,7 +243,7 @@ def _outcomes(tasks: list[Task], runs: pd.DataFrame) -> Figure:
     )
     for axes, task, rows in zip(panels[:, 0], tasks, groups, strict=True):
         _bars(axes, rows)
-        axes.set_title(_title(task), fontsize=9)
+        axes.set_title(_title(task, runs), fontsize=9)
     panels[-1, 0].set(xlabel="share of runs", xlim=(0, 1))
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))

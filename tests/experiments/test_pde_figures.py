@@ -14,10 +14,7 @@ from experiments.harness.figures import COLOURS, save, style
 from experiments.harness.stats import wilson
 
 R = np.linspace(0, 1, 41)
-ENTRANTS = {
-    name: SimpleNamespace(label=name.upper(), optimizer=name, iterations=iterations, runs=runs)
-    for name, iterations, runs in (("bbi", 100, 4), ("gdm", 2000, 0), ("adam", 100, 2))
-}
+ENTRANTS = {name: SimpleNamespace(label=name.upper(), optimizer=name) for name in ("bbi", "gdm", "adam")}
 ENDS = {  # (contender, network): labels of runs 0, 1, …
     ("bbi", 0): ["second", "first", "first", "neither"],
     ("bbi", 1): ["first", "second", "second", "second"],
@@ -60,7 +57,8 @@ def trained(k, label):
             )
             curves += [who_curve.assign(stage="train", **who), profile.assign(stage="network", **who)]
             status = "diverged" if end == "neither" else "done"
-            runs.append({"stage": "train", **who, "status": status, "label": end})
+            ended = {"status": status, "label": end, "iterations": at[-1]}
+            runs.append({"stage": "train", **who, **ended})
     return pd.DataFrame(runs), pd.concat(curves)
 
 
@@ -108,6 +106,7 @@ def test_networks_lie_over_the_solution_that_they_became(drawn):
         assert (colours.count(COLOURS["bbi"]), len(colours)) == (bbi, bbi + adam)
     assert "smaller" in drawn["fig7_solutions_k5"].get_suptitle()
     assert "k = 5, 100 iterations at most" in drawn["fig7_solutions_k5"].get_suptitle()
+    assert drawn["fig7_solutions_k20"].get_suptitle() == "k = 20"  # nobody trained on it
 
 
 def test_discs_show_the_solutions(drawn):
