@@ -8,9 +8,11 @@ import scipy.integrate
 import torch
 from scipy.stats.contingency import odds_ratio
 
+from bbi.laws import BornInfeld
 from experiments import two_basin
 from experiments.harness.stats import LEVEL, Estimate, bootstrap, ratio, wilson
 from experiments.harness.store import Tables
+from experiments.problems import phase_space
 from experiments.problems.contest import UNKNOWN, Reduced
 
 if TYPE_CHECKING:
@@ -25,22 +27,21 @@ def volume_ratio() -> float:
 
 
 def occupation_ratio(delta_v: float, energy: float) -> float:
-    """Ratio of the phase-space volumes over the two basins m_I |θ - c_I| < 1, by quadrature of eq. (40).
-
-    With n = 2 the integrand is E/V alone.
-    """
+    """Ratio of the phase-space volumes over the two basins m_I |θ - c_I| < 1, by quadrature of eq. (40)."""
 
     def volume(basin: int) -> float:
         centre = two_basin.LANDSCAPE.c1 if basin == 1 else two_basin.LANDSCAPE.c2
 
-        def density(angle: float, r: float) -> float:
+        def shell(angle: float, r: float) -> float:
             point = torch.tensor(
                 [centre[0] + r * math.cos(angle), centre[1] + r * math.sin(angle)], dtype=torch.float64
             )
-            return r * energy / (float(two_basin.LANDSCAPE(point)[0]) - delta_v)
+            return r * phase_space.density(
+                BornInfeld(), float(two_basin.LANDSCAPE(point)[0]) - delta_v, energy, 2
+            )
 
         radius = 1 / math.sqrt(two_basin.hessian(basin)[0])
-        return float(scipy.integrate.dblquad(density, 0, radius, 0, 2 * math.pi, epsabs=1e-6)[0])
+        return float(scipy.integrate.dblquad(shell, 0, radius, 0, 2 * math.pi, epsabs=1e-6)[0])
 
     return volume(1) / volume(2)
 

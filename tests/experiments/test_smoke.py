@@ -1,4 +1,4 @@
-"""The three landscape experiments, run for real at the smoke budgets."""
+"""The landscape experiments and the theory, run for real at the smoke budgets."""
 
 import hashlib
 import os
@@ -21,6 +21,7 @@ from tests.harness.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 LANDSCAPES = ("ackley", "zakharov", "two_basin")
+EXPERIMENTS = (*LANDSCAPES, "theory")
 TABLES = ("config.yaml", "trials.csv", "runs.csv", "curves.parquet")
 
 
@@ -38,13 +39,13 @@ def digests(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("results")
-    script = [sys.executable, "scripts/reproduce.py", "--profile", "smoke", "--only", " ".join(LANDSCAPES)]
+    script = [sys.executable, "scripts/reproduce.py", "--profile", "smoke", "--only", " ".join(EXPERIMENTS)]
     done = subprocess.run([*script, f"paths.results={root}"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return root / "smoke"
 
 
-@pytest.mark.parametrize("experiment", LANDSCAPES)
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_leaves_tables_and_figures(results: Path, experiment: str) -> None:
     names = set(digests(results / experiment))
     assert {"config.yaml", "runs.csv", "curves.parquet"} <= names
@@ -66,6 +67,10 @@ def test_every_claim_has_a_verdict(results: Path) -> None:
         "zakharov-speed",
         "basin-ratio",
         "basin-occupation",
+        "energy",
+        "no-stall",
+        "diffusion",
+        "delta-v-tuning",
     ):
         assert "not run" not in set(verdicts.loc[[claim]])
     assert (verdicts.loc[["mnist-bbi"]] == "not run").all()
@@ -86,8 +91,8 @@ def test_the_paper_profile_is_compared(tmp_path: Path) -> None:
         ROOT / "results/paper", tmp_path / "paper", ignore=shutil.ignore_patterns("*.sqlite*")
     )
     report.write(tmp_path, "paper")
-    verdicts = pd.read_csv(root / "verdicts.csv").query("experiment in @LANDSCAPES")
-    assert set(verdicts["experiment"]) == set(LANDSCAPES)
+    verdicts = pd.read_csv(root / "verdicts.csv").query("experiment in @EXPERIMENTS")
+    assert set(verdicts["experiment"]) == set(EXPERIMENTS)
     assert not set(verdicts["verdict"]) & {"reduced", "not run"}
 
 

@@ -1,0 +1,107 @@
+"""The motion itself: what a recorded run conserves at every step, and the continuum that it approximates."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.integrate
+import torch
+from torch import Tensor
+
+from bbi.laws import Law
+from bbi.records import Curves
+from bbi.simulate import Potential
+
+
+def audit(
+    curves: Curves, law: Law, potential: Potential, lr: float, delta_v: float, energy: Tensor
+) -> pd.DataFrame:
+    """What every step of recorded runs did to the energy, and how fast it was.
+
+    The momentum with which a step sets out, its energy restored, is not recorded: it is got back from the
+    momentum after the step by undoing the kick, αΠ = Π' + Δt H_V ∇V.
+
+    Args:
+        curves: Of runs that were recorded at every step.
+        law: The Hamiltonian H(V, Π²).
+        potential: F.
+        lr: Δt.
+        delta_v: ΔV.
+        energy: E of each run, float64 (R,).
+
+    Returns:
+        One row a step: ``run``, ``step``, ``v``; ``energy``, H(V, |αΠ|²) / E - 1; ``speed2``, |dΘ/dt|² there
+        by the law; ``stride2``, |ΔΘ|²/Δt² from the positions before and after.
+    """
+    follows = (curves.replica[1:] == curves.replica[:-1]) & (curves.step[1:] == curves.step[:-1] + 1)
+    before, after = follows.nonzero().flatten(), follows.nonzero().flatten() + 1
+    run, theta = curves.replica[before], curves.theta[before]
+    value, grad = potential(theta)
+    v, e = value - delta_v, energy[run]
+    kick = torch.as_tensor(law.kick(v, e))
+    p2 = (curves.momentum[after] + (lr * kick)[:, None] * grad).square().sum(-1)
+    columns = {
+        "v": v,
+        "energy": torch.as_tensor(law.energy(v, p2)) / e - 1,
+        "speed2": torch.as_tensor(law.drift(v, e, p2)) ** 2 * p2,
+        "stride2": (curves.theta[after] - theta).square().sum(-1) / lr**2,
+    }
+    table = {"run": run, "step": curves.step[before], **columns}
+    return pd.DataFrame({name: column.numpy() for name, column in table.items()})
+
+
+class Flow(NamedTuple):
+    """A motion in continuous time at some moments."""
+
+    theta: np.ndarray
+    """float64 (T, n)."""
+    v: np.ndarray
+    """float64 (T,)."""
+    energy: np.ndarray
+    """float64 (T,), H(V, Π²)."""
+    speed2: np.ndarray
+    """float64 (T,), |dΘ/dt|²."""
+
+
+def flow(
+    law: Law, potential: Potential, start: Tensor, momentum: Tensor, delta_v: float, times: np.ndarray
+) -> Flow:
+    """Integrate Hamilton's equations dΘ/dt = 2H_P Π, dΠ/dt = -H_V ∇V, as (3) and (32), in continuous time.
+
+    It knows E at the start only; what it is later is a test of the equations, not of a rescaling.
+
+    Args:
+        law: The Hamiltonian H(V, Π²); H_V and H_P are taken at the E = H of the moment.
+        potential: F.
+        start: float64 (n,).
+        momentum: float64 (n,).
+        delta_v: ΔV.
+        times: Moments, increasing, the first one that of the start.
+
+    Raises:
+        RuntimeError: The integrator gave up.
+    """
+    n = len(start)
+
+    def of(state: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        theta, pi = torch.split(torch.from_numpy(state), n)
+        value, grad = potential(theta)
+        return value - delta_v, grad, pi, pi.square().sum()
+
+    def rhs(_: float, state: np.ndarray) -> np.ndarray:
+        v, grad, pi, p2 = of(state)
+        e = law.energy(v, p2)
+        return torch.cat((law.drift(v, e, p2) * pi, -law.kick(v, e) * grad)).numpy()
+
+    first = torch.cat((start, momentum)).numpy()
+    done = scipy.integrate.solve_ivp(
+        rhs, (times[0], times[-1]), first, "DOP853", t_eval=times, rtol=1e-12, atol=1e-14
+    )
+    if not done.success:
+        raise RuntimeError(f"the motion cannot be integrated: {done.message}")
+    points = [of(state) for state in done.y.T]
+    v = torch.stack([point[0] for point in points])
+    p2 = torch.stack([point[3] for point in points])
+    e = torch.as_tensor(law.energy(v, p2))
+    speed2 = torch.as_tensor(law.drift(v, e, p2)) ** 2 * p2
+    return Flow(done.y.T[:, :n], v.numpy(), e.numpy(), speed2.numpy())

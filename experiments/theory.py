@@ -1,0 +1,54 @@
+"""Sections 2 and 3.3 and appendix A: what the equations of motion say by themselves, without any tuning."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from experiments import theory_claims, theory_figures
+from experiments.harness.config import Base
+from experiments.harness.stats import Estimate
+from experiments.harness.store import Lab, Tables, Unit
+from experiments.problems import conserved, images, phase_space, valleys, wandering
+
+
+@dataclass(kw_only=True)
+class Config(Base):
+    """What is checked, and how long."""
+
+    energy: conserved.Energy
+    family: conserved.Family
+    stall: valleys.Stall
+    shallow: valleys.Shallow
+    overshoot: valleys.Overshoot
+    tuned: valleys.Tuned
+    volumes: phase_space.Volumes
+    diffusion: wandering.Diffusion
+
+
+def run(cfg: Config, lab: Lab) -> None:
+    """All checks, as units of work that any process may take."""
+    lab.units(list(_units(cfg, lab)), "checks")
+
+
+def _units(cfg: Config, lab: Lab) -> Iterator[Unit]:
+    yield from conserved.energy(cfg.energy, lab)
+    yield from conserved.family(cfg.family, lab)
+    yield from valleys.stall(cfg.stall, lab)
+    yield from valleys.shallow(cfg.shallow)
+    yield from valleys.overshoot(cfg.overshoot, lab)
+    yield from valleys.tuned(cfg.tuned, lab)
+    yield from phase_space.volumes(cfg.volumes)
+    yield from wandering.diffusion(
+        cfg.diffusion, lab, images.load("mnist", cfg.paths.data, cfg.paths.download)
+    )
+
+
+def figures(tables: Tables, cfg: Config) -> dict[str, Figure]:
+    """Energy, the family, rest and overshoot, shallow valleys, volumes, diffusion."""
+    return theory_figures.figures(tables, cfg)
+
+
+def claims(tables: Tables, cfg: Config) -> list[Estimate]:
+    """Answers to the claims of sections 2, 3.3 and appendix A."""
+    return theory_claims.claims(tables, cfg)

@@ -1,0 +1,225 @@
+"""What the tables of sections 2 and 3.3 and appendix A say of their claims."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from experiments.harness.stats import Estimate, bootstrap, power_law
+from experiments.harness.store import Tables
+from experiments.problems.conserved import LAWS
+from experiments.problems.contest import UNKNOWN, Reduced
+from experiments.problems.phase_space import sphere
+
+if TYPE_CHECKING:
+    from experiments.problems.wandering import Diffusion
+    from experiments.theory import Config
+
+EXACT = 1e-9  # relative: rounding, and the tolerances of the integrator in continuous time
+LAW_NAMES = {"bi": "BI", "inverse_mass": "1/V mass", "logarithmic": "logarithmic", "separable": "ECDSep"}
+FAR = 0.1  # F at which a run that rests has stalled "far above zero" (ΔV = 1e-4, minima of 1.3 and more)
+REST = 1e-6  # diagonal of the box, of a landscape 8 across, in which a run that rests spends its last tenth
+
+
+def claims(tables: Tables, cfg: "Config") -> list[Estimate]:
+    """Answers to the claims of sections 2, 3.3 and appendix A."""
+    runs, curves, reduced = tables["runs"], tables["curves"], Reduced(cfg)
+    stages = {stage: rows for stage, rows in runs.groupby("stage")}
+    return [
+        *_energy(stages["energy"], reduced("energy.*")),
+        _no_stall(stages["stall"], cfg, reduced("stall.*")),
+        *_shallow(stages["shallow"], cfg, reduced("shallow.*")),
+        _overshoot(stages["overshoot"], reduced("overshoot.*")),
+        *_family(stages["family"], curves[curves["stage"] == "family"], reduced("family.*")),
+        _volumes(stages["volumes"], cfg, reduced("volumes.*")),
+        *_diffusion(stages["diffusion"], curves, cfg.diffusion, reduced("diffusion.*")),
+        *_tuned(stages["tuned"], reduced("tuned.*")),
+    ]
+
+
+def exponent(x: "pd.Series[float]", y: "pd.Series[float]") -> tuple[float, float, float]:
+    """k of y ∝ x^k with its interval, from the points where both are above 0; NaN for fewer than three."""
+    seen = np.isfinite(y) & (y > 0) & (x > 0)
+    return power_law(x[seen], y[seen]) if seen.sum() > 2 else UNKNOWN
+
+
+def order_of_error(rows: pd.DataFrame) -> tuple[float, float, float]:
+    """Exponent of Δt, with its interval, in the median run's largest deviation of the energy."""
+    median = rows.groupby("lr", as_index=False)["deviation"].median()
+    return exponent(median["lr"], median["deviation"])
+
+
+def _energy(rows: pd.DataFrame, reduced: str) -> list[Estimate]:
+    restored, left = (rows[rows["reading"] == reading] for reading in ("restored", "left"))
+    continuous = rows[rows["reading"] == "continuous"]
+    orders = {name: order_of_error(mine)[0] for name, mine in left.groupby("name", sort=False)}
+    words = ", ".join(f"{name} {order:.3f}" for name, order in orders.items())
+    first_order = all(abs(order - 1) < 0.1 for order in orders.values())
+    worst = restored.loc[restored["stride"].idxmax()]
+    stride = f"{worst['stride']:.3g} with the displacement of a step, on {worst['name']}"
+    steps = int(restored["steps"].sum())
+    smallest = left[left["lr"] == left.groupby("name")["lr"].transform("min")]
+    return [
+        Estimate(
+            "energy", restored["deviation"].max(), *UNKNOWN[1:], steps, "at every step of all runs",
+            variant="rescaled", reduced=reduced,
+        ),
+        Estimate(
+            "energy", continuous["deviation"].max(), *UNKNOWN[1:], len(continuous),
+            "Hamilton's equations by an integrator of order 8, relative tolerance 1e-12",
+            variant="continuous time", reduced=reduced,
+        ),
+        Estimate(
+            "energy", smallest.groupby("name")["deviation"].median().max(), *UNKNOWN[1:], len(left),
+            f"median run, smallest step; exponent of the step size: {words}", first_order,
+            variant="not rescaled", reduced=reduced,
+        ),
+        Estimate(
+            "speed-limit", restored["speed"].max(), *UNKNOWN[1:], steps, stride,
+            variant="landscapes, BBI", reduced=reduced,
+        ),
+    ]  # fmt: skip
+
+
+def stalled(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Which runs are at rest far above zero."""
+    return (rows["span"] < REST) & (rows["value"] > FAR)
+
+
+def _no_stall(rows: pd.DataFrame, cfg: "Config", reduced: str) -> Estimate:
+    counts, words = {"bbi": [0, 0], "gdm": [0, 0]}, []
+    for name, mover in cfg.stall.movers.items():
+        mine = rows[rows["name"] == name]
+        k, n, least = int(stalled(mine).sum()), len(mine), mine["span"].min()
+        counts[mover.optimizer] = [a + b for a, b in zip(counts[mover.optimizer], (k, n), strict=True)]
+        words.append(f"{mover.label}: {k} of {n} runs at rest, least span of the last tenth {least:.2g}")
+    (k, n), (others, _) = counts["bbi"], counts["gdm"]
+    return Estimate("no-stall", k / n, *UNKNOWN[1:], n, "; ".join(words), k == 0 < others, reduced=reduced)
+
+
+def _shallow(rows: pd.DataFrame, cfg: "Config", reduced: str) -> list[Estimate]:
+    found = []
+    for name, mover in cfg.shallow.movers.items():
+        mine = rows[(rows["name"] == name) & (rows["status"] == "stopped")]
+        fit = exponent(mine["m"], mine["steps"])
+        steps = ", ".join(f"{row.steps:,.0f} at m = {row.m:.3g}" for row in mine.itertuples())
+        variant = f"{'bi' if mover.optimizer == 'bbi' else 'friction'}, {mover.label}"
+        found.append(
+            Estimate("shallow-rate", *fit, len(mine), f"steps: {steps}", variant=variant, reduced=reduced)
+        )
+    return found
+
+
+def _overshoot(rows: pd.DataFrame, reduced: str) -> Estimate:
+    crossed = rows.dropna(subset="overshoot")
+    median = crossed.groupby("lr", as_index=False)["overshoot"].median()
+    order = exponent(median["lr"], median["overshoot"])[0]
+    note = f"{len(crossed)} of {len(rows)} runs crossed V = 0; by a median that goes as Δt^{order:.2f}"
+    ratio = (crossed["overshoot"] / crossed["bound"]).max()
+    return Estimate("no-overshoot", ratio, *UNKNOWN[1:], len(crossed), note, reduced=reduced)
+
+
+def speed_exponent(curve: pd.DataFrame) -> float:
+    """Exponent of V in |dΘ/dt|² where V has fallen to a hundredth of the first one; NaN if it has not."""
+    low = curve[curve["v"] < 0.01 * curve["v"].iloc[0]]
+    return exponent(low["v"], low["speed2"])[0]
+
+
+def _family(rows: pd.DataFrame, curves: pd.DataFrame, reduced: str) -> list[Estimate]:
+    lowest = {name: mine["best"].median() for name, mine in rows.groupby("name")}
+    contrast = f"plain momentum (41) comes to {lowest['frictionless']:.2g}"
+    found = []
+    for name in LAWS.keys() - {"frictionless"}:
+        mine, order = rows[rows["name"] == name], speed_exponent(curves[curves["name"] == name])
+        deviation = float(mine[["deviation", "continuous"]].max().max())
+        note = (
+            f"|dΘ/dt|² goes as V^{order:.3f}; lowest V of the first one: {lowest[name]:.2g} (median run), "
+            f"{mine['best'].max():.2g} (highest); {contrast}"
+        )
+        holds = deviation <= EXACT and abs(order - 1) < 0.05 and lowest[name] < 1e-6
+        found.append(
+            Estimate(
+                "family", deviation, *UNKNOWN[1:], len(mine), note, bool(holds),
+                variant=LAW_NAMES[name], reduced=reduced,
+            )
+        )  # fmt: skip
+    return sorted(found, key=lambda estimate: list(LAW_NAMES.values()).index(estimate.variant))
+
+
+def log_slope(rows: pd.DataFrame, energy: float) -> float:
+    """Growth of a volume with log(1/V_I) over what eq. (46) gives for V_I → 0, 2^(n/2 - 1) S² E^(n-1)."""
+    n = int(rows["n"].iloc[0])
+    [low, high] = rows.sort_values("v_i").iloc[:2].itertuples()
+    growth = (low.integral - high.integral) / math.log(high.v_i / low.v_i)
+    return float(growth / (sphere(n) ** 2 * energy ** (n - 1)) / 2 ** (n / 2 - 1))
+
+
+def _volumes(rows: pd.DataFrame, cfg: "Config", reduced: str) -> Estimate:
+    ratio = rows["closed"] / rows["integral"]
+    worst = float(ratio.loc[(ratio - 1).abs().idxmax()])
+    slopes = np.array([log_slope(mine, cfg.volumes.energy) for _, mine in rows.groupby("n")])
+    plain = float(rows.groupby("n")["plain"].agg(lambda column: column.max() / column.min()).max())
+    growth = float(rows.groupby("n")["integral"].agg(lambda column: column.max() / column.min()).max())
+    note = (
+        f"growth by log(1/V_I) over its law: {slopes.min():.4f} to {slopes.max():.4f}; from V_I = "
+        f"{rows['v_i'].max():g} to {rows['v_i'].min():g} BI's volume grows up to {growth:.2f}-fold, "
+        f"plain momentum's {plain:.5f}-fold"
+    )
+    holds = bool((np.abs(slopes - 1) < 0.05).all() and plain < 1.01)
+    return Estimate("volume-laws", worst, ratio.min(), ratio.max(), len(rows), note, holds, reduced=reduced)
+
+
+def diffusion_exponents(curves: pd.DataFrame, name: str) -> "pd.Series[float]":
+    """κ of |Θ(t0 + t) - Θ(t0)|² ∝ t^κ for each run of a mover."""
+    mine = curves[(curves["stage"] == "diffusion") & (curves["name"] == name)]
+    return pd.Series(
+        {run: exponent(rows["lag"], rows["distance2"])[0] for run, rows in mine.groupby("run")}, dtype=float
+    )
+
+
+def _diffusion(runs: pd.DataFrame, curves: pd.DataFrame, plan: "Diffusion", reduced: str) -> list[Estimate]:
+    """How much further SGD goes than BBI, as a logarithm, run by run; and the exponents beside it."""
+    names = {mover.optimizer: name for name, mover in plan.movers.items()}
+    bbi, sgd = names["bbi"], names["sgd"]
+    loss = runs.groupby("name")["loss"].mean()
+    furthest = curves[(curves["stage"] == "diffusion") & (curves["lag"] == max(plan.lags))]
+    distance = furthest.pivot(index="run", columns="name", values="distance2")
+    note = (
+        f"{runs['data'].iloc[0]}, the first {plan.images:,}, after {plan.epochs} epochs; "
+        f"loss {loss[sgd]:.2g} (SGD), {loss[bbi]:.2g} (BBI); squared displacement in {max(plan.lags)} steps "
+        f"{distance[sgd].mean():.2g} and {distance[bbi].mean():.2g}"
+    )
+    gap = np.log10(distance[sgd] / distance[bbi]).dropna().to_numpy()
+    interval = bootstrap(gap, np.mean, seed=0)
+    found = [Estimate("diffusion", gap.mean(), *interval, len(gap), note, reduced=reduced)]
+    for optimizer, name in (("sgd", sgd), ("bbi", bbi)):
+        kappa = diffusion_exponents(curves, name).dropna().to_numpy()
+        interval = bootstrap(kappa, np.mean, seed=0)
+        found.append(
+            Estimate(f"diffusion-kappa-{optimizer}", kappa.mean(), *interval, len(kappa), reduced=reduced)
+        )
+    return found
+
+
+def _tuned(rows: pd.DataFrame, reduced: str) -> list[Estimate]:
+    found = []
+    for name, mine in rows.groupby("name", sort=False):
+        gap = (np.log10(mine["fixed"]) - np.log10(mine["tuned"])).to_numpy()
+        note = (
+            f"lowest F, median: {mine['fixed'].median():.3g} with ΔV fixed, {mine['tuned'].median():.3g} "
+            f"with ΔV lowered, to {mine['delta_v'].median():.3g}"
+        )
+        interval = bootstrap(gap, np.median, seed=0)
+        found.append(
+            Estimate(
+                "delta-v-tuning",
+                float(np.median(gap)),
+                *interval,
+                len(gap),
+                note,
+                variant=name,
+                reduced=reduced,
+            )
+        )
+    return found

@@ -1,0 +1,198 @@
+"""The answers of sections 2, 3.3 and appendix A: refused settings, and verdicts on rows that were made up."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import theory_claims
+from experiments.__main__ import main
+from experiments.harness.judge import judge, load_paper
+from tests.composed import composed
+
+CLAIMS = {claim["id"]: claim for claim in load_paper()[0]}
+REFUSED = {
+    "energy.landscapes.ackley.lr=0": "above 0",
+    "+energy.landscapes.sphere={side:1,lr:0.1,delta_v:0,delta_e:0}": "not known",
+    "energy.halvings=1": "2 or more",
+    "family.m=[]": "one frequency or more",
+    "family.delta_e=-1": "delta_e must be",
+    "stall.movers.bbi_spare.optimizer=adam": "bbi, gdm, sgd",
+    "~stall.movers.gdm": "one must have the optimizer gdm",
+    "stall.movers.gdm.settings.momentum=2": "momentum must be between",
+    "~shallow.movers.bi.settings.lr": "bbi needs lr",
+    "shallow.m=[1,1,0.5]": "three values or more",
+    "shallow.target=1": "between 0 and 1",
+    "overshoot.delta_v=3": "must be above 0 and below",
+    "overshoot.lr=[0.1]": "three values or more",
+    "tuned.landscapes.ackley.delta_v=0": "above 0",
+    "volumes.n=[0]": "between 1 and 20",
+    "volumes.depths=[3]": "two depths or more",
+    "diffusion.movers.sgd.optimizer=gdm": "one must have the optimizer sgd",
+    "+diffusion.movers.sgd.settings.t0=5": "sgd has no such parameter",
+    "diffusion.lags=[1,2]": "three values or more",
+}
+
+
+@pytest.mark.parametrize(("words", "why"), REFUSED.items(), ids=REFUSED)
+def test_refused_in_one_line(words, why, capsys, tmp_path):
+    code = main(["experiment=theory", f"paths.results={tmp_path}", words])
+    error = capsys.readouterr().err
+    assert (code, error.count("\n")) == (2, 1), error
+    assert why in error and not list(tmp_path.iterdir())
+
+
+def verdict(estimate):
+    return judge(CLAIMS[estimate.claim], estimate)
+
+
+def energy(deviation=1e-15, order=1.0, continuous=1e-12, speed=0.99):
+    rows = [
+        {
+            "name": name,
+            "reading": reading,
+            "lr": lr,
+            "deviation": value,
+            "speed": speed,
+            "stride": 1.1,
+            "steps": 5,
+        }
+        for name in ("ackley", "zakharov")
+        for lr in (0.1, 0.05, 0.025)
+        for reading, value in (("restored", deviation), ("left", lr**order), ("continuous", continuous))
+    ]
+    return theory_claims._energy(pd.DataFrame(rows), "")
+
+
+@pytest.mark.parametrize(
+    ("changed", "which"),
+    [
+        ({"deviation": 1e-6}, 0),
+        ({"continuous": 1e-3}, 1),
+        ({"order": 0.5}, 2),
+        ({"order": 2}, 2),
+        ({"speed": 1.1}, 3),
+    ],
+)
+def test_energy_and_speed_limit(changed, which):
+    assert [verdict(answer) for answer in energy()] == ["holds"] * 4
+    expected = ["holds"] * 4
+    expected[which] = "violated"
+    assert [verdict(answer) for answer in energy(**changed)] == expected
+
+
+@pytest.mark.parametrize(
+    ("bbi", "gdm", "expected"),
+    [
+        ([1.0, 2.0, np.nan], [0.0, 1e-12], "holds"),
+        ([1.0, 1e-9, 2.0], [0.0, 1e-12], "violated"),
+        ([1.0, 2.0, 3.0], [1.0, 2.0], "violated"),  # nothing to be different from
+    ],
+)
+def test_rest(bbi, gdm, expected):
+    cfg = composed("theory")
+    spans = {"bbi": bbi, "bbi_spare": [1.0], "gdm": gdm}
+    rows = pd.concat(pd.DataFrame({"name": name, "span": span, "value": 3.0}) for name, span in spans.items())
+    assert verdict(theory_claims._no_stall(rows, cfg, "")) == expected
+    rows["value"] = 1e-3  # at rest where it should be
+    assert not theory_claims.stalled(rows).any()
+
+
+@pytest.mark.parametrize(("power", "expected"), [(-2.0, "reproduced"), (-1.5, "not reproduced")])
+def test_shallow_rates(power, expected):
+    cfg = composed("theory")
+    m = np.array([0.1, 0.05, 0.025, 0.0125])
+    noise = 1 + 0.001 * np.array([1, -1, -1, 1])
+    rows = pd.DataFrame({"name": "friction", "m": m, "steps": 9 * m**power * noise, "status": "stopped"})
+    found = theory_claims._shallow(rows, cfg, "")
+    assert [answer.variant for answer in found] == ["friction, GDM", "bi, BBI"]
+    assert [verdict(answer) for answer in found] == [expected, "inconclusive"]  # no rows of BBI
+
+
+def test_overshoot():
+    lr = np.repeat([0.1, 0.05, 0.025], 4)
+    rows = pd.DataFrame({"lr": lr, "overshoot": 0.2 * lr**2, "bound": lr})
+    found = theory_claims._overshoot(rows, "")
+    assert verdict(found) == "holds" and "Δt^2.00" in found.note
+    assert verdict(theory_claims._overshoot(rows.assign(overshoot=2 * lr), "")) == "violated"
+    assert verdict(theory_claims._overshoot(rows.assign(overshoot=np.nan), "")) == "inconclusive"
+
+
+def family(deviation=1e-13, order=1.0, best=1e-9):
+    v = np.geomspace(1, 1e-6, 30)
+    names = ("bi", "inverse_mass", "logarithmic", "separable", "frictionless")
+    rows = pd.DataFrame({"name": names, "deviation": 1e-15, "continuous": deviation, "best": best})
+    curves = pd.concat(pd.DataFrame({"name": name, "v": v, "speed2": v**order}) for name in names)
+    return theory_claims._family(rows, curves, "")
+
+
+def test_family():
+    assert [answer.variant for answer in family()] == ["BI", "1/V mass", "logarithmic", "ECDSep"]
+    assert {verdict(answer) for answer in family()} == {"holds"}
+    for changed in ({"deviation": 1e-4}, {"order": 0.5}, {"best": 0.1}):
+        assert {verdict(answer) for answer in family(**changed)} == {"violated"}
+
+
+@pytest.mark.parametrize(
+    ("closed", "plain", "expected"),
+    [(1.0, 1.0, "reproduced"), (1.2, 1.0, "not reproduced"), (1.0, 9.0, "inconclusive")],
+)
+def test_volumes(closed, plain, expected):
+    cfg = composed("theory")
+    unit = theory_claims.sphere(2) ** 2 * cfg.volumes.energy
+    v = np.array([1e-2, 1e-4, 1e-6])
+    whole = unit * (3 + np.log(1 / v))
+    rows = pd.DataFrame(
+        {"n": 2, "v_i": v, "closed": closed * whole, "integral": whole, "plain": [1.0, 1.0, plain]}
+    )
+    assert verdict(theory_claims._volumes(rows, cfg, "")) == expected
+
+
+def diffusing(sgd, bbi):
+    """Eight runs with |ΔΘ|² = scale · t^κ for each of two movers, given (scale, κ)."""
+    cfg = composed("theory")
+    rows = [
+        {
+            "stage": "diffusion",
+            "name": name,
+            "run": run,
+            "lag": lag,
+            "distance2": scale * lag**kappa * 1.1 ** (run % 3),
+        }
+        for name, (scale, kappa) in (("sgd", sgd), ("bbi", bbi))
+        for run in range(8)
+        for lag in cfg.diffusion.lags
+    ]
+    runs = pd.DataFrame({"name": ["sgd", "bbi"], "loss": 1e-3, "data": "digits"})
+    return theory_claims._diffusion(runs, pd.DataFrame(rows), cfg.diffusion, "")
+
+
+@pytest.mark.parametrize(
+    ("sgd", "bbi", "expected"),
+    [
+        ((1.0, 1.5), (0.1, 0.9), "holds"),
+        ((1.0, 1.0), (1.0, 1.8), "violated"),
+        ((1, 1), (1, 1), "inconclusive"),
+    ],
+)
+def test_diffusion(sgd, bbi, expected):
+    found = diffusing(sgd, bbi)
+    assert verdict(found[0]) == expected
+    assert [answer.estimate for answer in found[1:]] == pytest.approx([sgd[1], bbi[1]])
+
+
+def test_a_run_that_diverged_has_no_displacement():
+    cfg = composed("theory")
+    rows = pd.DataFrame(
+        {"stage": "diffusion", "name": "bbi", "run": 0, "lag": cfg.diffusion.lags, "distance2": np.nan}
+    )
+    assert theory_claims.diffusion_exponents(rows, "bbi").isna().all()
+
+
+@pytest.mark.parametrize(("tuned", "expected"), [(1e-6, "holds"), (0.1, "inconclusive"), (1.0, "violated")])
+def test_lowering_delta_v(tuned, expected):
+    spread = np.geomspace(0.9, 1.1, 10)
+    rows = pd.DataFrame(
+        {"name": "ackley", "fixed": 0.1 * spread, "tuned": tuned * spread[::-1], "delta_v": 0.0}
+    )
+    [found] = theory_claims._tuned(rows, "")
+    assert verdict(found) == expected
