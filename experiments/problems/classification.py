@@ -52,11 +52,15 @@ class Study:
     ) -> None:
         self.lab, self.images = lab, images
         self._recipe, self._build, self._engine = recipe, build, engine
-        self._mean, self._std = images.mean, images.std
+        plain = (0.0,) * len(images.mean), (1.0,) * len(images.std)
+        self._mean, self._std = (images.mean, images.std) if recipe.normalise else plain
         self._train = _part(images.train, slice(recipe.train))
         self._test = _part(images.test, slice(recipe.test))
         where = {**asdict(engine), "device": engine.where.type}
-        self.key = {"data": images.checksum, "recipe": asdict(recipe), "network": network, "engine": where}
+        what = asdict(recipe)
+        if recipe.normalise:  # the default is not named, so that stores from before the setting stay good
+            del what["normalise"]
+        self.key = {"data": images.checksum, "recipe": what, "network": network, "engine": where}
 
     def trials(
         self,

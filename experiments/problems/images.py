@@ -34,7 +34,7 @@ class Images:
         name: What to call it in tables and figures.
         source: Where it came from, without the path of the data folder.
         comparable: Whether accuracies may be set beside the paper's: all images, in their own pixels.
-        mean: For each channel, of pixels in [0, 1], as the released code normalises.
+        mean: For each channel, of pixels in [0, 1], to normalise by; of CIFAR-10 as in the released code.
         std: Likewise.
         train: What is trained on.
         test: What is tested on.

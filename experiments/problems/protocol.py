@@ -42,6 +42,7 @@ class Recipe:
         batch: Images a step.
         crop_padding: Zeros around an image of which a random crop is taken; 0 for none.
         flip: Mirror half of the images.
+        normalise: Shift and scale the pixels, from [0, 1] to mean 0 and variance 1 over the training set.
     """
 
     train: int
@@ -49,6 +50,7 @@ class Recipe:
     batch: int
     crop_padding: int = 0
     flip: bool = False
+    normalise: bool = True
 
     def check(self, name: str) -> None:
         """Raise :class:`UserError` for fewer than one image or negative padding."""
