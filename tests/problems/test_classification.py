@@ -16,7 +16,7 @@ from experiments.harness.contenders import Contender
 from experiments.harness.errors import UserError
 from experiments.harness.store import Lab, read_tables
 from experiments.problems.batches import Batches, Split, normalised
-from experiments.problems.classification import setting
+from experiments.problems.classification import Study, setting
 from experiments.problems.protocol import ClassificationConfig, Protocol, Recipe
 from experiments.problems.selection import evolve
 from experiments.problems.training import Engine, Trainer
@@ -246,3 +246,15 @@ def test_protocols_that_agree_share_their_runs(lab: Lab) -> None:
 def words(setting: str) -> tuple[str, ...]:
     """The parts of a setting, whatever their order."""
     return tuple(sorted(setting.split()))
+
+
+def test_pixels_are_normalised_or_left_as_they_are(lab: Lab) -> None:
+    data = images()
+    plain = Study(lab, data, Recipe(40, 30, 16, normalise=False), tiny, "tiny", PLAIN)
+    usual = Study(lab, data, Recipe(40, 30, 16), tiny, "tiny", PLAIN)
+    pixels, shifted = (next(one._batches(one._train, 0).epoch(0))[0] for one in (plain, usual))
+    assert pixels.min() >= 0 and pixels.max() <= 1
+    mean, std = (torch.tensor(values)[:, None, None] for values in (data.mean, data.std))
+    torch.testing.assert_close(shifted, (pixels - mean) / std)
+    recipes = [one.key["recipe"].get("normalise") for one in (plain, usual)]
+    assert recipes == [False, None]  # stores from before the setting hold normalised trainings
