@@ -1,7 +1,8 @@
 """What the tables of sections 2 and 3.3 and appendix A say of their claims."""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -56,8 +57,7 @@ def _energy(rows: pd.DataFrame, reduced: str) -> list[Estimate]:
     orders = {name: order_of_error(mine)[0] for name, mine in left.groupby("name", sort=False)}
     words = ", ".join(f"{name} {order:.3f}" for name, order in orders.items())
     first_order = all(abs(order - 1) < 0.1 for order in orders.values())
-    worst = restored.loc[restored["stride"].idxmax()]
-    stride = f"{worst['stride']:.3g} with the displacement of a step, on {worst['name']}"
+    stride = f"{restored['stride'].max():.3g} with the displacement of a step"
     steps = int(restored["steps"].sum())
     smallest = left[left["lr"] == left.groupby("name")["lr"].transform("min")]
     return [
@@ -121,8 +121,8 @@ def _overshoot(rows: pd.DataFrame, reduced: str) -> Estimate:
 
 
 def speed_exponent(curve: pd.DataFrame) -> float:
-    """Exponent of V in |dΘ/dt|² where V has fallen to a hundredth of the first one; NaN if it has not."""
-    low = curve[curve["v"] < 0.01 * curve["v"].iloc[0]]
+    """Exponent of V in |dΘ/dt|² where V has fallen to a hundredth of the highest; NaN if it has not."""
+    low = curve[curve["v"] < 0.01 * curve["v"].max()]
     return exponent(low["v"], low["speed2"])[0]
 
 
@@ -190,36 +190,35 @@ def _diffusion(runs: pd.DataFrame, curves: pd.DataFrame, plan: "Diffusion", redu
         f"loss {loss[sgd]:.2g} (SGD), {loss[bbi]:.2g} (BBI); squared displacement in {max(plan.lags)} steps "
         f"{distance[sgd].mean():.2g} and {distance[bbi].mean():.2g}"
     )
-    gap = np.log10(distance[sgd] / distance[bbi]).dropna().to_numpy()
-    interval = bootstrap(gap, np.mean, seed=0)
-    found = [Estimate("diffusion", gap.mean(), *interval, len(gap), note, reduced=reduced)]
+    gap = _decades(distance[sgd]) - _decades(distance[bbi])
+    found = [Estimate("diffusion", *_centre(gap, np.mean), note, reduced=reduced)]
     for optimizer, name in (("sgd", sgd), ("bbi", bbi)):
-        kappa = diffusion_exponents(curves, name).dropna().to_numpy()
-        interval = bootstrap(kappa, np.mean, seed=0)
-        found.append(
-            Estimate(f"diffusion-kappa-{optimizer}", kappa.mean(), *interval, len(kappa), reduced=reduced)
-        )
+        kappa = diffusion_exponents(curves, name)
+        found.append(Estimate(f"diffusion-kappa-{optimizer}", *_centre(kappa, np.mean), reduced=reduced))
     return found
+
+
+def _decades(values: "pd.Series[float]") -> "pd.Series[float]":
+    """Logarithms of what is above 0; NaN for all else, as a run that diverged."""
+    return np.log10(values.where(values > 0))
+
+
+def _centre(values: "pd.Series[float]", statistic: Callable[..., Any]) -> tuple[float, float, float, int]:
+    """A mean or median of the numbers there are, its bootstrap interval, and how many they are."""
+    there = values[np.isfinite(values)].to_numpy()
+    if not len(there):
+        return *UNKNOWN, 0
+    return float(statistic(there)), *bootstrap(there, statistic, seed=0), len(there)
 
 
 def _tuned(rows: pd.DataFrame, reduced: str) -> list[Estimate]:
     found = []
     for name, mine in rows.groupby("name", sort=False):
-        gap = (np.log10(mine["fixed"]) - np.log10(mine["tuned"])).to_numpy()
+        gap = _decades(mine["fixed"]) - _decades(mine["tuned"])
         note = (
             f"lowest F, median: {mine['fixed'].median():.3g} with ΔV fixed, {mine['tuned'].median():.3g} "
             f"with ΔV lowered, to {mine['delta_v'].median():.3g}"
         )
-        interval = bootstrap(gap, np.median, seed=0)
-        found.append(
-            Estimate(
-                "delta-v-tuning",
-                float(np.median(gap)),
-                *interval,
-                len(gap),
-                note,
-                variant=name,
-                reduced=reduced,
-            )
-        )
+        centre = _centre(gap, np.median)
+        found.append(Estimate("delta-v-tuning", *centre, note, variant=str(name), reduced=reduced))
     return found

@@ -39,6 +39,14 @@ def _power(axes: Axes, x: np.ndarray, through: tuple[float, float], exponent: fl
     axes.plot(x, y, color="black", linewidth=0.8, linestyle=":", label=label)
 
 
+def _log(axes: Axes, *sides: str) -> None:
+    """Logarithmic axes (``x``, ``y``), where there is something above 0 to show."""
+    for side in sides:
+        shown = [np.asarray(line.get_data()[side == "y"], dtype=float) for line in axes.lines]
+        if any((np.isfinite(values) & (values > 0)).any() for values in shown):
+            axes.set(**{f"{side}scale": "log"})
+
+
 def _energy(rows: pd.DataFrame) -> Figure:
     """The median run's largest deviation of the energy against the step size."""
     figure, axes = plt.subplots()
@@ -52,7 +60,8 @@ def _energy(rows: pd.DataFrame) -> Figure:
             axes.plot(median.index, median, line, color=colour, markersize=4, label=f"{name}, {words}")
     left = rows[rows["reading"] == "left"].groupby("lr")["deviation"].median()
     _power(axes, left.index.to_numpy(), (left.index[-1], 3 * left.iloc[-1]), 1.0, "∝ Δt")
-    axes.set(xlabel="step size Δt", ylabel="largest |H/E − 1|", xscale="log", yscale="log")
+    axes.set(xlabel="step size Δt", ylabel="largest |H/E − 1|")
+    _log(axes, "x", "y")
     axes.set_title("Energy of BBI without bounces, median run")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.set_size_inches(8.4, 4.2)
@@ -68,8 +77,10 @@ def _family(curves: pd.DataFrame, cfg: "Config") -> Figure:
         right.plot(curve["step"], curve["v"], linewidth=1.0, label=label)
     v = curves["v"]
     _power(left, np.array([v.min(), v.max()]), (v.max(), v.max()), 1.0, "the speed limit, |Θ̇|² = V")
-    left.set(xlabel="V", ylabel="|Θ̇|²", xscale="log", yscale="log")
-    right.set(xlabel="step", ylabel="V", yscale="log")
+    left.set(xlabel="V", ylabel="|Θ̇|²")
+    right.set(xlabel="step", ylabel="V")
+    _log(left, "x", "y")
+    _log(right, "y")
     right.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     left.legend(handles=[left.lines[-1]], loc="lower right")
     figure.suptitle(f"The family in a bowl, n = {len(cfg.family.m)}, Δt = {cfg.family.lr:g}")
@@ -83,7 +94,8 @@ def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: "Config") -> Figure:
     for name, mover in cfg.stall.movers.items():
         span = np.sort(rest.loc[rest["name"] == name, "span"].dropna().clip(lower=1e-17))
         left.plot(np.arange(1, len(span) + 1), span, label=mover.label, **styles[name])
-    left.set(xlabel="runs on Ackley's function, sorted", ylabel="span of the last tenth", yscale="log")
+    left.set(xlabel="runs on Ackley's function, sorted", ylabel="span of the last tenth")
+    _log(left, "y")
     left.legend()
     by_step = crossed.dropna(subset="overshoot").groupby("lr")
     for label, line, points in (
@@ -92,7 +104,8 @@ def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: "Config") -> Figure:
         ("first-order bound, median", "--", by_step["bound"].median()),
     ):
         right.plot(points.index, points, line, markersize=4, label=label)
-    right.set(xlabel="step size Δt", ylabel="overshoot below V = 0", xscale="log", yscale="log")
+    right.set(xlabel="step size Δt", ylabel="overshoot below V = 0")
+    _log(right, "x", "y")
     right.xaxis.set_minor_formatter(NullFormatter())  # they would overlap
     right.legend()
     return figure
@@ -110,7 +123,8 @@ def _shallow(rows: pd.DataFrame, cfg: "Config") -> Figure:
             _power(
                 axes, mine["m"].to_numpy(), (end["m"], end["steps"]), exponent, f"$\\propto m^{{{exponent}}}$"
             )
-    axes.set(xlabel="m", ylabel=f"steps until |θ| < {cfg.shallow.target:g}", xscale="log", yscale="log")
+    axes.set(xlabel="m", ylabel=f"steps until |θ| < {cfg.shallow.target:g}")
+    _log(axes, "x", "y")
     axes.xaxis.set_minor_formatter(NullFormatter())  # they would overlap
     axes.set_title("A valley V = ½ m² θ²")
     axes.legend()
@@ -144,7 +158,8 @@ def _tuned(rows: pd.DataFrame, cfg: "Config") -> Figure:
         axes.axhline(
             cfg.tuned.landscapes[name].delta_v, color="black", linewidth=0.8, linestyle=":", label="ΔV"
         )
-        axes.set(xlabel="runs, sorted", ylabel="lowest F", yscale="log", title=name)
+        axes.set(xlabel="runs, sorted", ylabel="lowest F", title=name)
+        _log(axes, "y")
     panels[0][-1].legend()
     return figure
 
@@ -160,7 +175,8 @@ def _diffusion(tables: Tables, cfg: "Config") -> Figure:
             axes.plot(run["lag"], run["distance2"], color=styles[name]["color"], linewidth=0.6, alpha=0.5)
         mean, kappa = mine.groupby("lag")["distance2"].mean(), diffusion_exponents(curves, name).mean()
         axes.plot(mean.index, mean, **styles[name], label=f"{mover.label}, κ = {kappa:.2f}")
-    axes.set(xlabel="steps", ylabel="|Θ(t₀ + t) − Θ(t₀)|²", xscale="log", yscale="log")
+    axes.set(xlabel="steps", ylabel="|Θ(t₀ + t) − Θ(t₀)|²")
+    _log(axes, "x", "y")
     data = tables["runs"].query("stage == 'diffusion'")["data"].iloc[0]
     axes.set_title(f"{data}, the first {plan.images:,}, after {plan.epochs} epochs")
     axes.legend()

@@ -195,27 +195,32 @@ def _audited(
 
 
 def _extremes(rows: pd.DataFrame, ran: Run) -> pd.DataFrame:
-    """One row a run from one row a step."""
+    """One row a run from one row a step; NaN for a run that made none."""
     columns = {
         "deviation": rows["energy"].abs(),
         "speed": rows["speed2"] / rows["v"],
         "stride": rows["stride2"] / rows["v"],
     }
-    worst = pd.DataFrame({"run": rows["run"], **columns}).groupby("run", as_index=False).max()
-    return worst.assign(
-        steps=ran.steps.numpy()[worst["run"]], status=[ran.status[run] for run in worst["run"]]
-    )
+    worst = pd.DataFrame({"run": rows["run"], **columns}).groupby("run").max()
+    every = worst.reindex(pd.RangeIndex(len(ran.status), name="run")).reset_index()
+    return every.assign(steps=ran.steps.numpy(), status=ran.status)
 
 
 def _continuous(potential: Potential, law: Law, starts: Tensor, place: Landscape, span: float) -> list[float]:
-    """Largest |H/E - 1| of motions in continuous time that start as BBI does, eqs. (13) and (14)."""
+    """Largest |H/E - 1| of motions in continuous time that start as BBI does, eqs. (13) and (14).
+
+    NaN for a motion that cannot be integrated, as one that starts below V = 0.
+    """
     found = []
     for start in starts:
         value, grad = potential(start)
         v = value - place.delta_v
         p2 = torch.as_tensor(law.momentum_squared(v, law.start(v, place.delta_e))).clamp(min=0)
-        moved = flow(
-            law, potential, start, -grad / grad.norm() * p2.sqrt(), place.delta_v, np.linspace(0.0, span, 201)
-        )
-        found.append(float(np.abs(moved.energy / moved.energy[0] - 1).max()))
+        momentum, times = -grad / grad.norm() * p2.sqrt(), np.linspace(0.0, span, 201)
+        try:
+            moved = flow(law, potential, start, momentum, place.delta_v, times)
+        except RuntimeError:
+            found.append(math.nan)
+        else:
+            found.append(float(np.abs(moved.energy / moved.energy[0] - 1).max()))
     return found

@@ -1,5 +1,6 @@
 """The motion itself: what a recorded run conserves at every step, and the continuum that it approximates."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,10 @@ def audit(
     return pd.DataFrame({name: column.numpy() for name, column in table.items()})
 
 
+EVALUATIONS = 10_000
+"""Of Hamilton's equations, after which :func:`flow` gives up; the committed motions take a fifth at most."""
+
+
 class Flow(NamedTuple):
     """A motion in continuous time at some moments."""
 
@@ -79,9 +84,9 @@ def flow(
         times: Moments, increasing, the first one that of the start.
 
     Raises:
-        RuntimeError: The integrator gave up.
+        RuntimeError: The integrator gave up, or took more than :data:`EVALUATIONS`.
     """
-    n = len(start)
+    n, count = len(start), itertools.count()
 
     def of(state: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         theta, pi = torch.split(torch.from_numpy(state), n)
@@ -89,6 +94,8 @@ def flow(
         return value - delta_v, grad, pi, pi.square().sum()
 
     def rhs(_: float, state: np.ndarray) -> np.ndarray:
+        if next(count) >= EVALUATIONS:
+            raise RuntimeError(f"the motion cannot be integrated in {EVALUATIONS} evaluations")
         v, grad, pi, p2 = of(state)
         e = law.energy(v, p2)
         return torch.cat((law.drift(v, e, p2) * pi, -law.kick(v, e) * grad)).numpy()

@@ -248,6 +248,6 @@ def _lowest(
     lowest = torch.full((len(starts),), math.inf, dtype=torch.float64)
     for _ in range(steps):
         value, theta.grad = potential(theta.detach())
-        lowest = torch.minimum(lowest, value)
+        lowest = torch.fmin(lowest, value)  # a run that diverged keeps what it saw
         optimizer.step(loss=value)
     return lowest, torch.as_tensor(optimizer.delta_v).expand(len(starts))

@@ -6,6 +6,7 @@ import pytest
 
 from experiments import theory_claims
 from experiments.__main__ import main
+from experiments.harness import report
 from experiments.harness.judge import judge, load_paper
 from tests.composed import composed
 
@@ -196,3 +197,29 @@ def test_lowering_delta_v(tuned, expected):
     )
     [found] = theory_claims._tuned(rows, "")
     assert verdict(found) == expected
+
+
+TINY = (
+    "energy.runs=2 energy.steps=4 energy.halvings=2 energy.continued=1 family.runs=2 family.steps=5 "
+    "family.continued=1 stall.runs=2 stall.steps=100 shallow.steps=300 overshoot.runs=2 overshoot.steps=40 "
+    "tuned.runs=2 tuned.steps=3 volumes.n=[2] volumes.depths=[2,4] diffusion.runs=1 diffusion.images=20 "
+    "diffusion.epochs=1 diffusion.lags=[1,2,3] workers=1 paths.data=null paths.download=false"
+)
+ACCEPTED = {
+    "nothing moves, or ends at once": "energy.landscapes.ackley.delta_v=100 overshoot.steps=1 "
+    "stall.movers.bbi.settings.delta_v=50 shallow.steps=1",
+    "everything diverges": "energy.landscapes.ackley.lr=1e3 energy.landscapes.zakharov.lr=1e3 "
+    "energy.landscapes.two_basin.lr=1e6 family.lr=1e6 family.delta_e=0 stall.movers.gdm.settings.lr=1e9 "
+    "tuned.landscapes.zakharov.lr=1e6 diffusion.movers.sgd.settings.lr=1e9 "
+    "diffusion.movers.bbi.settings.lr=1e9",
+}
+
+
+@pytest.mark.parametrize("words", ACCEPTED.values(), ids=ACCEPTED)
+def test_whatever_can_run_leaves_figures_and_answers(words, tmp_path):
+    arguments = ["experiment=theory", f"paths.results={tmp_path}", *TINY.split(), *words.split()]
+    assert main(arguments) == 0
+    assert len(list((tmp_path / "quick/theory/figures").glob("*.png"))) == 7
+    report.write(tmp_path, "quick")
+    verdicts = pd.read_csv(tmp_path / "quick/verdicts.csv").query("experiment == 'theory'")
+    assert set(verdicts["verdict"]) <= {"reduced", "reproduced"} and len(verdicts) > 15
