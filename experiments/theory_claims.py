@@ -9,7 +9,6 @@ import pandas as pd
 
 from experiments.harness.stats import Estimate, bootstrap, power_law
 from experiments.harness.store import Tables
-from experiments.problems.conserved import LAWS
 from experiments.problems.contest import UNKNOWN, Reduced
 from experiments.problems.phase_space import sphere
 
@@ -130,7 +129,7 @@ def _family(rows: pd.DataFrame, curves: pd.DataFrame, reduced: str) -> list[Esti
     lowest = {name: mine["best"].median() for name, mine in rows.groupby("name")}
     contrast = f"plain momentum (41) comes to {lowest['frictionless']:.2g}"
     found = []
-    for name in LAWS.keys() - {"frictionless"}:
+    for name, label in LAW_NAMES.items():
         mine, order = rows[rows["name"] == name], speed_exponent(curves[curves["name"] == name])
         deviation = float(mine[["deviation", "continuous"]].max().max())
         note = (
@@ -141,10 +140,10 @@ def _family(rows: pd.DataFrame, curves: pd.DataFrame, reduced: str) -> list[Esti
         found.append(
             Estimate(
                 "family", deviation, *UNKNOWN[1:], len(mine), note, bool(holds),
-                variant=LAW_NAMES[name], reduced=reduced,
+                variant=label, reduced=reduced,
             )
         )  # fmt: skip
-    return sorted(found, key=lambda estimate: list(LAW_NAMES.values()).index(estimate.variant))
+    return found
 
 
 def log_slope(rows: pd.DataFrame, energy: float) -> float:

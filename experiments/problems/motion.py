@@ -25,7 +25,7 @@ def audit(
     Args:
         curves: Of runs that were recorded at every step.
         law: The Hamiltonian H(V, Π²).
-        potential: F.
+        potential: F, from points float64 (..., n) to values (...) and gradients (..., n).
         lr: Δt.
         delta_v: ΔV.
         energy: E of each run, float64 (R,).
@@ -35,7 +35,8 @@ def audit(
         by the law; ``stride2``, |ΔΘ|²/Δt² from the positions before and after.
     """
     follows = (curves.replica[1:] == curves.replica[:-1]) & (curves.step[1:] == curves.step[:-1] + 1)
-    before, after = follows.nonzero().flatten(), follows.nonzero().flatten() + 1
+    before = follows.nonzero().flatten()
+    after = before + 1
     run, theta = curves.replica[before], curves.theta[before]
     value, grad = potential(theta)
     v, e = value - delta_v, energy[run]
@@ -77,11 +78,14 @@ def flow(
 
     Args:
         law: The Hamiltonian H(V, Π²); H_V and H_P are taken at the E = H of the moment.
-        potential: F.
+        potential: F, as for :func:`audit`.
         start: float64 (n,).
         momentum: float64 (n,).
         delta_v: ΔV.
-        times: Moments, increasing, the first one that of the start.
+        times: Moments, float64 (T,), increasing, the first one that of the start.
+
+    Returns:
+        Where it is at those moments, by an integrator of order 8 with a relative tolerance of 1e-12.
 
     Raises:
         RuntimeError: The integrator gave up, or took more than :data:`EVALUATIONS`.

@@ -205,8 +205,9 @@ def overshoot(plan: Overshoot, lab: Lab) -> Iterator[Unit]:
             row["bound"] = (grad.norm(dim=1) * first.sqrt() * lr).numpy()
             return {"runs": pd.DataFrame({**row, "status": ran.status, "stage": "overshoot"})}
 
-        return {"stage": "overshoot", "lr": lr, "plan": {**asdict(plan), "lr": None}}, compute
+        return {"stage": "overshoot", "lr": lr, "plan": shared}, compute
 
+    shared = {key: value for key, value in asdict(plan).items() if key != "lr"}
     for lr in plan.lr:
         yield unit(lr)
 
