@@ -88,22 +88,24 @@ def stalled(rows: pd.DataFrame) -> "pd.Series[bool]":
 
 def _no_stall(rows: pd.DataFrame, cfg: "Config", reduced: str) -> Estimate:
     counts, words = {"bbi": [0, 0], "gdm": [0, 0]}, []
-    for name, mover in cfg.stall.movers.items():
+    for name, contender in cfg.stall.contenders.items():
         mine = rows[rows["name"] == name]
         k, n, least = int(stalled(mine).sum()), len(mine), mine["span"].min()
-        counts[mover.optimizer] = [a + b for a, b in zip(counts[mover.optimizer], (k, n), strict=True)]
-        words.append(f"{mover.label}: {k} of {n} runs at rest, least span of the last tenth {least:.2g}")
+        counts[contender.optimizer] = [
+            a + b for a, b in zip(counts[contender.optimizer], (k, n), strict=True)
+        ]
+        words.append(f"{contender.label}: {k} of {n} runs at rest, least span of the last tenth {least:.2g}")
     (k, n), (others, _) = counts["bbi"], counts["gdm"]
     return Estimate("no-stall", k / n, *UNKNOWN[1:], n, "; ".join(words), k == 0 < others, reduced=reduced)
 
 
 def _shallow(rows: pd.DataFrame, cfg: "Config", reduced: str) -> list[Estimate]:
     found = []
-    for name, mover in cfg.shallow.movers.items():
+    for name, contender in cfg.shallow.contenders.items():
         mine = rows[(rows["name"] == name) & (rows["status"] == "stopped")]
         fit = exponent(mine["m"], mine["steps"])
         steps = ", ".join(f"{row.steps:,.0f} at m = {row.m:.3g}" for row in mine.itertuples())
-        variant = f"{'bi' if mover.optimizer == 'bbi' else 'friction'}, {mover.label}"
+        variant = f"{'bi' if contender.optimizer == 'bbi' else 'friction'}, {contender.label}"
         found.append(
             Estimate("shallow-rate", *fit, len(mine), f"steps: {steps}", variant=variant, reduced=reduced)
         )
@@ -170,7 +172,7 @@ def _volumes(rows: pd.DataFrame, cfg: "Config", reduced: str) -> Estimate:
 
 
 def diffusion_exponents(curves: pd.DataFrame, name: str) -> "pd.Series[float]":
-    """κ of |Θ(t0 + t) - Θ(t0)|² ∝ t^κ for each run of a mover."""
+    """κ of |Θ(t0 + t) - Θ(t0)|² ∝ t^κ for each run of a contender."""
     mine = curves[(curves["stage"] == "diffusion") & (curves["name"] == name)]
     return pd.Series(
         {run: exponent(rows["lag"], rows["distance2"])[0] for run, rows in mine.groupby("run")}, dtype=float
@@ -179,7 +181,7 @@ def diffusion_exponents(curves: pd.DataFrame, name: str) -> "pd.Series[float]":
 
 def _diffusion(runs: pd.DataFrame, curves: pd.DataFrame, plan: "Diffusion", reduced: str) -> list[Estimate]:
     """How much further SGD goes than BBI, as a logarithm, run by run; and the exponents beside it."""
-    names = {mover.optimizer: name for name, mover in plan.movers.items()}
+    names = {contender.optimizer: name for name, contender in plan.contenders.items()}
     bbi, sgd = names["bbi"], names["sgd"]
     loss = runs.groupby("name")["loss"].mean()
     furthest = curves[(curves["stage"] == "diffusion") & (curves["lag"] == max(plan.lags))]

@@ -90,10 +90,10 @@ def _family(curves: pd.DataFrame, cfg: "Config") -> Figure:
 def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: "Config") -> Figure:
     """How far each run still moves at its end, and by how much V = 0 is overshot."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
-    styles = looks({name: mover.optimizer for name, mover in cfg.stall.movers.items()})
-    for name, mover in cfg.stall.movers.items():
+    styles = looks({name: contender.optimizer for name, contender in cfg.stall.contenders.items()})
+    for name, contender in cfg.stall.contenders.items():
         span = np.sort(rest.loc[rest["name"] == name, "span"].dropna().clip(lower=1e-17))
-        left.plot(np.arange(1, len(span) + 1), span, label=mover.label, **styles[name])
+        left.plot(np.arange(1, len(span) + 1), span, label=contender.label, **styles[name])
     left.set(xlabel="runs on Ackley's function, sorted", ylabel="span of the last tenth")
     _log(left, "y")
     left.legend()
@@ -114,11 +114,13 @@ def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: "Config") -> Figure:
 def _shallow(rows: pd.DataFrame, cfg: "Config") -> Figure:
     """Steps to the target against m, with eqs. (7) and (8)."""
     figure, axes = plt.subplots()
-    for name, look in looks({name: m.optimizer for name, m in cfg.shallow.movers.items()}).items():
+    for name, look in looks({name: m.optimizer for name, m in cfg.shallow.contenders.items()}).items():
         mine = rows[(rows["name"] == name) & (rows["status"] == "stopped")].sort_values("m")
-        axes.plot(mine["m"], mine["steps"], **{**look, "marker": "o"}, label=cfg.shallow.movers[name].label)
+        axes.plot(
+            mine["m"], mine["steps"], **{**look, "marker": "o"}, label=cfg.shallow.contenders[name].label
+        )
         if len(mine):
-            exponent = -1 if cfg.shallow.movers[name].optimizer == "bbi" else -2
+            exponent = -1 if cfg.shallow.contenders[name].optimizer == "bbi" else -2
             end = mine.iloc[-1]
             _power(
                 axes, mine["m"].to_numpy(), (end["m"], end["steps"]), exponent, f"$\\propto m^{{{exponent}}}$"
@@ -168,13 +170,13 @@ def _diffusion(tables: Tables, cfg: "Config") -> Figure:
     """Squared displacement against the steps since, every run and the mean."""
     figure, axes = plt.subplots()
     curves, plan = tables["curves"], cfg.diffusion
-    styles = looks({name: mover.optimizer for name, mover in plan.movers.items()})
-    for name, mover in plan.movers.items():
+    styles = looks({name: contender.optimizer for name, contender in plan.contenders.items()})
+    for name, contender in plan.contenders.items():
         mine = curves[(curves["stage"] == "diffusion") & (curves["name"] == name)]
         for _, run in mine.groupby("run"):
             axes.plot(run["lag"], run["distance2"], color=styles[name]["color"], linewidth=0.6, alpha=0.5)
         mean, kappa = mine.groupby("lag")["distance2"].mean(), diffusion_exponents(curves, name).mean()
-        axes.plot(mean.index, mean, **styles[name], label=f"{mover.label}, κ = {kappa:.2f}")
+        axes.plot(mean.index, mean, **styles[name], label=f"{contender.label}, κ = {kappa:.2f}")
     axes.set(xlabel="steps", ylabel="|Θ(t₀ + t) − Θ(t₀)|²")
     _log(axes, "x", "y")
     data = tables["runs"].query("stage == 'diffusion'")["data"].iloc[0]

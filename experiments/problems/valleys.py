@@ -11,11 +11,9 @@ import torch
 from torch import Tensor
 
 from bbi import BBI
-from bbi.laws import BornInfeld
-from bbi.simulate import Potential, simulate
-from bbi.step import ECD
-from experiments.harness.config import at_least, positive
-from experiments.harness.contenders import check_parameter
+from bbi.simulate import Potential, Rule, simulate
+from experiments.harness.config import at_least, one_of, positive
+from experiments.harness.contenders import Contender, check_complete, check_parameter
 from experiments.harness.errors import UserError
 from experiments.harness.store import Lab, Tables, Unit
 from experiments.problems.conserved import (
@@ -26,9 +24,8 @@ from experiments.problems.conserved import (
     check_landscapes,
     on_sphere,
 )
-from experiments.problems.contest import uniform_points
+from experiments.problems.contest import RULES, uniform_points
 from experiments.problems.landscapes import Ackley, Quadratic
-from experiments.problems.movers import Mover, check_fit, check_movers
 
 
 @dataclass
@@ -38,14 +35,14 @@ class Stall:
     runs: int
     steps: int
     side: float
-    movers: dict[str, Mover]
+    contenders: dict[str, Contender]
 
     def check(self, name: str) -> None:
         """Raise :class:`UserError` for budgets too small, or no BBI or GDM to compare."""
         at_least(f"{name}.runs", self.runs, 1)
         at_least(f"{name}.steps", self.steps, 100)
         positive(f"{name}.side", self.side)
-        check_movers(name, self.movers, ("bbi", "gdm"))
+        check_given(name, self.contenders, ("bbi", "gdm"))
 
 
 @dataclass
@@ -55,7 +52,7 @@ class Shallow:
     m: list[float]
     target: float
     steps: int
-    movers: dict[str, Mover]
+    contenders: dict[str, Contender]
 
     def check(self, name: str) -> None:
         """Raise :class:`UserError` for fewer than three m, or a target that is not on the way."""
@@ -63,7 +60,7 @@ class Shallow:
         at_least(f"{name}.steps", self.steps, 1)
         if not 0 < self.target < 1:
             raise UserError(f"{name}.target={self.target}: must be between 0 and 1, where θ starts")
-        check_movers(name, self.movers, ("bbi", "gdm"))
+        check_given(name, self.contenders, ("bbi", "gdm"))
 
 
 @dataclass
@@ -110,6 +107,33 @@ class Tuned:
             positive(f"{name}.landscapes.{key}.delta_v", place.delta_v)
 
 
+def check_given(name: str, contenders: dict[str, Contender], needed: tuple[str, ...]) -> None:
+    """Raise :class:`UserError` unless each optimizer ``needed`` is there, no other, and all is given.
+
+    Args:
+        name: The dotted key of the check that they take part in.
+        contenders: Whose settings are all fixed: nothing is searched here.
+        needed: Optimizers that are compared.
+    """
+    for key, contender in contenders.items():
+        where = f"{name}.contenders.{key}"
+        one_of(f"{where}.optimizer", contender.optimizer, needed)
+        check_complete(where, contender.optimizer, contender.fixed, f"{where}.fixed")
+        if contender.space:
+            raise UserError(f"{where}.space: nothing is searched here; give its parameters in {where}.fixed")
+    for optimizer in needed:
+        if optimizer not in {contender.optimizer for contender in contenders.values()}:
+            raise UserError(f"{name}.contenders: one must have the optimizer {optimizer}: they are compared")
+
+
+def check_fit(name: str, values: list[float]) -> None:
+    """Raise :class:`UserError` unless there are three different values above 0: an exponent is fitted."""
+    for value in values:
+        positive(name, value)
+    if len(set(values)) < 3:
+        raise UserError(f"{name}={values}: must be three values or more, as an exponent is fitted")
+
+
 @dataclass(frozen=True)
 class Valley:
     """V = ½ m² θ² for points (θ, m): each run has its own m, along which nothing pulls."""
@@ -133,16 +157,16 @@ class Within:
 
 
 def stall(plan: Stall, lab: Lab) -> Iterator[Unit]:
-    """Units of work, one a mover: rows of ``runs`` (stage ``stall``), one a run.
+    """Units of work, one a contender: rows of ``runs`` (stage ``stall``), one a run.
 
     ``span`` is the diagonal of the box that the last tenth of the run keeps within, ``value`` the last F;
     a run that ended before it has a span of NaN.
     """
 
-    def unit(name: str, mover: Mover) -> Unit:
+    def unit(name: str, contender: Contender) -> Unit:
         def compute() -> Tables:
             starts = uniform_points(plan.runs, 2, -plan.side, plan.side, lab.seed("stall"))
-            rule, settings = mover.rule()
+            rule, settings = _without_bounces(contender)
             ran = simulate(Ackley(), starts, rule, settings, plan.steps, record_every=10, compiled=False)
             curves = ran.curves
             assert curves is not None
@@ -154,19 +178,19 @@ def stall(plan: Stall, lab: Lab) -> Iterator[Unit]:
             return {"runs": pd.DataFrame({**row, "stage": "stall", "name": name})}
 
         budget = (plan.runs, plan.steps, plan.side)
-        return _key("stall", name, mover, budget), compute
+        return _key("stall", name, contender, budget), compute
 
-    for name, mover in plan.movers.items():
-        yield unit(name, mover)
+    for name, contender in plan.contenders.items():
+        yield unit(name, contender)
 
 
 def shallow(plan: Shallow) -> Iterator[Unit]:
-    """Units of work, one a mover: rows of ``runs`` (stage ``shallow``), one an ``m``, with its ``steps``."""
+    """Units of work, one a contender: rows of ``runs`` (stage ``shallow``), one an ``m``."""
 
-    def unit(name: str, mover: Mover) -> Unit:
+    def unit(name: str, contender: Contender) -> Unit:
         def compute() -> Tables:
             m = torch.tensor(plan.m, dtype=torch.float64)
-            rule, settings = mover.rule()
+            rule, settings = _without_bounces(contender)
             starts = torch.stack((torch.ones_like(m), m), -1)
             ran = simulate(
                 Valley(), starts, rule, settings, plan.steps, stop=Within(plan.target), compiled=False
@@ -174,15 +198,22 @@ def shallow(plan: Shallow) -> Iterator[Unit]:
             row = {"m": plan.m, "steps": ran.steps.numpy(), "status": ran.status}
             return {"runs": pd.DataFrame({**row, "stage": "shallow", "name": name})}
 
-        return _key("shallow", name, mover, (plan.m, plan.target, plan.steps)), compute
+        return _key("shallow", name, contender, (plan.m, plan.target, plan.steps)), compute
 
-    for name, mover in plan.movers.items():
-        yield unit(name, mover)
+    for name, contender in plan.contenders.items():
+        yield unit(name, contender)
 
 
-def _key(stage: str, name: str, mover: Mover, budget: tuple[Any, ...]) -> dict[str, Any]:
-    who = {"optimizer": mover.optimizer, "settings": mover.settings}
-    return {"stage": stage, "name": name, "mover": who, "budget": budget}
+def _without_bounces(contender: Contender) -> tuple[Rule, dict[str, float]]:
+    """The rule of a contender and its settings; BBI's are without bounces."""
+    if contender.optimizer == "bbi":
+        return RULES["bbi_free"], {**contender.fixed, **NO_BOUNCES}
+    return RULES["gdm"], contender.fixed
+
+
+def _key(stage: str, name: str, contender: Contender, budget: tuple[Any, ...]) -> dict[str, Any]:
+    who = {"optimizer": contender.optimizer, "fixed": contender.fixed}
+    return {"stage": stage, "name": name, "contender": who, "budget": budget}
 
 
 def overshoot(plan: Overshoot, lab: Lab) -> Iterator[Unit]:
@@ -197,8 +228,7 @@ def overshoot(plan: Overshoot, lab: Lab) -> Iterator[Unit]:
             potential = Quadratic(tuple(plan.m))
             starts = on_sphere(plan.runs, len(plan.m), plan.radius, lab.seed("overshoot"))
             settings = {"lr": lr, "delta_v": plan.delta_v, "delta_e": plan.delta_e, **NO_BOUNCES}
-            rule = ECD(BornInfeld(), bounces=False)
-            ran = simulate(potential, starts, rule, settings, plan.steps, compiled=False)
+            ran = simulate(potential, starts, RULES["bbi_free"], settings, plan.steps, compiled=False)
             (value, grad), first = potential(ran.theta), potential(starts)[0] - plan.delta_v
             below = torch.where(value < plan.delta_v, plan.delta_v - value, math.nan)
             row = {"lr": lr, "run": range(plan.runs), "overshoot": below.numpy()}

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from experiments.harness.config import at_least
+from experiments.harness.contenders import Contender
 from experiments.harness.store import Lab, Tables, Unit
 from experiments.problems.batches import Batches, Split
 from experiments.problems.images import Images
-from experiments.problems.movers import Mover, check_fit, check_movers
 from experiments.problems.networks import optimizer_for, paper_cnn
 from experiments.problems.training import Engine, Trainer
+from experiments.problems.valleys import check_fit, check_given
 
 ENGINE = Engine(device="cpu", bf16=False, channels_last=True, compile=False)  # what is measured is small
 
@@ -23,12 +24,12 @@ class Diffusion:
     """Trainings of the paper's CNN on digits, and how far each goes from where it was after ``epochs``.
 
     Attributes:
-        runs: Trainings with each mover; training i starts from the same network and meets the same batches.
+        runs: Trainings of each contender; training i starts from the same network, with the same batches.
         images: Training images, the first ones.
         batch: Images a step.
         epochs: Length of the training before the displacement is measured.
         lags: Steps after which it is.
-        movers: Who moves, with the settings.
+        contenders: Who trains, with all its settings.
     """
 
     runs: int
@@ -36,14 +37,14 @@ class Diffusion:
     batch: int
     epochs: int
     lags: list[int]
-    movers: dict[str, Mover]
+    contenders: dict[str, Contender]
 
     def check(self, name: str) -> None:
         """Raise :class:`UserError` for budgets below 1, fewer than three lags, or nobody to compare."""
         for key in ("runs", "images", "batch", "epochs"):
             at_least(f"{name}.{key}", getattr(self, key), 1)
         check_fit(f"{name}.lags", [float(lag) for lag in self.lags])
-        check_movers(name, self.movers, ("bbi", "sgd"))
+        check_given(name, self.contenders, ("bbi", "sgd"))
 
 
 def diffusion(plan: Diffusion, lab: Lab, data: Images) -> Iterator[Unit]:
@@ -52,25 +53,25 @@ def diffusion(plan: Diffusion, lab: Lab, data: Images) -> Iterator[Unit]:
     ``distance2`` is |Θ(t0 + lag) - Θ(t0)|², ``loss`` the mean loss of the last epoch before t0.
     """
 
-    def unit(name: str, mover: Mover, run: int) -> Unit:
+    def unit(name: str, contender: Contender, run: int) -> Unit:
         def compute() -> Tables:
-            loss, distances = _wander(plan, mover, data, lab.seed("diffusion", run))
+            loss, distances = _wander(plan, contender, data, lab.seed("diffusion", run))
             labels = {"stage": "diffusion", "name": name, "run": run}
             curve = pd.DataFrame({"lag": distances.keys(), "distance2": distances.values()}).assign(**labels)
             row = {**labels, "data": data.name, "loss": loss}
             return {"runs": pd.DataFrame([row]), "curves": curve}
 
-        who = {"optimizer": mover.optimizer, "settings": mover.settings}
-        budget = {key: value for key, value in asdict(plan).items() if key not in ("runs", "movers")}
-        key = {"stage": "diffusion", "mover": who, "run": run, "budget": budget, "data": data.checksum}
+        who = {"optimizer": contender.optimizer, "fixed": contender.fixed}
+        budget = {key: value for key, value in asdict(plan).items() if key not in ("runs", "contenders")}
+        key = {"stage": "diffusion", "contender": who, "run": run, "budget": budget, "data": data.checksum}
         return {**key, "name": name}, compute
 
     for run in range(plan.runs):
-        for name, mover in plan.movers.items():
-            yield unit(name, mover, run)
+        for name, contender in plan.contenders.items():
+            yield unit(name, contender, run)
 
 
-def _wander(plan: Diffusion, mover: Mover, data: Images, seed: int) -> tuple[float, dict[int, float]]:
+def _wander(plan: Diffusion, contender: Contender, data: Images, seed: int) -> tuple[float, dict[int, float]]:
     """The loss before, and squared displacements by lag; NaN once the training has diverged."""
     split = Split(data.train.images[: plan.images], data.train.labels[: plan.images])
     batches = Batches(split, data.mean, data.std, plan.batch, seed, channels_last=True)
@@ -79,7 +80,7 @@ def _wander(plan: Diffusion, mover: Mover, data: Images, seed: int) -> tuple[flo
         network = paper_cnn(120)
 
     def make(network: nn.Module) -> torch.optim.Optimizer:
-        return optimizer_for(mover.optimizer, network, mover.settings, seed)
+        return optimizer_for(contender.optimizer, network, contender.fixed, seed)
 
     trainer = Trainer(network, make, batches, ENGINE)
     loss = [trainer.epoch() for _ in range(plan.epochs)][-1]

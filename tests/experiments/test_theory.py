@@ -17,10 +17,10 @@ REFUSED = {
     "energy.halvings=1": "2 or more",
     "family.m=[]": "one frequency or more",
     "family.delta_e=-1": "delta_e must be",
-    "stall.movers.bbi_spare.optimizer=adam": "bbi, gdm, sgd",
-    "~stall.movers.gdm": "one must have the optimizer gdm",
-    "stall.movers.gdm.settings.momentum=2": "momentum must be between",
-    "~shallow.movers.bi.settings.lr": "bbi needs lr",
+    "stall.contenders.bbi_spare.optimizer=adam": "allowed: bbi, gdm",
+    "~stall.contenders.gdm": "one must have the optimizer gdm",
+    "stall.contenders.gdm.fixed.momentum=2": "momentum must be between",
+    "~shallow.contenders.bi.fixed.lr": "bbi needs lr",
     "shallow.m=[1,1,0.5]": "three values or more",
     "shallow.target=1": "between 0 and 1",
     "overshoot.delta_v=3": "must be above 0 and below",
@@ -28,15 +28,16 @@ REFUSED = {
     "tuned.landscapes.ackley.delta_v=0": "above 0",
     "volumes.n=[0]": "between 1 and 20",
     "volumes.depths=[3]": "two depths or more",
-    "diffusion.movers.sgd.optimizer=gdm": "one must have the optimizer sgd",
-    "+diffusion.movers.sgd.settings.t0=5": "sgd has no such parameter",
+    "~diffusion.contenders.sgd": "one must have the optimizer sgd",
+    "+diffusion.contenders.sgd.fixed.t0=5": "sgd has no such parameter",
+    "+stall.contenders.gdm.space.lr={low:1e-3,high:1e-2}": "nothing is searched here",
     "diffusion.lags=[1,2]": "three values or more",
 }
 
 
 @pytest.mark.parametrize(("words", "why"), REFUSED.items(), ids=REFUSED)
 def test_refused_in_one_line(words, why, capsys, tmp_path):
-    code = main(["experiment=theory", f"paths.results={tmp_path}", words])
+    code = main(["experiment=theory", f"paths.results={tmp_path}", *words.split()])
     error = capsys.readouterr().err
     assert (code, error.count("\n")) == (2, 1), error
     assert why in error and not list(tmp_path.iterdir())
@@ -149,7 +150,7 @@ def test_volumes(closed, plain, expected):
 
 
 def diffusing(sgd, bbi):
-    """Eight runs with |ΔΘ|² = scale · t^κ for each of two movers, given (scale, κ)."""
+    """Eight runs with |ΔΘ|² = scale · t^κ for each of two contenders, given (scale, κ)."""
     cfg = composed("theory")
     rows = [
         {
@@ -207,11 +208,11 @@ TINY = (
 )
 ACCEPTED = {
     "nothing moves, or ends at once": "energy.landscapes.ackley.delta_v=100 overshoot.steps=1 "
-    "stall.movers.bbi.settings.delta_v=50 shallow.steps=1",
+    "stall.contenders.bbi.fixed.delta_v=50 shallow.steps=1",
     "everything diverges": "energy.landscapes.ackley.lr=1e3 energy.landscapes.zakharov.lr=1e3 "
-    "energy.landscapes.two_basin.lr=1e6 family.lr=1e6 family.delta_e=0 stall.movers.gdm.settings.lr=1e9 "
-    "tuned.landscapes.zakharov.lr=1e6 diffusion.movers.sgd.settings.lr=1e9 "
-    "diffusion.movers.bbi.settings.lr=1e9",
+    "energy.landscapes.two_basin.lr=1e6 family.lr=1e6 family.delta_e=0 stall.contenders.gdm.fixed.lr=1e9 "
+    "tuned.landscapes.zakharov.lr=1e6 diffusion.contenders.sgd.fixed.lr=1e9 "
+    "diffusion.contenders.bbi.fixed.lr=1e9",
 }
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.harness.contenders import Contender
 from experiments.problems import valleys
 from experiments.problems.conserved import Landscape
-from experiments.problems.movers import Mover
 
 LAB = SimpleNamespace(seed=lambda *labels: 5)
-FRICTION = Mover("gdm", "GDM", {"lr": 0.4, "momentum": 0.5})
-BI = Mover("bbi", "BBI", {"lr": 0.1, "delta_v": 0.0, "delta_e": 1.0})
+FRICTION = Contender("gdm", "GDM", {"lr": 0.4, "momentum": 0.5})
+BI = Contender("bbi", "BBI", {"lr": 0.1, "delta_v": 0.0, "delta_e": 1.0})
 
 
 def rows(units) -> pd.DataFrame:
@@ -25,8 +25,8 @@ def test_steps_in_a_shallow_valley():
     m = [0.25, 0.125, 0.0625]
     found = rows(valleys.shallow(valleys.Shallow(m, 0.01, 5000, {"friction": FRICTION, "bi": BI})))
     assert set(found["status"]) == {"stopped"}
-    for name, mover in (("friction", FRICTION), ("bi", BI)):
-        mine, lr = found[found["name"] == name], mover.settings["lr"]
+    for name, contender in (("friction", FRICTION), ("bi", BI)):
+        mine, lr = found[found["name"] == name], contender.fixed["lr"]
         if name == "friction":
             decay = [-math.log(max(np.roots([1, -(1.5 - lr * x**2), 0.5]).real)) for x in m]
         else:
@@ -40,8 +40,8 @@ def test_a_budget_that_does_not_suffice_is_told():
 
 
 def test_gdm_comes_to_rest_and_bbi_does_not():
-    slow = Mover("gdm", "GDM", {"lr": 3e-3, "momentum": 0.88})
-    moving = Mover("bbi", "BBI", {"lr": 4e-3, "delta_v": 1e-4, "delta_e": 2.0})
+    slow = Contender("gdm", "GDM", {"lr": 3e-3, "momentum": 0.88})
+    moving = Contender("bbi", "BBI", {"lr": 4e-3, "delta_v": 1e-4, "delta_e": 2.0})
     found = rows(valleys.stall(valleys.Stall(6, 1500, 4.0, {"gdm": slow, "bbi": moving}), LAB))
     by_name = found.groupby("name")["span"]
     assert by_name.max()["gdm"] < 1e-9 and by_name.min()["bbi"] > 1e-2

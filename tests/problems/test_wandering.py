@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from experiments.harness.contenders import Contender
 from experiments.problems import wandering
 from experiments.problems.batches import Batches, Split
-from experiments.problems.movers import Mover
 from experiments.problems.networks import paper_cnn
 
 LAB = SimpleNamespace(seed=lambda *labels: int(labels[-1]))
-SGD = Mover("sgd", "SGD", {"lr": 0.05, "momentum": 0.5})
-BBI = Mover("bbi", "BBI", {"lr": 0.05, "delta_e": 0.5})
+SGD = Contender("sgd", "SGD", {"lr": 0.05, "momentum": 0.5})
+BBI = Contender("bbi", "BBI", {"lr": 0.05, "delta_e": 0.5})
 PLAN = wandering.Diffusion(1, 24, 8, 1, [1, 2, 5], {"sgd": SGD, "bbi": BBI})
 
 
@@ -52,7 +52,7 @@ def test_displacements_are_those_of_the_training_itself(data):
 
 
 def test_a_training_that_diverges_is_a_result(data):
-    wild = Mover("sgd", "SGD", {"lr": 1e6, "momentum": 0.9})
+    wild = Contender("sgd", "SGD", {"lr": 1e6, "momentum": 0.9})
     plan = wandering.Diffusion(1, 24, 8, 2, [1, 2, 5], {"sgd": wild, "bbi": BBI})
     found = next(iter(wandering.diffusion(plan, LAB, data)))[1]()
     assert not np.isfinite(found["runs"]["loss"].item())
