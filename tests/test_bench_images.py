@@ -119,4 +119,4 @@ def test_rows_say_what_was_timed(bench: ModuleType, task, monkeypatch: pytest.Mo
         "float32", "float32, channels_last", "bf16", "bf16, channels_last",
     }  # fmt: skip
     assert "from 200 and fewer (MNIST (5,000 digits)" in say[0]
-    assert "with 1 thread 8 images/s (bf16, channels_last), 4 images/s (float32) beside" in say[0]
+    assert f"with 1 thread 8 images/s ({chosen}), 4 images/s (float32) beside" in say[0]

@@ -18,6 +18,30 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from experiments.harness.errors import UserError, did_you_mean
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
+NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # names in torch.cpu.get_capabilities()
+
+
+def native_bf16(device: str) -> bool:
+    """Whether a device's arithmetic knows bfloat16: ``${native_bf16:DEVICE}`` in the YAML files.
+
+    Elsewhere it is emulated, which takes two to three times as long as float32. The value, not the question,
+    is stored with the results, so that they can be read on any machine.
+
+    Args:
+        device: ``cpu``, ``cuda``, or anything else for the GPU if there is one.
+
+    Returns:
+        False too where there is no GPU, or on a CPU that this version of torch cannot ask.
+    """
+    import torch  # a second, which mistakes in the settings need not wait for
+
+    if device != "cpu" and torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return device != "cuda" and any(able.get(name, False) for name in NATIVE_BF16)
+
+
+OmegaConf.register_new_resolver("native_bf16", native_bf16, replace=True)
 
 
 def at_least(name: str, value: float, low: float) -> None:

@@ -28,7 +28,8 @@ from experiments.problems.training import Engine, Trainer
 
 SETTINGS: Any = OmegaConf.load(Path(__file__).resolve().parents[2] / "conf" / "experiment" / "mnist.yaml")
 PLAIN = Engine("cpu", bf16=False, channels_last=False, compile=False)
-CHOSEN = replace(Engine(**SETTINGS.engine), device="cpu")
+SETTINGS.engine.device = "cpu"
+CHOSEN = Engine(**SETTINGS.engine)
 ENGINES = [replace(PLAIN, bf16=bf16, channels_last=last) for bf16, last in product((False, True), repeat=2)]
 ENGINES += [CHOSEN] * (CHOSEN not in ENGINES)
 SGD, BBI = "SGD", "BBI"

@@ -1,14 +1,19 @@
 """Settings: what is accepted, and the one line that refuses the rest."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+import torch
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.harness.config import Base, load, portable, positive
+from experiments.harness.config import Base, load, native_bf16, portable, positive
 from experiments.harness.contenders import Contender, Range, Search
 from experiments.harness.errors import UserError
+from experiments.problems.protocol import ClassificationConfig
+from tests.composed import composed
 
 
 @dataclass(kw_only=True)
@@ -132,3 +137,48 @@ def test_scales(axis: Range, middle: float) -> None:
     ends = sorted([axis.value(low), axis.value(high)])
     assert ends == pytest.approx(list(axis.bounds()), rel=1e-12)
     assert axis.bounds()[0] <= ends[0] and ends[1] <= axis.bounds()[1]
+
+
+CPUINFO = Path("/proc/cpuinfo")
+
+
+@pytest.mark.skipif(not CPUINFO.exists(), reason="there is no /proc/cpuinfo here")
+@pytest.mark.skipif(not hasattr(torch.cpu, "get_capabilities"), reason="this torch cannot ask the processor")
+def test_the_kernel_knows_of_the_same_bfloat16() -> None:
+    words = set(CPUINFO.read_text().split())
+    assert native_bf16("cpu") == bool({"avx512_bf16", "amx_bf16", "bf16", "svebf16"} & words)
+
+
+@pytest.mark.parametrize(
+    ("able", "gpu", "want"),
+    [
+        ({"avx2": True}, None, {"cpu": False, "cuda": False, "auto": False}),
+        ({"avx512_bf16": True}, None, {"cpu": True, "cuda": False, "auto": True}),
+        ({"amx_bf16": True}, False, {"cpu": True, "cuda": False, "auto": False}),
+        ({"avx512_bf16": False}, True, {"cpu": False, "cuda": True, "auto": True}),
+        (None, None, {"cpu": False, "cuda": False, "auto": False}),
+    ],
+    ids=["neither", "processor", "old GPU", "GPU", "old torch"],
+)
+def test_bfloat16_is_chosen_where_it_is_native(
+    able: Mapping[str, bool] | None,
+    gpu: bool | None,
+    want: Mapping[str, bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    if able is not None:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation or gpu
+    )
+    for device, native in want.items():
+        for experiment, profile in (("cifar", "paper"), ("mnist", "quick")):
+            cfg = composed(experiment, f"engine.device={device}", profile=profile)
+            assert isinstance(cfg, ClassificationConfig)
+            assert cfg.engine.bf16 is native and portable(cfg)["engine"]["bf16"] is native
+        exact = composed("mnist", f"engine.device={device}", profile="paper")
+        assert isinstance(exact, ClassificationConfig) and exact.engine.bf16 is False  # as the paper
+        given = composed("cifar", f"engine.device={device}", "engine.bf16=true")
+        assert isinstance(given, ClassificationConfig) and given.engine.bf16 is True
