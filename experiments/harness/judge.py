@@ -13,6 +13,11 @@ PAPER = Path(__file__).resolve().parents[2] / "results" / "paper.yaml"
 RULES = ("interval", "ordering", "bound", "shape")
 VERDICTS = ("reproduced", "holds", "not reproduced", "violated", "inconclusive", "reduced", "not run")
 HOW = """\
+*Ours* is what the claim says is measured; *n* counts what it is made of (runs, points, steps or settings).
+The command behind it is in the section of its experiment and in `verdicts.csv`; *units at unknown* there were
+computed before units of work noted their commit. A claim that was not run here may have its answer in the
+report of another profile.
+
 How a verdict is reached. *interval*: the published number lies in our 95 % interval, or our estimate in
 the stated tolerance of it (reproduced); neither (not reproduced); only our interval reaches the tolerance,
 or it is so wide that it would agree with nearly anything, or no run showed what is claimed (inconclusive).
@@ -20,7 +25,7 @@ or it is so wide that it would agree with nearly anything, or no run showed what
 both (inconclusive). *bound*: our estimate, with its interval if it has one, keeps within the bound (holds),
 lies beyond it (violated) or across it (inconclusive). *shape*: a fitted number is compared as for *interval*,
 or the stated relation was seen or not. *reduced*: run at another size than the published one, as the note
-says, so that the number is shown but not compared. A claim without results in this profile was not run."""
+says, so that the number is shown but not compared."""
 
 
 def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:

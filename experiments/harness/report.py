@@ -92,8 +92,13 @@ def write(results_root: Path, profile: str) -> Path:
         raise ValueError(f"estimates for ids that paper.yaml does not have: {strange}")
 
     rows = list(_rows(claims, answers, runs))
-    names = dict.fromkeys([claim["experiment"] for claim in claims] + list(runs))
-    parts = [_section(name, runs.get(name), answers.get(name, []), numbers.get(name, [])) for name in names]
+    parts = []
+    for name in dict.fromkeys([claim["experiment"] for claim in claims] + list(runs)):
+        if name in runs:
+            parts.append(_section(name, runs[name], answers[name], numbers.get(name, [])))
+        else:
+            again = f"make reproduce PROFILE={profile} ONLY={name}"
+            parts.append(f"\n## {name}\n\nNot run in this profile; `{again}` runs it.\n")
     path = results_root / profile / "report.md"
     _replace(path.with_name("verdicts.csv"), _csv(rows))
     _replace(path, "".join([_front(rows, profile), *parts]))
@@ -147,23 +152,21 @@ def _front(rows: Sequence[Row], profile: str) -> str:
     """Title, count of the verdicts and the table of all of them."""
     counts = Counter(row.verdict for row in rows)
     summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    lines = []
+    lines, last = [], None
     for row in rows:
-        what = _label(row.claim["id"], row.ours.variant if row.ours else "") + ": " + row.claim["statement"]
-        found, n = (_interval(row.ours), row.ours.n) if row.ours else ("", "")
-        judged = [f"**{row.verdict}**", f"`{row.command}`"]
-        lines.append([what, row.claim["section"], row.published, found, n, *judged])
-    head = ["claim", "section", "published", "ours [95 % interval]", "n", "verdict", "command"]
+        claim, ours = row.claim, row.ours
+        what = f"`{claim['id']}`: {claim['statement']} *Measured:* {claim['quantity']}."
+        said = ["", ""] if claim["id"] == last else [what, claim["section"]]
+        found, n = (_interval(ours), ours.n) if ours else ("", "")
+        lines.append([*said, ours.variant if ours else "", row.published, found, n, f"**{row.verdict}**"])
+        last = claim["id"]
+    head = ["claim", "section", "reading", "published", "ours [95 % interval]", "n", "verdict"]
     count = f"{summary} (each reading of a claim counted by itself)."
     return f"# The paper's claims: profile {profile}\n\n{count}\n\n{_markdown(head, lines)}\n{HOW}\n"
 
 
-def _section(
-    name: str, run: Run | None, answers: Sequence[Estimate], numbers: Sequence[Mapping[str, Any]]
-) -> str:
+def _section(name: str, run: Run, answers: Sequence[Estimate], numbers: Sequence[Mapping[str, Any]]) -> str:
     """One experiment: what made it, its figures and notes, and other published numbers beside ours."""
-    if run is None:
-        return f"\n## {name}\n\nNot run in this profile.\n"
     text = f"\n## {name}: {run.config.title} (section {run.config.section})\n\n{_origin(run.provenance)}\n"
     for figure in sorted((run.folder / "figures").glob("*.png")):
         text += f"\n![{name}: {figure.stem}]({name}/figures/{figure.name})\n"
@@ -179,7 +182,7 @@ def _section(
         found = "; ".join(said)
         lines.append([number["what"], _number(number["value"]), found, number["source"]])
     if lines:
-        text += "\n" + _markdown(["to compare with", "published", "ours", "source"], lines)
+        text += "\n" + _markdown(["to compare with", "number", "ours", "source of the number"], lines)
     return text
 
 
