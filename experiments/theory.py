@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from matplotlib.figure import Figure
-
-from experiments import theory_claims, theory_figures
 from experiments.harness.config import Base
-from experiments.harness.stats import Estimate
-from experiments.harness.store import Lab, Tables, Unit
+from experiments.harness.store import Lab, Unit
 from experiments.problems import conserved, images, phase_space, valleys, wandering
+from experiments.theory_claims import claims
+from experiments.theory_figures import figures
+
+__all__ = ["Config", "claims", "figures", "run"]
 
 
 @dataclass(kw_only=True)
@@ -42,13 +42,3 @@ def _units(cfg: Config, lab: Lab) -> Iterator[Unit]:
     yield from wandering.diffusion(
         cfg.diffusion, lab, images.load("mnist", cfg.paths.data, cfg.paths.download)
     )
-
-
-def figures(tables: Tables, cfg: Config) -> dict[str, Figure]:
-    """Energy, the family, rest and overshoot, shallow valleys, volumes, diffusion."""
-    return theory_figures.figures(tables, cfg)
-
-
-def claims(tables: Tables, cfg: Config) -> list[Estimate]:
-    """Answers to the claims of sections 2, 3.3 and appendix A."""
-    return theory_claims.claims(tables, cfg)

@@ -58,11 +58,13 @@ def _energy(rows: pd.DataFrame) -> Figure:
         ):
             median = mine[mine["reading"] == reading].groupby("lr")["deviation"].median()
             axes.plot(median.index, median, line, color=colour, markersize=4, label=f"{name}, {words}")
+        largest = mine[mine["reading"] == "left"].groupby("lr")["deviation"].max()
+        axes.plot(largest.index, largest, color=colour, linewidth=0.6, alpha=0.6)
     left = rows[rows["reading"] == "left"].groupby("lr")["deviation"].median()
     _power(axes, left.index.to_numpy(), (left.index[-1], 3 * left.iloc[-1]), 1.0, "∝ Δt")
     axes.set(xlabel="step size Δt", ylabel="largest |H/E − 1|")
     _log(axes, "x", "y")
-    axes.set_title("Energy of BBI without bounces, median run")
+    axes.set_title("Energy of BBI without bounces: median run, thin the largest left to the integrator")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.set_size_inches(8.4, 4.2)
     return figure
@@ -73,11 +75,13 @@ def _family(curves: pd.DataFrame, cfg: "Config") -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
     for name, label in {**LAW_NAMES, "frictionless": "plain momentum"}.items():
         curve = curves[curves["name"] == name]
-        left.plot(curve["v"], curve["speed2"], ".", markersize=3, label=label)
+        left.plot(curve["v"], curve["stride2"], ".", markersize=3, label=label)
         right.plot(curve["step"], curve["v"], linewidth=1.0, label=label)
     v = curves["v"]
-    _power(left, np.array([v.min(), v.max()]), (v.max(), v.max()), 1.0, "the speed limit, |Θ̇|² = V")
-    left.set(xlabel="V", ylabel="|Θ̇|²")
+    _power(
+        left, np.array([v.min(), v.max()]), (v.max(), v.max()), 1.0, "the speed limit, $|\\dot\\Theta|^2 = V$"
+    )
+    left.set(xlabel="V", ylabel=r"$|\Delta\Theta|^2/\Delta t^2$")
     right.set(xlabel="step", ylabel="V")
     _log(left, "x", "y")
     _log(right, "y")
@@ -94,7 +98,7 @@ def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: "Config") -> Figure:
     for name, contender in cfg.stall.contenders.items():
         span = np.sort(rest.loc[rest["name"] == name, "span"].dropna().clip(lower=1e-17))
         left.plot(np.arange(1, len(span) + 1), span, label=contender.label, **styles[name])
-    left.set(xlabel="runs on Ackley's function, sorted", ylabel="span of the last tenth")
+    left.set(xlabel="runs on Ackley's function, sorted", ylabel="span of the last tenth (0 as 1e-17)")
     _log(left, "y")
     left.legend()
     by_step = crossed.dropna(subset="overshoot").groupby("lr")
@@ -102,6 +106,7 @@ def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: "Config") -> Figure:
         ("largest", "s-", by_step["overshoot"].max()),
         ("median", "o-", by_step["overshoot"].median()),
         ("first-order bound, median", "--", by_step["bound"].median()),
+        ("¾|∇F|²Δt², median", ":", by_step["second_order"].median()),
     ):
         right.plot(points.index, points, line, markersize=4, label=label)
     right.set(xlabel="step size Δt", ylabel="overshoot below V = 0")

@@ -157,8 +157,9 @@ def energy(plan: Energy, lab: Lab) -> Iterator[Unit]:
 def family(plan: Family, lab: Lab) -> Iterator[Unit]:
     """Units of work, one a law: rows of ``runs`` (stage ``family``), one a run, ``curves`` of the first run.
 
-    Beside what :func:`energy` gives: ``best``, the lowest V on the way divided by the first one; of the first
-    runs ``continuous``, the largest |H/E - 1| in continuous time; on the curves V and ``speed2`` = |dΘ/dt|².
+    Beside what :func:`energy` gives: ``best`` and ``last``, the lowest V on the way and the one at the end,
+    divided by the first one; of the first runs ``continuous``, the largest |H/E - 1| in continuous time; on
+    the curves V and ``stride2`` = |ΔΘ|²/Δt².
     """
 
     def unit(name: str, law: Law) -> Unit:
@@ -169,13 +170,14 @@ def family(plan: Family, lab: Lab) -> Iterator[Unit]:
             ran, rows = _audited(potential, law, starts, plan.lr, place, plan.steps, EPS1)
             runs = _extremes(rows, ran)
             runs["best"] = (ran.best / potential(starts)[0]).numpy()
+            runs["last"] = (ran.value / potential(starts)[0]).numpy()
             first = starts[: plan.continued]
             runs["continuous"] = math.nan
             runs.loc[: len(first) - 1, "continuous"] = _continuous(
                 potential, law, first, place, plan.steps * plan.lr / 10
             )
             labels = {"stage": "family", "name": name}
-            curve = rows.query("run == 0")[["run", "step", "v", "speed2"]].iloc[:: max(1, plan.steps // 500)]
+            curve = rows.query("run == 0")[["run", "step", "v", "stride2"]].iloc[:: max(1, plan.steps // 500)]
             return {"runs": runs.assign(**labels), "curves": curve.assign(**labels)}
 
         return {"stage": "family", "law": repr(law), "plan": asdict(plan)}, compute
@@ -209,12 +211,15 @@ def _extremes(rows: pd.DataFrame, ran: Run) -> pd.DataFrame:
 def _continuous(potential: Potential, law: Law, starts: Tensor, place: Landscape, span: float) -> list[float]:
     """Largest |H/E - 1| of motions in continuous time that start as BBI does, eqs. (13) and (14).
 
-    NaN for a motion that cannot be integrated, as one that starts below V = 0.
+    NaN for a motion that starts at V ≤ 0, where there is none, or that cannot be integrated.
     """
     found = []
     for start in starts:
         value, grad = potential(start)
         v = value - place.delta_v
+        if v <= 0:
+            found.append(math.nan)
+            continue
         p2 = torch.as_tensor(law.momentum_squared(v, law.start(v, place.delta_e))).clamp(min=0)
         momentum, times = -grad / grad.norm() * p2.sqrt(), np.linspace(0.0, span, 201)
         try:

@@ -87,9 +87,10 @@ class Volumes:
         for depth in self.depths:
             between(f"{name}.depths", depth, 0, 12)
         between(f"{name}.energy", self.energy, 10.0, 1e4)
-        if not self.n or len(set(self.depths)) < 2:
+        if not self.n or len(self.depths) < 2 or any(len(set(x)) < len(x) for x in (self.n, self.depths)):
             raise UserError(
-                f"{name}.n={self.n}, {name}.depths={self.depths}: need one n and two depths or more"
+                f"{name}.n={self.n}, {name}.depths={self.depths}: need one n and two depths or more, "
+                "all different"
             )
 
 

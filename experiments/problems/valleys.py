@@ -220,7 +220,10 @@ def overshoot(plan: Overshoot, lab: Lab) -> Iterator[Unit]:
     """Units of work, one a step size: rows of ``runs`` (stage ``overshoot``), one a run.
 
     ``overshoot`` is -V after the step that crossed V = 0 (NaN for a run that did not), ``bound`` what one
-    step at the speed limit of the start can make of it to first order, |∇F| √V_0 Δt.
+    step at the speed limit of the start can make of it to first order, |∇F| √V_0 Δt. ``second_order`` is
+    what a step from V > 0 can make of it where F is linear: with √V Δt from the momentum and ½ Δt² |∇F| from
+    the kick before the move, V' ≥ V - |∇F| √V Δt - ½ |∇F|² Δt², which is least, -¾ |∇F|² Δt², at
+    √V = ½ |∇F| Δt.
     """
 
     def unit(lr: float) -> Unit:
@@ -232,7 +235,9 @@ def overshoot(plan: Overshoot, lab: Lab) -> Iterator[Unit]:
             (value, grad), first = potential(ran.theta), potential(starts)[0] - plan.delta_v
             below = torch.where(value < plan.delta_v, plan.delta_v - value, math.nan)
             row = {"lr": lr, "run": range(plan.runs), "overshoot": below.numpy()}
-            row["bound"] = (grad.norm(dim=1) * first.sqrt() * lr).numpy()
+            steep = grad.norm(dim=1)
+            row["bound"] = (steep * first.sqrt() * lr).numpy()
+            row["second_order"] = (0.75 * (steep * lr) ** 2).numpy()
             return {"runs": pd.DataFrame({**row, "status": ran.status, "stage": "overshoot"})}
 
         return {"stage": "overshoot", "lr": lr, "plan": shared}, compute

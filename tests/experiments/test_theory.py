@@ -28,6 +28,8 @@ REFUSED = {
     "tuned.landscapes.ackley.delta_v=0": "above 0",
     "volumes.n=[0]": "between 1 and 20",
     "volumes.depths=[3]": "two depths or more",
+    "volumes.depths=[2,4,4]": "all different",
+    "volumes.n=[2,2]": "all different",
     "~diffusion.contenders.sgd": "one must have the optimizer sgd",
     "+diffusion.contenders.sgd.fixed.t0=5": "sgd has no such parameter",
     "+stall.contenders.gdm.space.lr={low:1e-3,high:1e-2}": "nothing is searched here",
@@ -52,6 +54,7 @@ def energy(deviation=1e-15, order=1.0, continuous=1e-12, speed=0.99):
         {
             "name": name,
             "reading": reading,
+            "run": run,
             "lr": lr,
             "deviation": value,
             "speed": speed,
@@ -59,6 +62,7 @@ def energy(deviation=1e-15, order=1.0, continuous=1e-12, speed=0.99):
             "steps": 5,
         }
         for name in ("ackley", "zakharov")
+        for run in range(2)
         for lr in (0.1, 0.05, 0.025)
         for reading, value in (("restored", deviation), ("left", lr**order), ("continuous", continuous))
     ]
@@ -82,18 +86,34 @@ def test_energy_and_speed_limit(changed, which):
     assert [verdict(answer) for answer in energy(**changed)] == expected
 
 
+@pytest.mark.parametrize("which", ["deviation", "continuous", "speed"])
+def test_a_number_that_is_missing_holds_nothing(which):
+    assert "inconclusive" in {verdict(answer) for answer in energy(**{which: np.nan})}
+
+
+def test_a_rounding_is_no_speed_above_the_limit():
+    assert verdict(energy(speed=1 + 1e-15)[3]) == "holds" and verdict(energy(speed=1 + 1e-9)[3]) == "violated"
+
+
 @pytest.mark.parametrize(
     ("bbi", "gdm", "expected"),
     [
         ([1.0, 2.0, np.nan], [0.0, 1e-12], "holds"),
         ([1.0, 1e-9, 2.0], [0.0, 1e-12], "violated"),
         ([1.0, 2.0, 3.0], [1.0, 2.0], "violated"),  # nothing to be different from
+        ([np.nan, np.nan], [0.0, 1e-12], "inconclusive"),
     ],
 )
 def test_rest(bbi, gdm, expected):
     cfg = composed("theory")
-    spans = {"bbi": bbi, "bbi_spare": [1.0], "gdm": gdm}
+    spans = {"bbi": bbi, "bbi_spare": [np.nan], "gdm": gdm}
     rows = pd.concat(pd.DataFrame({"name": name, "span": span, "value": 3.0}) for name, span in spans.items())
+    rows["status"] = "budget"
+    found = theory_claims._no_stall(rows, cfg, "")
+    assert found.n == np.isfinite(bbi).sum()  # a run that diverged neither rests nor goes on
+    rows.loc[rows["span"].isna(), "status"] = "converged"
+    assert theory_claims._no_stall(rows, cfg, "").n == len(bbi) + 1
+    rows["status"] = "budget"
     assert verdict(theory_claims._no_stall(rows, cfg, "")) == expected
     rows["value"] = 1e-3  # at rest where it should be
     assert not theory_claims.stalled(rows).any()
@@ -112,26 +132,29 @@ def test_shallow_rates(power, expected):
 
 def test_overshoot():
     lr = np.repeat([0.1, 0.05, 0.025], 4)
-    rows = pd.DataFrame({"lr": lr, "overshoot": 0.2 * lr**2, "bound": lr})
+    rows = pd.DataFrame({"lr": lr, "overshoot": 0.2 * lr**2, "bound": lr, "second_order": 0.4 * lr**2})
     found = theory_claims._overshoot(rows, "")
-    assert verdict(found) == "holds" and "Δt^2.00" in found.note
+    assert verdict(found) == "holds" and "Δt^2.00" in found.note and "by 0.500 of" in found.note
     assert verdict(theory_claims._overshoot(rows.assign(overshoot=2 * lr), "")) == "violated"
     assert verdict(theory_claims._overshoot(rows.assign(overshoot=np.nan), "")) == "inconclusive"
 
 
-def family(deviation=1e-13, order=1.0, best=1e-9):
+def family(deviation=1e-13, order=1.0, best=1e-9, last=1e-8):
     v = np.geomspace(1, 1e-6, 30)
     names = ("bi", "inverse_mass", "logarithmic", "separable", "frictionless")
-    rows = pd.DataFrame({"name": names, "deviation": 1e-15, "continuous": deviation, "best": best})
-    curves = pd.concat(pd.DataFrame({"name": name, "v": v, "speed2": v**order}) for name in names)
+    columns = {"name": names, "deviation": 1e-15, "continuous": deviation, "best": best, "last": last}
+    rows = pd.concat([pd.DataFrame(columns), pd.DataFrame({**columns, "continuous": np.nan, "best": 1e-9})])
+    curves = pd.concat(pd.DataFrame({"name": name, "v": v, "stride2": v**order}) for name in names)
     return theory_claims._family(rows, curves, "")
 
 
 def test_family():
     assert [answer.variant for answer in family()] == ["BI", "1/V mass", "logarithmic", "ECDSep"]
     assert {verdict(answer) for answer in family()} == {"holds"}
-    for changed in ({"deviation": 1e-4}, {"order": 0.5}, {"best": 0.1}):
-        assert {verdict(answer) for answer in family(**changed)} == {"violated"}
+    for changed in ({"deviation": 1e-4}, {"deviation": np.nan}, {"order": 0.5}, {"best": 0.1}):
+        assert {verdict(answer) for answer in family(**changed)} == {"violated"}, changed
+    [note] = {answer.note for answer in family(best=0.1, last=30.0)}
+    assert "1 of 2 runs come below" in note and "2 end above it" in note
 
 
 @pytest.mark.parametrize(
@@ -171,9 +194,11 @@ def diffusing(sgd, bbi):
 @pytest.mark.parametrize(
     ("sgd", "bbi", "expected"),
     [
-        ((1.0, 1.5), (0.1, 0.9), "holds"),
-        ((1.0, 1.0), (1.0, 1.8), "violated"),
+        ((1.0, 1.4), (0.1, 0.9), "holds"),
+        ((1.0, 1.0), (1.0, 1.4), "violated"),
         ((1, 1), (1, 1), "inconclusive"),
+        ((1.0, 1.8), (0.1, 0.9), "inconclusive"),  # drifts
+        ((1.0, 1.0), (9.0, 1.8), "inconclusive"),
     ],
 )
 def test_diffusion(sgd, bbi, expected):
