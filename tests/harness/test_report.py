@@ -74,7 +74,7 @@ def test_the_report_tells_everything(results):
     assert path == results / "quick" / "report.md"
     assert "1 reproduced, 1 not reproduced, 29 not run" in text
     row, other = (line for line in text.splitlines() if "| 0.9 |" in line and "**" in line)
-    assert row.startswith("| `ackley-success-bbi`: From 100 random points") and "*Measured:* share of" in row
+    assert row.startswith("| `ackley-success-bbi`: From 100") and "*Measured:* proportion of points" in row
     assert "| 0.02 | 0.9 | 0.88 [0.80" in row and row.endswith("| 100 | **reproduced** |")
     assert other.startswith("|  |  | 0.2 \\| printed | 0.9 | 0.5 [0.4, 0.6]")  # a claim is told once
     assert all(text.count(f"| `{claim}`") == 1 for claim in CLAIMS)
