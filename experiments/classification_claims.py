@@ -136,10 +136,11 @@ def reduction(tables: Tables, cfg: ClassificationConfig, protocol: str = "publis
     """
     images = "" if _data(tables)["comparable"] else f"data: {data_name(tables)}"
     found = reductions(cfg, ignore=("engine.*", "protocols.*.runs", "checked_steps"))
-    others = tuple(
-        f"protocols.{name}." for name in ("published", "honest", *cfg.protocols) if name != protocol
-    )
-    mine = {key: values for key, values in found.items() if not key.startswith(others)}
+    mine = {
+        key: values
+        for key, values in found.items()
+        if not key.startswith("protocols.") or key.startswith(f"protocols.{protocol}.")
+    }
     return ", ".join(filter(None, [images, describe(mine)]))
 
 

@@ -21,6 +21,7 @@ from torchvision.transforms import Compose, Normalize, ToTensor
 
 from bbi import ECD
 from bench.timing import Row, compare, in_turn
+from experiments.harness.config import native_bf16
 from experiments.problems.batches import Batches, Split
 from experiments.problems.images import Images, load
 from experiments.problems.networks import optimizer_for, paper_cnn, small_resnet18
@@ -28,8 +29,7 @@ from experiments.problems.training import Engine, Trainer
 
 SETTINGS: Any = OmegaConf.load(Path(__file__).resolve().parents[2] / "conf" / "experiment" / "mnist.yaml")
 PLAIN = Engine("cpu", bf16=False, channels_last=False, compile=False)
-SETTINGS.engine.device = "cpu"
-CHOSEN = Engine(**SETTINGS.engine)
+CHOSEN = replace(Engine(**SETTINGS.engine), device="cpu", bf16=native_bf16("cpu"))
 ENGINES = [replace(PLAIN, bf16=bf16, channels_last=last) for bf16, last in product((False, True), repeat=2)]
 ENGINES += [CHOSEN] * (CHOSEN not in ENGINES)
 SGD, BBI = "SGD", "BBI"
