@@ -9,7 +9,8 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.harness.config import Base, load, native_bf16, portable, positive
+from experiments.__main__ import main
+from experiments.harness.config import CONF, Base, load, native_bf16, portable, positive
 from experiments.harness.contenders import Contender, Range, Search
 from experiments.harness.errors import UserError
 from experiments.problems.protocol import ClassificationConfig
@@ -182,3 +183,12 @@ def test_bfloat16_is_chosen_where_it_is_native(
         assert isinstance(exact, ClassificationConfig) and exact.engine.bf16 is False  # as the paper
         given = composed("cifar", f"engine.device={device}", "engine.bf16=true")
         assert isinstance(given, ClassificationConfig) and given.engine.bf16 is True
+
+
+@pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+def test_every_profile_can_be_printed_and_loaded(experiment: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for profile in sorted(path.stem for path in (CONF / "profile").glob("*.yaml")):
+        assert main([f"experiment={experiment}", f"profile={profile}", "--cfg", "job", "--resolve"]) == 0
+        out, err = capsys.readouterr()
+        assert f"experiment: {experiment}" in out and err == ""
+        assert composed(experiment, profile=profile).profile == profile
