@@ -105,7 +105,7 @@ class Trainer:
         return mean if self.finite else math.nan
 
     @torch.no_grad()
-    def accuracy(self, images: Tensor, labels: Tensor, chunk: int = 1000) -> float:
+    def accuracy(self, images: Tensor, labels: Tensor, chunk: int = 250) -> float:
         """Percentage of ``images`` (N, C, H, W), normalised, that the network labels rightly; eval mode."""
         self.network.eval()
         right = torch.zeros((), dtype=torch.int64, device=images.device)
