@@ -55,7 +55,9 @@ def run(cfg: Config, lab: Lab) -> None:
     """Search under each protocol, then evolve what each chose."""
     data = images.load("cifar10", cfg.paths.data, cfg.paths.download)
     build = partial(small_resnet18, cfg.width)
-    study = Study(lab, data, cfg.recipe, build, f"small_resnet18({cfg.width})", cfg.engine)
+    study = Study(
+        lab, data, cfg.recipe, build, f"small_resnet18({cfg.width}), torch's initialisation", cfg.engine
+    )
     study.check(cfg.protocols)
     pairs = [(protocol, name) for protocol in cfg.protocols for name in cfg.contenders]
     study.announce(len(pairs) * cfg.search.trials * cfg.search.epochs + cfg.evolved_epochs)

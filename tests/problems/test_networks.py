@@ -61,13 +61,14 @@ def test_resnet_of_another_width() -> None:
     assert widths == [4] * 5 + [8] * 5 + [16] * 5 + [32] * 5  # stem, pairs of pairs, shortcuts
 
 
-def test_resnet_starts_as_torchvisions_does() -> None:
-    """Kaiming's normal distribution by fan-out, its spread within five standard errors."""
+def test_resnet_starts_as_the_released_one_does() -> None:
+    """Uniform within 1/√fan_in, torch's default; the spread within five standard errors."""
     for module in seeded(0, lambda: small_resnet18(16)).modules():
         if isinstance(module, nn.Conv2d):
-            n, fan_out = module.weight.numel(), module.out_channels * math.prod(module.kernel_size)
+            n, fan_in = module.weight.numel(), module.in_channels * math.prod(module.kernel_size)
+            assert module.weight.abs().max().item() <= 1 / math.sqrt(fan_in)
             assert module.weight.std().item() == pytest.approx(
-                math.sqrt(2 / fan_out), rel=5 / math.sqrt(2 * n)
+                1 / math.sqrt(3 * fan_in), rel=5 / math.sqrt(2 * n)
             )
 
 
