@@ -9,8 +9,8 @@ import torch
 
 from experiments.harness.search import failed
 from experiments.harness.stats import Estimate, bootstrap, newcombe, wilson
-from experiments.harness.store import Tables
-from experiments.problems.contest import UNKNOWN, Reduced, table_of
+from experiments.harness.tables import Tables, table_of
+from experiments.problems.contest import UNKNOWN, Reduced
 from experiments.problems.landscapes import Ackley, lowest_pass
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from experiments import ackley, ackley_claims
 from experiments.harness.figures import COLOURS, LINES, PALETTE
 from experiments.harness.stats import wilson
-from experiments.harness.store import Tables
+from experiments.harness.tables import Tables, table_of
 from experiments.problems import draw
-from experiments.problems.contest import table_of
 from experiments.problems.landscapes import Ackley
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Table 2 from the tables: accuracies, the difference between the optimizers, and what BBI conserves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -8,8 +8,8 @@ import pandas as pd
 
 from experiments.harness.reduced import describe, reductions
 from experiments.harness.stats import Estimate, bootstrap
-from experiments.harness.store import Tables
-from experiments.problems.protocol import ClassificationConfig
+from experiments.harness.tables import Tables, table_of
+from experiments.problems.protocol import ClassificationConfig, Protocol
 
 STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
 
@@ -19,23 +19,35 @@ def data_name(tables: Tables) -> str:
     return str(_data(tables)["data"])
 
 
-def trained_on(tables: Tables) -> str:
-    """Which images, and how many of them."""
-    return f"{data_name(tables)}, {int(_data(tables)['train_images']):,} images"
+def trained_on(tables: Tables, cfg: ClassificationConfig) -> str:
+    """Which images, how many of them and in what pixels, and the arithmetic: a title."""
+    pixels = "normalised pixels" if cfg.recipe.normalise else "pixels in [0, 1]"
+    count = f"{int(_data(tables)['train_images']):,} images"
+    return f"{data_name(tables)}, {count}, {pixels}, {precision(cfg)}"
 
 
 def _data(tables: Tables) -> "pd.Series[Any]":
     return tables["runs"].query("stage == 'data'").iloc[0]
 
 
-def evolved(tables: Tables, protocol: str, contender: str, table: str = "runs") -> pd.DataFrame:
-    """Evolutions (rows of ``runs`` or ``curves``) with the settings that a protocol chose for a contender."""
-    chosen, rows = tables["runs"], tables[table]
-    chosen = chosen[(chosen["stage"] == "selected") & (chosen["contender"] == contender)]
-    settings = set(chosen.loc[chosen["protocol"] == protocol, "setting"])
-    found = rows[
-        (rows["stage"] == "evolve") & (rows["contender"] == contender) & rows["setting"].isin(settings)
-    ]
+def chosen(tables: Tables, protocol: Protocol, contender: str) -> pd.DataFrame:
+    """The row of ``runs`` with the settings that a protocol chose for a contender, or none."""
+    rows = table_of(tables, "runs", "protocol", "contender", "setting")
+    mine = (rows["contender"] == contender) & (rows["protocol"] == protocol.label)
+    return rows[(rows["stage"] == "selected") & mine]
+
+
+def evolved(tables: Tables, protocol: Protocol, contender: str, table: str = "runs") -> pd.DataFrame:
+    """Evolutions (rows of ``runs`` or ``curves``) with the settings that a protocol chose for a contender.
+
+    As many as the protocol has: where another one chose the same settings, it may have run them more often.
+    """
+    columns = ("stage", "contender", "setting", "run", "epoch", "status", "train_loss", "test_accuracy")
+    rows = table_of(tables, table, *columns)
+    mine = rows["setting"].isin(chosen(tables, protocol, contender)["setting"]) & (
+        rows["run"] < protocol.runs
+    )
+    found = rows[(rows["stage"] == "evolve") & (rows["contender"] == contender) & mine]
     return found.reset_index(drop=True)
 
 
@@ -43,12 +55,12 @@ def accuracy_claims(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]
     """Mean and median of the last test accuracy for every protocol and contender, as in Table 2."""
     found = []
     for key, protocol in cfg.protocols.items():
-        reduced = reduction(tables, cfg, key)
         for name, contender in cfg.contenders.items():
-            runs = evolved(tables, protocol.label, name)
-            values = runs["test_accuracy"].to_numpy()[: protocol.runs]
+            runs = evolved(tables, protocol, name)
+            values = runs["test_accuracy"].to_numpy()
             if not len(values):
                 continue
+            reduced = reduction(tables, cfg, (name,), key)
             # The published protocol with the paper's own contender is the reading that Table 2 is about.
             plain = protocol.label == "published" and name in ("sgd", "bbi")
             for statistic, compute in STATISTICS.items():
@@ -73,19 +85,20 @@ def difference_claims(tables: Tables, cfg: ClassificationConfig, images: str) ->
     """BBI minus SGD in test accuracy, run by run: both start from the same network with the same batches."""
     found = []
     for key, protocol in cfg.protocols.items():
-        reduced = reduction(tables, cfg, key)
-        sgd = evolved(tables, protocol.label, "sgd").set_index("run")
+        sgd = evolved(tables, protocol, "sgd").set_index("run")
         for name, contender in cfg.contenders.items():
-            bbi = evolved(tables, protocol.label, name).set_index("run")
+            bbi = evolved(tables, protocol, name).set_index("run")
             if contender.optimizer != "bbi" or sgd.empty or bbi.empty:
                 continue
-            both = sgd.index.intersection(bbi.index)[: protocol.runs]
+            both = sgd.index.intersection(bbi.index)
             gap = (bbi["test_accuracy"] - sgd["test_accuracy"]).loc[both].to_numpy()
             low, high = bootstrap(gap, np.mean, seed=0)
             seen = "BBI is ahead" if low > 0 else "SGD is ahead" if high < 0 else "no difference seen"
             few = f"{len(gap)} runs of each, too few for an interval"
             seen = few if np.isnan(low) else f"{seen} at 95 %"
-            loss = f"last training loss {bbi['train_loss'].mean():.2g}, SGD's {sgd['train_loss'].mean():.2g}"
+            ends, theirs = (rows["train_loss"].loc[both].mean() for rows in (bbi, sgd))
+            below = "below" if ends < theirs else "not below"
+            loss = f"last training loss {ends:.2g}, {below} SGD's {theirs:.2g}"
             found.append(
                 Estimate(
                     "no-overfit",
@@ -95,7 +108,7 @@ def difference_claims(tables: Tables, cfg: ClassificationConfig, images: str) ->
                     len(gap),
                     f"{images}: {seen}; {loss}; {precision(cfg)}",
                     variant=f"{images}, {protocol.label} selection, {contender.label}",
-                    reduced=reduced,
+                    reduced=reduction(tables, cfg, ("sgd", name), key),
                 )
             )
     return found
@@ -116,8 +129,9 @@ def conservation_claims(tables: Tables, cfg: ClassificationConfig, images: str) 
             f"{row.stride:.6g} with the displacement of a step, which ends with the momentum after the kick"
         )
         energy = row.energy if changes > 0 else np.nan
+        speed = row.speed if row.steps > 0 else np.nan
         for claim, value, n, note in (
-            ("speed-limit", row.speed, int(row.steps), f"{above}; {stride}"),
+            ("speed-limit", speed, int(row.steps), f"{above}; {stride}"),
             ("batch-rescale", energy, max(changes, 0), f"{above}: left out"),
         ):
             found.append(Estimate(claim, value, np.nan, np.nan, n, note, variant=variant))
@@ -125,23 +139,28 @@ def conservation_claims(tables: Tables, cfg: ClassificationConfig, images: str) 
 
 
 def precision(cfg: ClassificationConfig) -> str:
-    """The arithmetic of the trainings, in words; the paper's was float32."""
-    return "bfloat16 forward and backward" if cfg.engine.bf16 else "float32"
+    """The arithmetic of forward and backward pass; the paper's was float32."""
+    return "bfloat16" if cfg.engine.bf16 else "float32"
 
 
-def reduction(tables: Tables, cfg: ClassificationConfig, protocol: str = "published") -> str:
-    """Why a protocol's numbers cannot be compared with Table 2; empty if they can.
+def reduction(
+    tables: Tables, cfg: ClassificationConfig, contenders: Collection[str], protocol: str = "published"
+) -> str:
+    """Why the numbers of contenders under a protocol cannot be compared with Table 2; empty if they can.
 
-    Fewer runs only widen intervals, and another protocol does not matter: how it chooses, or if it is there.
+    Fewer runs only widen intervals. Other protocols and contenders do not matter, nor if they are there.
     """
     images = "" if _data(tables)["comparable"] else f"data: {data_name(tables)}"
-    found = reductions(cfg, ignore=("engine.*", "protocols.*.runs", "checked_steps"))
-    mine = {
-        key: values
-        for key, values in found.items()
-        if not key.startswith("protocols.") or key.startswith(f"protocols.{protocol}.")
-    }
-    return ", ".join(filter(None, [images, describe(mine)]))
+    found = reductions(cfg, ignore=("engine.*", "protocols.*.runs", "contenders.*.label", "checked_steps"))
+    for group, mine in (
+        ("protocols.", (protocol,)),
+        ("contenders.", contenders),
+        ("grid.values.", contenders),
+    ):
+        for key in [key for key in found if key.startswith(group)]:
+            if key.removeprefix(group).partition(".")[0] not in mine:
+                del found[key]
+    return ", ".join(filter(None, [images, describe(found)]))
 
 
 def claims(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:

@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.classification_claims import evolved, reduction
+from experiments.classification_claims import chosen, evolved, reduction
 from experiments.harness.figures import COLOURS, looks
 from experiments.harness.judge import load_paper, published_for
-from experiments.harness.store import Tables
-from experiments.problems.protocol import ClassificationConfig
+from experiments.harness.tables import Tables, table_of
+from experiments.problems.protocol import ClassificationConfig, Protocol
 
 
 def training_curves(tables: Tables, cfg: ClassificationConfig, title: str) -> Figure:
@@ -24,16 +24,17 @@ def training_curves(tables: Tables, cfg: ClassificationConfig, title: str) -> Fi
     )
     for (above, below), protocol in zip(panels.T, protocols, strict=True):
         for name, look in looks({name: c.optimizer for name, c in cfg.contenders.items()}).items():
-            curves = evolved(tables, protocol.label, name, "curves")
+            curves = evolved(tables, protocol, name, "curves")
             label = f"{cfg.contenders[name].label} ({curves['run'].nunique()} runs)"
             _band(above, curves, "train_loss", label, look)
             _band(below, curves, "test_accuracy", label, look)
         above.set(yscale="log", title=f"{protocol.label} selection")
         below.set(xlabel="epoch")
-        below.legend(loc="lower right")
-        # The first epochs would squeeze what is to be compared: the axis begins at the 5 % quantile.
-    accuracies = tables["curves"]["test_accuracy"]
-    panels[1, 0].set_ylim(bottom=float(np.nanquantile(accuracies, 0.05)))
+        if below.lines:
+            below.legend(loc="lower right")
+    accuracies = table_of(tables, "curves", "test_accuracy")["test_accuracy"]
+    if len(accuracies):  # the first epochs would squeeze what is to be compared
+        panels[1, 0].set_ylim(bottom=float(np.nanquantile(accuracies, 0.05)))
     figure.suptitle(title, fontsize=11)
     panels[0, 0].set_ylabel("training loss")
     panels[1, 0].set_ylabel("test accuracy, %")
@@ -52,28 +53,39 @@ def table2(tables: Tables, cfg: ClassificationConfig, title: str) -> Figure:
     """The last test accuracy of every run, its mean, and the published mean where the size is comparable."""
     claims = {claim["id"]: claim for claim in load_paper()[0]}
     pairs = [(by, name) for by in cfg.protocols.values() for name in cfg.contenders]
-    figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.55 * len(pairs)))
+    figure, axes = plt.subplots(figsize=(8.0, 1.2 + 0.6 * len(pairs)))
     labels = []
     for row, (protocol, name) in enumerate(pairs):
         contender = cfg.contenders[name]
-        values = evolved(tables, protocol.label, name)["test_accuracy"].dropna().to_numpy()
-        labels.append(f"{contender.label}, {protocol.label}")
+        values = evolved(tables, protocol, name)["test_accuracy"].dropna().to_numpy()
+        labels.append(f"{contender.label}, {protocol.label}{_settings(tables, protocol, name)}")
         if len(values):
             shake = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else [0.0]
             axes.plot(values, row + np.asarray(shake), ".", color=COLOURS[contender.optimizer], alpha=0.7)
             axes.plot([values.mean()] * 2, [row - 0.32, row + 0.32], color=COLOURS[contender.optimizer])
-    for optimizer in () if reduction(tables, cfg) else ("sgd", "bbi"):
+    for optimizer in ("sgd", "bbi"):
+        if reduction(tables, cfg, (optimizer,)):
+            continue
         published = published_for(claims[f"{cfg.experiment}-{optimizer}"], "mean")
         assert published is not None
         axes.axvline(
             published, color=COLOURS[optimizer], linestyle=":", linewidth=1.0,
             label=f"Table 2, {optimizer.upper()}",
         )  # fmt: skip
-    axes.set(yticks=range(len(pairs)), yticklabels=labels, xlabel="test accuracy, %", title=title)
+    axes.set(yticks=range(len(pairs)), yticklabels=labels, xlabel="test accuracy, %")
+    figure.suptitle(title, fontsize=11)
     axes.invert_yaxis()
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
+
+
+def _settings(tables: Tables, protocol: Protocol, name: str) -> str:
+    """What was chosen, in a line of its own; nothing where nothing was."""
+    found = chosen(tables, protocol, name).reindex(columns=["lr", "momentum", "delta_e"]).dropna(axis=1)
+    return "".join(
+        f"\n{' '.join(f'{key}={value:.3g}' for key, value in row.items())}" for _, row in found.iterrows()
+    )
 
 
 def heat_maps(
@@ -89,8 +101,8 @@ def heat_maps(
         for axes, name in zip(line, names, strict=True):
             mine = trials[(trials["contender"] == name) & (trials["protocol"] == protocol.label)]
             _heat_map(axes, mine, protocol.criterion, list(grid[name]))
-            what = protocol.criterion.replace("_", " ")
-            axes.set_title(f"{title}, {cfg.contenders[name].label}\n{what}, %")
+            axes.set_title(f"{cfg.contenders[name].label}: {protocol.criterion.replace('_', ' ')}, %")
+    figure.suptitle(title, fontsize=11)
     return figure
 
 
@@ -100,7 +112,7 @@ def _heat_map(axes: Axes, trials: pd.DataFrame, criterion: str, parameters: list
     status = trials.pivot(index=down, columns=across, values="status").to_numpy()
     values = table.to_numpy()
     top = float(np.nanmax(values))
-    axes.imshow(np.clip(values, top - 3, top), cmap="viridis", aspect="auto")
+    axes.imshow(values, cmap="viridis", aspect="auto", vmin=top - 3, vmax=top)
     for (i, j), value in np.ndenumerate(values):
         text = "div." if status[i, j] == "diverged" else f"{value:.2f}"
         dark = status[i, j] == "diverged" or value < top - 1.2

@@ -39,6 +39,4 @@ def _units(cfg: Config, lab: Lab) -> Iterator[Unit]:
     yield from valleys.overshoot(cfg.overshoot, lab)
     yield from valleys.tuned(cfg.tuned, lab)
     yield from phase_space.volumes(cfg.volumes)
-    yield from wandering.diffusion(
-        cfg.diffusion, lab, images.load("mnist", cfg.paths.data, cfg.paths.download)
-    )
+    yield from wandering.diffusion(cfg.diffusion, lab, images.load_for(lab, "mnist"))

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from experiments.harness.figures import COLOURS, looks
 from experiments.harness.search import failed
-from experiments.harness.store import Tables
-from experiments.problems.contest import first_axis, table_of
+from experiments.harness.tables import Tables, table_of
+from experiments.problems.contest import first_axis
 
 if TYPE_CHECKING:
     from experiments.zakharov import Config

@@ -39,7 +39,8 @@ def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
       where nothing is published (for this variant): "holds" or "inconclusive", as few runs prove no absence.
     - ordering: the interval of the difference lies above 0 ("holds"), below 0 ("violated"), or contains it
       ("inconclusive"). With `direction: none` the claim is that nothing differs: the interval lies within
-      ± tolerance ("holds"), outside ("violated"), or across its edge ("inconclusive").
+      ± tolerance ("holds"), outside ("violated"), or across its edge ("inconclusive"); the tolerance may be
+      one for each variant, as a published number may.
     - bound: the estimate's interval lies at or below the tolerance ("holds"), above it ("violated"), or
       across it ("inconclusive"); without an interval the estimate itself is compared.
     - An estimate made at another size than the published one is "reduced", whatever the rule.
@@ -54,16 +55,17 @@ def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
     """
     if estimate.reduced:
         return "reduced"
-    rule, tolerance = claim["rule"], claim.get("tolerance")
+    rule, tolerance = claim["rule"], _for(claim.get("tolerance"), estimate.variant)
     published = published_for(claim, estimate.variant)
     if published is not None and (rule == "interval" or (rule == "shape" and estimate.holds is None)):
         verdict = _agreement(published, estimate, tolerance or 0.0, claim.get("resolution", math.inf))
         return "inconclusive" if verdict == "reproduced" and estimate.holds is False else verdict
     if estimate.holds is not None:
         return "holds" if estimate.holds else "inconclusive" if rule == "interval" else "violated"
-    if rule == "ordering":
-        band = tolerance if claim.get("direction") == "none" else None
-        return _ordering(estimate, band)
+    if rule == "ordering" and claim.get("direction") != "none":
+        return _ordering(estimate, None)
+    if rule == "ordering" and tolerance is not None:
+        return _ordering(estimate, tolerance)
     if rule == "bound" and tolerance is not None:
         return _bound(estimate, tolerance)
     raise ValueError(
@@ -74,8 +76,11 @@ def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
 
 def published_for(claim: Mapping[str, Any], variant: str) -> float | None:
     """The number published for this variant: one for all of them, or one for each that is named."""
-    published = claim["published"]
-    return published.get(variant.partition(",")[0]) if isinstance(published, Mapping) else published
+    return _for(claim["published"], variant)
+
+
+def _for(value: Any, variant: str) -> float | None:
+    return value.get(variant.partition(",")[0]) if isinstance(value, Mapping) else value
 
 
 def _agreement(published: float, ours: Estimate, tolerance: float, resolution: float) -> str:

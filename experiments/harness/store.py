@@ -44,19 +44,18 @@ class Lab:
     Attributes:
         cfg: The settings.
         folder: ``<results>/<profile>/<experiment>``, made when it is first needed.
+        stand_in: Set by a run that had to take other data than it asks for; its tables are never finished.
     """
 
     def __init__(self, cfg: Base, command: str = "", share: float = 0.0) -> None:
         self.cfg = cfg
-        self._share = share
+        self._share, self.stand_in = share, False
         self.folder = Path(cfg.paths.results).expanduser() / cfg.profile / cfg.experiment
         self._command = command
         self._database: sqlite3.Connection | None = None
         self._locks = Locks(self.folder / ".units.lock")
         self._touched: dict[str, Tables] = {}
-        self._made: dict[
-            str, tuple[str | None, float]
-        ] = {}  # of each unit touched: what made it, how long it took
+        self._made: dict[str, tuple[str | None, float]] = {}  # what made a unit touched, how long it took
         self._started = time.time()
 
     def __enter__(self) -> "Lab":
@@ -196,13 +195,16 @@ class Lab:
             self._locks.release(digest)
 
     def finished(self) -> bool:
-        """Whether the tables in the folder are complete and belong to these settings.
+        """Whether the tables are complete, of these settings, and of no stand-in, whose data may be here now.
 
         Raises:
             UserError: They belong to these settings but a file is corrupt.
         """
-        record = tables.read_record(self.folder)
-        if record is None:
+        record = tables.read_record(self.folder) or {}
+        return self._complete(record) and not record.get("stand_in", False)
+
+    def _complete(self, record: dict[str, Any]) -> bool:
+        if not record:
             return False
         if record["fingerprint"] != provenance.fingerprint(self.cfg):
             print(f"{self.folder}: tables of other settings, to be replaced", file=sys.stderr)
@@ -227,6 +229,7 @@ class Lab:
             "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
             "columns": {name: tables.dtypes(frame) for name, frame in joined.items()},
             "rows": {name: len(frame) for name, frame in joined.items()},
+            "stand_in": self.stand_in,
             **provenance.describe(self.cfg, self._command, self._started, list(self._made.values())),
         }
         files[tables.RECORD] = (json.dumps(record, indent=2) + "\n").encode()
@@ -235,7 +238,7 @@ class Lab:
             database.execute("BEGIN IMMEDIATE")
             old = tables.read_record(self.folder) or {}
             # Another process at the same work may have written, and be reading, the same tables by now.
-            if old.get("files") != record["files"] or not self.finished():
+            if old.get("files") != record["files"] or not self._complete(old):
                 tables.replace(self.folder, files)
 
     @cached_property

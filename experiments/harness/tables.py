@@ -26,6 +26,12 @@ RECORD = "provenance.json"
 CORRUPT = "{file} is corrupt ({why}); move it away or restore a copy, then run again"
 
 
+def table_of(tables: Tables, name: str, *columns: str) -> pd.DataFrame:
+    """A table that has ``columns`` even if no run filled them, as when no search found settings."""
+    found = tables.get(name, pd.DataFrame())
+    return found.reindex(columns=[*found.columns, *(c for c in columns if c not in found.columns)])
+
+
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """The same rows with the four column types only and a fresh index.
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, count, islice
 from typing import Any
 
 import pandas as pd
@@ -139,13 +139,15 @@ class Study:
         |dΘ/dt|²/V by eq. (3); ``stride``, the largest |ΔΘ|²/(Δt² V) from the parameters before and after a
         step, which may exceed 1 by O(Δt); ``energy``, the largest relative deviation of √(V(V + Π²)) from the
         first E, across all changes of batch (eq. (48)), where a batch has V ≤ E; ``above``, the steps with
-        V > E, where no momentum can restore the energy.
+        V > E, where no momentum can restore the energy. A batch with V ≤ 0, at which BBI stands still, or
+        with V = NaN or ∞ is none of the ``steps``.
         """
 
         def compute() -> Tables:
             exact = replace(self._engine, bf16=False, compile=False)
             trainer = self._trainer(contender, settings, self.lab.seed("conservation"), engine=exact)
-            batches = islice(self._batches(self._train, 0).epoch(0), steps)
+            epochs = map(self._batches(self._train, 0).epoch, count())
+            batches = islice(chain.from_iterable(epochs), steps)
             found = _conservation(trainer, batches, settings["lr"])
             row = {"stage": "conservation", "contender": name, "setting": setting(settings)}
             return {"runs": pd.DataFrame([{**row, **found}])}
@@ -238,6 +240,8 @@ def _conservation(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]], lr
         before = [p.detach().clone() for p in parameters]
         trainer.step(images.double(), labels)
         v, e = float(optimizer.potential), float(optimizer.energy)
+        if not 0 < v < math.inf:
+            continue
         kick = 0.5 * lr * (v / e + e / v)  # eq. (11)
         pairs = [(p.grad, optimizer.momentum(p)) for p in parameters if p.grad is not None]
         p2 = sum(_square(pi.double() + kick * grad.double()) for grad, pi in pairs)

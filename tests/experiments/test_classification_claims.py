@@ -2,6 +2,7 @@
 
 import math
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -52,8 +53,13 @@ def test_mean_and_median_are_those_of_the_chosen_evolutions():
 
 
 def test_no_more_runs_than_the_protocol_has():
-    found = answers(made(*BOTH), "protocols.published.runs=2")
+    both = [evolved("sgd", SGD, "sgd-published", [0.5, 0.5] + [9.0] * 6), BOTH[1]]
+    both[0].loc[5, "status"] = "diverged"
+    found = answers(made(*both), "protocols.published.runs=2")
     assert found["mnist-sgd", "mean"].n == 2 and found["mnist-sgd", "mean"].estimate == pytest.approx(99.13)
+    assert "0 diverged" in found["mnist-sgd", "mean"].note
+    difference = found["no-overfit", "MNIST, published selection, BBI"]
+    assert difference.n == 2 and "0.01, below SGD's 0.5" in difference.note
 
 
 def test_the_difference_is_bbi_minus_sgd_run_by_run():
@@ -103,6 +109,33 @@ def test_a_protocol_that_was_left_out_is_no_reduction_of_the_other():
     assert both["mnist-sgd", "mean"].reduced == ""
     chosen_otherwise = answers(made(*BOTH), "protocols.published.criterion=train_loss")
     assert "protocols.published.criterion" in chosen_otherwise["mnist-sgd", "mean"].reduced
+
+
+def test_another_contender_is_no_reduction_of_this_one():
+    tables = made(*BOTH)
+    less = answers(tables, "grid.values.bbi.lr=[0.1]")
+    assert (
+        less["mnist-sgd", "mean"].reduced == "" and "grid.values.bbi.lr" in less["mnist-bbi", "mean"].reduced
+    )
+    assert "grid.values.bbi.lr" in less["no-overfit", "MNIST, published selection, BBI"].reduced
+    without = answers(tables, "~contenders.bbi_2000", experiment="cifar")
+    assert without["cifar-sgd", "mean"].reduced == without["cifar-bbi", "mean"].reduced == ""
+
+
+@pytest.mark.parametrize("experiment", ["mnist", "cifar"])
+def test_nothing_chosen_or_no_published_protocol_is_no_crash(experiment):
+    module = {"mnist": mnist, "cifar": cifar}[experiment]
+    data = {"stage": "data", "data": "MNIST", "comparable": True, "train_images": 9}
+    who = {"contender": ["sgd", "bbi"], "protocol": "published", "lr": 0.1, "momentum": 0.9, "delta_e": 0.0}
+    failed = pd.DataFrame({**who, "test_accuracy": 9.8, "held_accuracy": 9.8, "status": "diverged"})
+    if experiment == "mnist":
+        failed = pd.concat([failed, failed.assign(protocol="honest")])
+    tables = {"runs": pd.DataFrame([data]), "trials": failed}
+    for settings in ((), ("~protocols.published",)):
+        cfg = composed(experiment, *settings)
+        assert not [a for a in module.claims(tables, cfg) if "grid" not in a.claim]
+        assert module.figures(tables, cfg)
+        plt.close("all")
 
 
 def test_energy_is_looked_at_across_changes_of_the_batch_only():

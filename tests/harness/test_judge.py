@@ -63,6 +63,16 @@ def _ours(estimate, low=None, high=None, holds=None, variant=""):
         (_claim("ordering", direction="none", tolerance=0.5), _ours(-0.19, -0.6, 0.2), "inconclusive"),
         (_claim("ordering", direction="none", tolerance=0.5), _ours(0.9, 0.6, 1.2), "violated"),
         (_claim("ordering", direction="none", tolerance=0.5), _ours(-0.9, -1.2, -0.6), "violated"),
+        (
+            _claim("ordering", direction="none", tolerance={"a": 0.1, "b": 0.5}),
+            _ours(0.2, 0.15, 0.25, variant="a, more"),
+            "violated",
+        ),
+        (
+            _claim("ordering", direction="none", tolerance={"a": 0.1, "b": 0.5}),
+            _ours(0.2, 0.15, 0.25, variant="b"),
+            "holds",
+        ),
         # bound
         (_claim("bound", tolerance=1.0), _ours(1.0), "holds"),
         (_claim("bound", tolerance=1.0), _ours(1.0 + 1e-9), "violated"),
@@ -123,7 +133,9 @@ def test_paper_yaml_states_every_claim_completely():
         for value in published.values() if isinstance(published, dict) else [published]:
             assert value is None or isinstance(value, (int, float)), claim["id"]  # YAML takes 1e-4 for text
         if claim["rule"] == "bound" or claim.get("direction") == "none":
-            assert isinstance(claim["tolerance"], float), claim["id"]
+            limits = claim["tolerance"]
+            for limit in limits.values() if isinstance(limits, dict) else [limits]:
+                assert isinstance(limit, float), claim["id"]
     for some in numbers.values():
         assert all(number.keys() == {"id", "what", "value", "source"} for number in some)
 

@@ -147,6 +147,16 @@ def test_finished_is_known_and_damage_is_told(tmp_path: Path, capsys: pytest.Cap
     assert run(tmp_path, range(9)).finished() and file.read_bytes() == whole
 
 
+def test_tables_of_a_stand_in_are_looked_at_again(tmp_path: Path) -> None:
+    with lab(tmp_path) as it:
+        it.unit({"i": 1}, partial(square, 1))
+        it.stand_in = True
+        it.finish()
+        assert not it.finished()
+    assert not lab(tmp_path).finished()
+    assert run(tmp_path, range(2)).finished()  # with the data themselves
+
+
 def test_a_damaged_record_is_told(tmp_path: Path) -> None:
     file = run(tmp_path, range(2)).folder / "provenance.json"
     for damage in (file.read_text()[:40], "[]", "\x00"):

@@ -80,7 +80,7 @@ def same(mine: Any, theirs: Any) -> bool:
 
 
 def images(train: Split = TRAIN) -> Images:
-    return Images("drawn", "here", False, MEAN, STD, train, TEST)
+    return Images("drawn", "here", False, False, MEAN, STD, train, TEST)
 
 
 def opened(root: Path) -> Lab:

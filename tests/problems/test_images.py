@@ -192,7 +192,7 @@ def test_a_name_server_that_never_answers_is_not_waited_for(monkeypatch):
 
 def test_digits_without_files_and_network(capfd):
     images = load("mnist", None)
-    assert (images.name, images.comparable) == ("MNIST (5,000 digits)", False)
+    assert (images.name, images.comparable, images.stand_in) == ("MNIST (5,000 digits)", False, True)
     assert images.train.images.shape == (4000, 1, 28, 28) and images.test.images.shape == (1000, 1, 28, 28)
     assert images.train.labels.bincount().tolist() == [400] * 10
     assert images.test.labels.bincount().tolist() == [100] * 10
@@ -212,7 +212,7 @@ def test_digits_without_files_and_network(capfd):
 
 def test_a_stand_in_without_files_and_network(capfd):
     images = load("cifar10", None, drawn=(200, 50))
-    assert (images.name, images.comparable) == ("drawn stand-in", False)
+    assert (images.name, images.comparable, images.stand_in) == ("drawn stand-in", False, True)
     assert images.train.images.shape == (200, 3, 32, 32) and images.test.images.shape == (50, 3, 32, 32)
     assert images.checksum == load("cifar10", None, drawn=(200, 50)).checksum
     said = capfd.readouterr().err
