@@ -97,12 +97,18 @@ def write(results_root: Path, profile: str) -> Path:
         if name in runs:
             parts.append(_section(name, runs[name], answers[name], numbers.get(name, [])))
         else:
-            again = f"make reproduce PROFILE={profile} ONLY={name}"
+            again = f"make reproduce PROFILE={profile} ONLY={name}{_elsewhere(results_root, ' RESULTS=')}"
             parts.append(f"\n## {name}\n\nNot run in this profile; `{again}` runs it.\n")
     path = results_root / profile / "report.md"
     _replace(path.with_name("verdicts.csv"), _csv(rows))
-    _replace(path, "".join([_front(rows, profile), *parts]))
+    title = f"profile {profile}{_elsewhere(results_root, ', ')}"
+    _replace(path, "".join([_front(rows, title), *parts]))
     return path
+
+
+def _elsewhere(results_root: Path, before: str) -> str:
+    """The folder of results, where it is not the usual one."""
+    return "" if results_root.name == "results" else f"{before}{results_root.as_posix()}"
 
 
 class Row(NamedTuple):
@@ -148,7 +154,7 @@ def _csv(rows: Sequence[Row]) -> str:
     return str(pd.DataFrame(table).to_csv(index=False, lineterminator="\n"))
 
 
-def _front(rows: Sequence[Row], profile: str) -> str:
+def _front(rows: Sequence[Row], title: str) -> str:
     """Title, count of the verdicts and the table of all of them."""
     counts = Counter(row.verdict for row in rows)
     summary = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
@@ -162,7 +168,7 @@ def _front(rows: Sequence[Row], profile: str) -> str:
         last = claim["id"]
     head = ["claim", "section", "reading", "published", "ours [95 % interval]", "n", "verdict"]
     count = f"{summary} (each reading of a claim counted by itself)."
-    return f"# The paper's claims: profile {profile}\n\n{count}\n\n{_markdown(head, lines)}\n{HOW}\n"
+    return f"# The paper's claims: {title}\n\n{count}\n\n{_markdown(head, lines)}\n{HOW}\n"
 
 
 def _section(name: str, run: Run, answers: Sequence[Estimate], numbers: Sequence[Mapping[str, Any]]) -> str:
@@ -192,12 +198,24 @@ def _origin(provenance: Mapping[str, Any]) -> str:
     commit = (code["commit"] or "unknown")[:12] + (" with local changes" if code["dirty"] else "")
     where = f"{machine['cpu']}, {machine['cores']} cores" + (f", {machine['gpu']}" if machine["gpu"] else "")
     makers = provenance.get("units", [])  # absent from tables of earlier versions
-    others = [f"{some['units']} at {(some['commit'] or 'unknown')[:12]}" for some in makers]
-    units = f"; units computed: {', '.join(others)}" if len(makers) > 1 else ""
+    here = {(code["commit"], machine["cpu"])}
+    units = ""
+    if {(some["commit"], some.get("cpu")) for some in makers} - here:  # the tables alone were written here
+        units = "; units computed: " + ", ".join(map(_maker, makers))
     return (
         f"Commit {commit}, torch {versions['torch']}; {where}; finished {provenance['finished']}; "
         f"seed {provenance['seed']}; {provenance['seconds']['all_units']:.1f} s of computing{units}; "
         f"`{provenance['command']}`."
+    )
+
+
+def _maker(some: Mapping[str, Any]) -> str:
+    """How many units of work were computed by one commit on one processor."""
+    known = some["commit"] is not None
+    return (
+        f"{some['units']} at {some['commit'][:12]} on {some['cpu']}"
+        if known
+        else f"{some['units']} at unknown"
     )
 
 
