@@ -47,7 +47,8 @@ def figures(tables: Tables, cfg: "Config") -> dict[str, Figure]:
         if task in trained or task is searched[-1]:
             drawn[f"fig7_solutions_{_tag(task)}"] = _solutions(task, curves, runs)
     for task in trained:
-        drawn[f"error_curves_{_tag(task)}"] = _errors(task, train, runs)
+        if _of(train, problem=task.label)["iteration"].nunique() > 2:  # no line through two points
+            drawn[f"error_curves_{_tag(task)}"] = _errors(task, train, runs)
     if trained:
         drawn["outcomes"] = _outcomes(trained, runs)
     return drawn
@@ -106,7 +107,8 @@ def _search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Fig
         lowest = min(lowest, float(mine["miss"].min()))
     for start in starts:
         text = f"{start:.6f}".rstrip("0").rstrip(".").replace("-", "−")
-        near.annotate(text, (start, 0), xytext=(9, 14), textcoords="offset points", fontsize=9)
+        words = f"{_short(tasks[-1])}: {text}"
+        near.annotate(words, (start, 0), xytext=(9, 14), textcoords="offset points", fontsize=9)
     width = max(starts) - min(starts) or 10.0
     near.set(
         xlim=(min(starts) - 0.5 * width, max(starts) + 0.5 * width),
@@ -160,7 +162,8 @@ def _solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         lines |= dict(zip(labels, handles, strict=True))
     panels[0, 0].set_ylabel("u")
     figure.legend(lines.values(), lines, loc="outside lower center", ncols=min(len(lines), 3))
-    figure.suptitle(_title(task, runs), fontsize=11)
+    there = runs if len(lines) > 1 else runs[:0]  # networks are drawn beside the solution
+    figure.suptitle(_title(task, there), fontsize=11)
     return figure
 
 

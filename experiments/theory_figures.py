@@ -24,7 +24,7 @@ def figures(tables: Tables, cfg: "Config") -> dict[str, Figure]:
     stages = {stage: rows for stage, rows in runs.groupby("stage")}
     return {
         "energy": _energy(stages["energy"]),
-        "family": _family(curves[curves["stage"] == "family"], cfg),
+        "family": _family(curves[curves["stage"] == "family"], stages["family"], cfg),
         "rest_and_overshoot": _ends(stages["stall"], stages["overshoot"], cfg),
         "shallow_valley": _shallow(stages["shallow"], cfg),
         "volumes": _volumes(stages["volumes"], cfg),
@@ -70,30 +70,33 @@ def _energy(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def _family(curves: pd.DataFrame, cfg: "Config") -> Figure:
-    """The speed against the potential, and the potential against the step, of one run of every law."""
+def _family(curves: pd.DataFrame, ends: pd.DataFrame, cfg: "Config") -> Figure:
+    """Speed against potential, and potential against step, of the first run of every law; all runs' ends."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
-    for name, label in {**LAW_NAMES, "frictionless": "plain momentum"}.items():
-        curve = curves[curves["name"] == name]
+    for number, (name, label) in enumerate({**LAW_NAMES, "frictionless": "plain momentum"}.items(), 1):
+        curve, last = curves[curves["name"] == name], ends.loc[ends["name"] == name, "last"]
         left.plot(curve["v"], curve["stride2"], ".", markersize=3, label=label)
-        right.plot(curve["step"], curve["v"], linewidth=1.0, label=label)
+        [line] = right.plot(curve["step"], curve["v"] / curve["v"].iloc[:1].max(), linewidth=1.0, label=label)
+        beside = np.full(len(last), cfg.family.steps * (1 + 0.03 * number))
+        right.plot(beside, last, ".", markersize=4, color=line.get_color())
     v = curves["v"]
     _power(
         left, np.array([v.min(), v.max()]), (v.max(), v.max()), 1.0, "the speed limit, $|\\dot\\Theta|^2 = V$"
     )
     left.set(xlabel="V", ylabel=r"$|\Delta\Theta|^2/\Delta t^2$")
-    right.set(xlabel="step", ylabel="V")
+    right.set(xlabel="step (dots: the ends of all runs)", ylabel="V by its first value")
     _log(left, "x", "y")
     _log(right, "y")
     right.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     left.legend(handles=[left.lines[-1]], loc="lower right")
-    figure.suptitle(f"The family in a bowl, n = {len(cfg.family.m)}, Δt = {cfg.family.lr:g}")
+    bowl = f"The family in a bowl, n = {len(cfg.family.m)}, Δt = {cfg.family.lr:g}"
+    figure.suptitle(f"{bowl}: the first of {cfg.family.runs} runs of each law")
     return figure
 
 
 def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: "Config") -> Figure:
     """How far each run still moves at its end, and by how much V = 0 is overshot."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12.4, 4.2))
     styles = looks({name: contender.optimizer for name, contender in cfg.stall.contenders.items()})
     for name, contender in cfg.stall.contenders.items():
         span = np.sort(rest.loc[rest["name"] == name, "span"].dropna().clip(lower=1e-17))
@@ -102,17 +105,18 @@ def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: "Config") -> Figure:
     _log(left, "y")
     left.legend()
     by_step = crossed.dropna(subset="overshoot").groupby("lr")
-    for label, line, points in (
-        ("largest", "s-", by_step["overshoot"].max()),
-        ("median", "o-", by_step["overshoot"].median()),
-        ("first-order bound, median", "--", by_step["bound"].median()),
-        ("¾|∇F|²Δt², median", ":", by_step["second_order"].median()),
-    ):
-        right.plot(points.index, points, line, markersize=4, label=label)
+    for number, which in enumerate(("largest", "median")):
+        for words, line, column in (
+            (f"overshoot, {which}", "o-", "overshoot"),
+            (f"its bound ¾|∇F|²Δt², {which}", ":", "second_order"),
+            (f"a bound of first order, {which}", "--", "bound"),
+        ):
+            points = by_step[column].max() if which == "largest" else by_step[column].median()
+            right.plot(points.index, points, line, markersize=4, color=PALETTE[number], label=words)
     right.set(xlabel="step size Δt", ylabel="overshoot below V = 0")
     _log(right, "x", "y")
     right.xaxis.set_minor_formatter(NullFormatter())  # they would overlap
-    right.legend()
+    right.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

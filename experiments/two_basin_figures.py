@@ -31,7 +31,7 @@ def _trajectories(tables: Tables, cfg: "Config") -> Figure:
     """Fig. 5: runs from one start, until they enter a basin."""
     curves = tables["curves"]
     side = 1.05 * curves[["x1", "x2"]].abs().to_numpy().max()
-    figure, axes = plt.subplots(figsize=(6.0, 4.8))
+    figure, axes = plt.subplots(figsize=(6.0, 4.8), layout="compressed")
     filled = draw.contours(
         axes, two_basin.LANDSCAPE, (-side, side, -side, side), lambda f: np.log10(f + 1e-2)
     )

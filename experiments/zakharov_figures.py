@@ -57,9 +57,12 @@ def _random_starts(tables: Tables, cfg: "Config") -> Figure:
             mine = runs[(runs["contender"] == name) & (runs["side"] == side)]
             if len(mine):
                 good = np.sort(mine["best"][mine["status"] != "diverged"])
-                axes.plot(np.arange(1, len(good) + 1), good, label=cfg.contenders[name].label, **look)
+                wide = (
+                    {"linewidth": 4.0, "alpha": 0.4} if look["linestyle"] == "-" else {}
+                )  # seen below others
+                axes.plot(np.arange(1, len(good) + 1), good, label=cfg.contenders[name].label, **look, **wide)
         axes.set(xlabel="starting points, sorted", yscale="log", title=f"starts in [−{side:g}, {side:g}]ⁿ")
-    panels[0][0].set_ylabel(f"lowest F in {cfg.random.steps:,} steps")
+    panels[0][0].set_ylabel(f"lowest F in {cfg.random.steps:,} steps, diverged runs left out")
     if panels[0][-1].lines:
         panels[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

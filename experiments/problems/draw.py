@@ -34,23 +34,17 @@ def contours(axes: Axes, potential: Potential, box: Box, scale: Callable[[Any], 
 
 def three_landscapes(coefficient: float) -> Figure:
     """Fig. 1: the Ackley function, the Zakharov function in two dimensions, and the two basins."""
-    panels: tuple[tuple[str, Potential, Box, Callable[[Any], Any], str], ...] = (
-        (
-            f"Ackley, coefficient {coefficient:g}",
-            Ackley(coefficient),
-            (-5.0, 5.0, -5.0, 5.0),
-            lambda f: f,
-            "F",
-        ),
-        ("Zakharov, n = 2", Zakharov(), (-5.0, 5.0, -5.0, 5.0), lambda f: np.log10(1 + f), "log₁₀(1 + F)"),
-        ("Two basins", TwoBasins(), (-5.0, 5.0, -5.0, 5.0), lambda f: f, "F"),
+    panels: tuple[tuple[str, Potential, Callable[[Any], Any]], ...] = (
+        (f"Ackley, coefficient {coefficient:g}: F", Ackley(coefficient), lambda f: f),
+        ("Zakharov, n = 2: log₁₀(1 + F)", Zakharov(), lambda f: np.log10(1 + f)),
+        ("Two basins: F", TwoBasins(), lambda f: f),
     )
     figure = plt.figure(figsize=(12, 4.2))
-    for number, (title, potential, box, scale, label) in enumerate(panels, 1):
+    for number, (title, potential, scale) in enumerate(panels, 1):
         axes: Any = figure.add_subplot(1, 3, number, projection="3d")
-        x, y, value = grid(potential, box, 121)
+        x, y, value = grid(potential, (-5.0, 5.0, -5.0, 5.0), 121)
         axes.plot_surface(
             x, y, scale(value), cmap="viridis", linewidth=0, rcount=121, ccount=121, rasterized=True
         )
-        axes.set(title=title, xlabel="θ₁", ylabel="θ₂", zlabel=label)
+        axes.set(title=title, xlabel="θ₁", ylabel="θ₂")  # a label of z would be cut off
     return figure
