@@ -21,10 +21,11 @@ def merge(source: Path, target: Path) -> int:
     Raises:
         UserError: ``source`` does not exist, or one of the two is no store.
     """
-    files = [path / "units.sqlite" if path.is_dir() else path for path in (source, target)]
+    files = [path if path.suffix == ".sqlite" else path / "units.sqlite" for path in (source, target)]
     if not files[0].exists():
         raise UserError(f"{files[0]}: no such store; name a units.sqlite or the folder that holds it")
     try:
+        files[1].parent.mkdir(parents=True, exist_ok=True)
         for file in files:
             open_store(file).close()
         with sqlite3.connect(files[1], isolation_level=None) as database:
@@ -32,7 +33,7 @@ def merge(source: Path, target: Path) -> int:
             before = database.total_changes
             database.execute("INSERT OR IGNORE INTO units SELECT * FROM other.units")
             return database.total_changes - before
-    except sqlite3.DatabaseError as error:
+    except (OSError, sqlite3.DatabaseError) as error:
         raise UserError(f"cannot merge {files[0]} into {files[1]}: {error}") from error
 
 

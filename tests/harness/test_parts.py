@@ -46,6 +46,7 @@ def test_parts_are_computed_apart_and_make_the_same_tables(tmp_path: Path) -> No
     first, *others = [tmp_path / f"{part}" / "quick" / "hill" for part in range(3)]
     assert [script.merge(other, first) for other in others] == [2, 2]
     assert script.merge(others[0], first / "units.sqlite") == 0  # what is there stays
+    assert script.merge(others[1], tmp_path / "new" / "quick" / "hill") == 2  # a folder is made
     again: list[int] = []
     assert work(settings(tmp_path / "0", 0, 3), again).folder == first and again == []
     assert (first / "runs.csv").read_bytes() == (alone / "runs.csv").read_bytes()
