@@ -42,6 +42,14 @@ class Config(Base):
         for key in ("train", "shoot"):
             for name in getattr(self, key):
                 one_of(key, name, tuple(self.problems))
+        runs = {name: [c.runs for c in self.problems[name].contenders.values()] for name in self.train}
+        for name, each in runs.items():
+            if not each:
+                raise UserError(f"problems.{name}.contenders={{}}: keep one, or take {name} out of train")
+        if not self.shoot and not any(map(sum, runs.values())):
+            raise UserError(
+                "shoot=[]: nothing to do, as no contender in train has runs; give one a run or more"
+            )
 
 
 def run(cfg: Config, lab: Lab) -> None:

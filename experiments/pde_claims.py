@@ -4,7 +4,6 @@ import math
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency
 
@@ -48,8 +47,13 @@ def _solutions(curves: pd.DataFrame, cfg: "Config", name: str, other: Reductions
     if not reduced and "second" in centres:
         second = mine[(mine["stage"] == "radial") & (mine["solution"] == "second")]
         edge = float(second.loc[second["r"].idxmax(), "u"])
-        numbers = {"pde-boundary": edge, "pde-second-centre": float(centres["second"])}
-        found += [Estimate(claim, value, value, value, 1) for claim, value in numbers.items()]
+        for claim, value, words in (
+            ("pde-boundary", edge, ""),
+            ("pde-second-centre", float(centres["second"]), ""),
+            ("pde-second-range", float(second["u"].min()), "lowest"),
+            ("pde-second-range", float(second["u"].max()), "highest"),
+        ):
+            found.append(Estimate(claim, value, value, value, 1, variant=words))
     return found
 
 
@@ -68,43 +72,51 @@ def _trainings(runs: pd.DataFrame, cfg: "Config", name: str, other: Reductions) 
             variant=f"{entrant.label}, {task.label.replace('=', ' = ')}",
             reduced=task.reduced or ours,
         )  # fmt: skip
-        if entrant.optimizer == "bbi":
-            found.append(_unsolved(everyone, mine, cfg.thresholds))
         networks = list(mine.groupby("network"))
-        found.append(_second(everyone, mine, pooled=len(networks) > 1))
+        groups = [(everyone, mine)]
         if len(networks) > 1:
-            found += [
-                _second(everyone._replace(variant=f"{everyone.variant}, network {network}"), rows)
-                for network, rows in networks
+            each = [
+                everyone._replace(variant=f"{everyone.variant}, network {number}") for number, _ in networks
             ]
+            groups += list(zip(each, [rows for _, rows in networks], strict=True))
+        if entrant.optimizer == "bbi":
+            found += [_unsolved(who, rows, cfg.thresholds) for who, rows in groups]
+        found += [_second(who, rows) for who, rows in groups]
     return found
 
 
 def _unsolved(about: Estimate, runs: pd.DataFrame, thresholds: Thresholds) -> Estimate:
-    """The share of runs that became no solution, with Wilson's interval."""
+    """The share of runs that became no solution, with an interval as for :func:`_second`."""
     count, n = int((runs["label"] == "neither").sum()), len(runs)
     nearer = runs[["l2_first", "l2_second"]].min(axis=1)
-    strictly = int(((nearer <= thresholds.l2 / 2) & (runs["residual"] <= thresholds.residual / 2)).sum())
+    half = runs[(nearer <= thresholds.l2 / 2) & (runs["residual"] <= thresholds.residual / 2)]
+    strictly = ", ".join(f"{(half['label'] == label).sum()} {label}" for label in ("first", "second"))
     note = (
         f"{n - count} of {n} within a relative L2 error of {thresholds.l2:g} and residual of "
-        f"{thresholds.residual:g}, {strictly} within half of both; {_note(runs)}"
+        f"{thresholds.residual:g}, of these within half of both {strictly}; {_note(runs)}"
     )
-    low, high = wilson(count, n)
-    return about._replace(claim="pde-solves", estimate=count / n, low=low, high=high, note=note)
+    low, high = _interval(count, runs)
+    return about._replace(claim="pde-solves", estimate=count / n, low=low, high=high, n=n, note=note)
 
 
-def _second(about: Estimate, runs: pd.DataFrame, pooled: bool = False) -> Estimate:
-    """The share of runs at the second solution; Wilson's interval for those from one initial network.
+def _interval(count: int, runs: pd.DataFrame) -> tuple[float, float]:
+    """Wilson's interval for a share of the runs from one initial network.
 
-    Runs from several networks are no independent draws of one share: how often a run ends at the second
-    solution depends on the network, and the pooled share has no such interval.
+    Runs from several networks are no independent draws of one share: what a run becomes depends on the
+    network, and the pooled share has no such interval.
     """
+    return wilson(count, len(runs)) if runs["network"].nunique() == 1 else (math.nan, math.nan)
+
+
+def _second(about: Estimate, runs: pd.DataFrame) -> Estimate:
+    """The share of runs at the second solution."""
     second = runs["label"] == "second"
     count, n, note = int(second.sum()), len(runs), _note(runs)
-    low, high = (math.nan, math.nan) if pooled else wilson(count, n)
-    if pooled and 0 < count < n:
-        p = chi2_contingency(pd.crosstab(runs["network"], second), correction=False).pvalue
-        note += f"; that all networks have the same share: p = {p:.2g}"
+    low, high = _interval(count, runs)
+    if runs["network"].nunique() > 1 and 0 < count < n:
+        test = chi2_contingency(pd.crosstab(runs["network"], second), correction=False)
+        if test.expected_freq.min() >= 5:  # of fewer the distribution of χ² says little
+            note += f"; that all networks have the same share: p = {test.pvalue:.2g}"
     both = runs.groupby("network")["label"].agg(lambda labels: {"first", "second"} <= set(labels))
     return about._replace(
         claim="pde-both", estimate=count / n, low=low, high=high, n=n, note=note, holds=bool(both.any())
@@ -118,9 +130,9 @@ def _note(runs: pd.DataFrame) -> str:
         counts = rows["label"].value_counts()
         labels = ", ".join(f"{counts.get(label, 0)} {label}" for label in ("first", "second", "neither"))
         parts.append(f"network {network}: {labels}")
-    solved = runs[runs["label"] != "neither"]
-    if len(solved):
-        errors = np.where(solved["label"] == "first", solved["l1_first"], solved["l1_second"])
-        parts.append(f"median error of those that solve it {np.median(errors):.2g}")
+    for label in ("first", "second"):
+        if (runs["label"] == label).any():
+            error = runs.loc[runs["label"] == label, f"l2_{label}"].median()
+            parts.append(f"median relative L2 error of the {label} {error:.2g}")
     diverged = int((runs["status"] == "diverged").sum())
     return "; ".join(parts + ([f"{diverged} diverged"] if diverged else []))

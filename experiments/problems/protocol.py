@@ -42,8 +42,8 @@ class Recipe:
         batch: Images a step.
         crop_padding: Zeros around an image of which a random crop is taken; 0 for none.
         flip: Mirror half of the images.
-        normalise: Shift and scale the pixels, from [0, 1], by the mean and spread in ``image_files.py``: MNIST's
-            own, and for CIFAR-10 the released code's.
+        normalise: Shift and scale the pixels, from [0, 1], by the mean and spread in ``image_files.py``:
+            those of MNIST, and for CIFAR-10 the released code's.
     """
 
     train: int

@@ -63,13 +63,20 @@ def test_a_pooled_share_has_no_interval_and_says_why():
     pooled = found["pde-both", REDRAWN]
     assert pooled.estimate == 11 / 80 and math.isnan(pooled.low) and math.isnan(pooled.high)
     assert "p = 0.0035" in pooled.note  # of the 2 x 2 table by hand: chi2 = 8.538
+    few = answers(rows(["first"] * 5), rows(["first"] * 4 + ["second"], network=1))["pde-both", REDRAWN]
+    assert few.estimate == 0.1 and "p = " not in few.note  # half a run is expected at each network's second
+    unsolved = answers(rows(["first"] * 5), rows(["first"] * 4 + ["neither"], network=1))
+    assert math.isnan(unsolved["pde-solves", REDRAWN].high)
+    assert unsolved["pde-solves", f"{REDRAWN}, network 1"][1:5] == (0.2, *wilson(1, 5), 5)
     one = found["pde-both", f"{REDRAWN}, network 1"]
     assert (one.estimate, one.low, one.high, one.n) == (1 / 40, *wilson(1, 40), 40)
 
 
 def test_how_many_would_solve_it_with_half_the_limits():
     note = answers(rows(["first"] * 3), rows(["first"] * 2, l2=0.15))["pde-solves", REDRAWN].note
-    assert "5 of 5 within a relative L2 error of 0.2 and residual of 0.2, 3 within half of both" in note
+    assert "5 of 5 within a relative L2 error of 0.2 and residual of 0.2" in note
+    assert "of these within half of both 3 first, 0 second" in note
+    assert "median relative L2 error of the first 0.05" in note and "of the second" not in note
 
 
 @pytest.mark.parametrize(
@@ -97,6 +104,25 @@ def test_settings_of_others_and_the_number_of_runs_do_not_count():
 def test_a_smaller_problem_is_reduced():
     found = answers(rows(["second", "first"], problem="k=5"), settings=["train=[k5]"])
     assert found and {verdict(answer) for answer in found.values()} == {"reduced"}
+
+
+def test_seventy_three_runs_can_hold_and_seventy_two_cannot():
+    verdicts = [verdict(answers(rows(["first"] * n))["pde-solves", REDRAWN]) for n in (72, 73)]
+    assert verdicts == ["inconclusive", "holds"]
+
+
+def test_the_range_of_the_second_solution_is_that_of_its_profile():
+    radial = pd.DataFrame(
+        {"stage": "radial", "problem": "k=20", "r": [0.0, 0.5, 1.0], "u": [-10.2, 0.9, 0.8]}
+    )
+    curves = pd.concat([SHOTS, radial.assign(solution="second")])
+    found = [a for a in pde_claims.claims({"curves": curves}, composed("pde", "shoot=[k20]"))]
+    assert [(a.claim, a.variant, a.estimate) for a in found[1:]] == [
+        ("pde-boundary", "", 0.8),
+        ("pde-second-centre", "", -10.2),
+        ("pde-second-range", "lowest", -10.2),
+        ("pde-second-range", "highest", 0.9),
+    ]
 
 
 def test_nothing_trained_is_no_answer_about_trainings():

@@ -114,12 +114,18 @@ def test_divergence_is_a_status(tmp_path: Path) -> None:
     assert runs.loc["adam", "status"] == "done"
 
 
+NOBODY = ("bbi", "bbi_fixed", "gdm", "adam")
 BAD = {
     ("pde", "problems.k2.k=0"): "problems.k2.k=0",
     ("pde", "problems.k2.k=-1"): "above 0",
     ("pde", "problems.k2.dimension=0"): "1 or more",
     ("pde", "problems.k2.interior=0"): "1 or more",
     ("pde", "train=[k3]"): "k2",
+    ("pde", " ".join(f"~problems.k2.contenders.{name}" for name in NOBODY)): "keep one",
+    (
+        "pde",
+        "shoot=[] " + " ".join(f"problems.k2.contenders.{name}.runs=0" for name in NOBODY),
+    ): "nothing to do",
     ("pde", "engine.device=tpu"): "engine.device=tpu: not known",
     ("mnist", "recipe.batch=0"): "1 or more",
     ("mnist", "protocols.honest.held_out=0"): "1 or more",
