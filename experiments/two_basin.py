@@ -189,7 +189,8 @@ def _cloud(cfg: Config, contest: Contest) -> None:
             starts = torch.tensor(cfg.start, dtype=torch.float64) + around
             return _first_entries(cfg, contest, "bbi", settings, starts, stage="cloud", reading=reading)
 
-        key = {"cloud": vars(plan), "settings": settings, "start": cfg.start, "steps": cfg.steps}
+        key = {"cloud": vars(plan), "reading": reading, "settings": settings}
+        key |= {"start": cfg.start, "steps": cfg.steps}
         contest.unit(key, compute)
 
 
@@ -205,7 +206,8 @@ def _occupation(cfg: Config, contest: Contest) -> None:
         late = curves.step >= plan.burn_in
         table = {"run": curves.replica[late].numpy()}
         table |= {f"in_basin_{i}": inside(curves.theta[late], i).double().numpy() for i in (1, 2)}
-        share = pd.DataFrame(table).groupby("run", as_index=False).mean()
+        # A run that ended before burn_in has no share, but is a row.
+        share = pd.DataFrame(table).groupby("run").mean().reindex(range(plan.runs)).reset_index(names="run")
         return {"runs": share.assign(stage="occupation", reading="endless", steps=done.steps.numpy())}
 
     contest.unit({"occupation": vars(plan)}, compute)

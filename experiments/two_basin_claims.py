@@ -43,7 +43,7 @@ def occupation_ratio(delta_v: float, energy: float) -> float:
         radius = 1 / math.sqrt(two_basin.hessian(basin)[0])
         return float(scipy.integrate.dblquad(shell, 0, radius, 0, 2 * math.pi, epsabs=1e-6)[0])
 
-    return volume(1) / volume(2)
+    return quotient(volume(1), volume(2))
 
 
 def counted(
@@ -80,7 +80,8 @@ def claims(tables: Tables, cfg: "Config") -> list[Estimate]:
 def _ratios(tables: Tables, cfg: "Config", theory: float, reduced: Reduced) -> list[Estimate]:
     """First entries into basin 1 over those into basin 2, for each reading."""
     found = []
-    for reading, first in (("paper", cfg.published_runs), *((name, None) for name in cfg.counts)):
+    fewer = [("paper", cfg.published_runs)] if cfg.published_runs < cfg.counts["paper"].runs else []
+    for reading, first in (*fewer, *((name, None) for name in cfg.counts)):
         a, b, n = counted(tables, reading, first)
         value, plan = quotient(a, b), cfg.counts[reading]
         gap = 100 * (1 - value / theory)
@@ -138,8 +139,9 @@ def _occupied(tables: Tables, cfg: "Config", reduced: Reduced) -> Estimate:
     expected = occupation_ratio(delta_v, float(two_basin.LANDSCAPE(start)[0]) - delta_v + delta_e)
     first, second = mine["in_basin_1"].to_numpy(), mine["in_basin_2"].to_numpy()
     size = reduced("occupation.start", "occupation.settings.*", "occupation.steps", "occupation.burn_in")
-    if not second.any():
-        note = "no run was seen in basin 2"
+    if np.isnan(second).any() or not second.any() or not expected > 0:
+        early = f"{np.isnan(second).sum()} of {len(mine)} runs ended before step {plan.burn_in}"
+        note = f"{early}; eq. (40) gives {expected:.4f}; runs seen in basin 2: {(second > 0).sum()}"
         return Estimate("basin-occupation", *UNKNOWN, len(mine), note, reduced=size)
     value = float(first.mean() / second.mean())
     deviation = (first - value * second) / second.mean()  # of a ratio of means, to first order

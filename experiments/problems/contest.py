@@ -55,10 +55,11 @@ class Reduced:
     """What a claim's settings have that is not as published; they are compared once for all claims.
 
     :param cfg: the settings of the run.
+    :param always: in words, what is not as published whatever a claim depends on.
     """
 
-    def __init__(self, cfg: Base) -> None:
-        self._found = reductions(cfg, ignore=("contenders.*.label",))
+    def __init__(self, cfg: Base, always: str = "") -> None:
+        self._found, self._always = reductions(cfg, ignore=("contenders.*.label",)), always
 
     def __call__(self, *patterns: str) -> str:
         """In words, for the settings that a claim depends on, numbers of runs and points apart.
@@ -66,7 +67,7 @@ class Reduced:
         :param patterns: of dotted keys, such as ``search.*``.
         :returns: empty if they are all as published.
         """
-        return describe(self._found, *patterns)
+        return ", ".join(filter(None, [self._always, describe(self._found, *patterns)]))
 
     def tuned(self, name: str, contender: Contender, *patterns: str) -> str:
         """The same for what a contender does with its best settings: those of its search count too."""

@@ -12,9 +12,10 @@ from experiments.harness.stats import wilson
 
 CLAIMS = {claim["id"]: claim for claim in load_paper()[0]}
 CONTENDERS = {
-    "bbi": SimpleNamespace(optimizer="bbi", label="BBI", space={}),
-    "gdm": SimpleNamespace(optimizer="gdm", label="GDM", space={}),
-    "gdm_gamma": SimpleNamespace(optimizer="gdm", label="GDM over γ", space={}),
+    "bbi": SimpleNamespace(optimizer="bbi", label="BBI", space={"lr": ()}),
+    "gdm": SimpleNamespace(optimizer="gdm", label="GDM", space={"lr": ()}),
+    "gdm_gamma": SimpleNamespace(optimizer="gdm", label="GDM over γ", space={"lr": ()}),
+    "gdm_released": SimpleNamespace(optimizer="gdm", label="GDM, released settings", space={}),
 }
 CFG = SimpleNamespace(
     contenders=CONTENDERS, seed=0, robust=SimpleNamespace(success=5e-4), random=SimpleNamespace(sides=[1.0])
@@ -86,14 +87,16 @@ def test_searches_meet_the_same_points():
         for name in ("gdm", "gdm_gamma")
     ]
     [same] = ackley_claims._over_gamma(pd.concat(parts), CFG, "", Published())
-    assert (same.estimate, same.high) == (0.0, wilson(0, 100)[1])
+    assert same.estimate == 0.0 and f"[-{wilson(0, 100)[1]:.3g}, {wilson(0, 100)[1]:.3g}]" in same.note
     parts[1]["best"] = np.where(np.arange(100) < 13, 1e-5, 1.0)
     [more] = ackley_claims._over_gamma(pd.concat(parts), CFG, "", Published())
     half = 1.96 * np.sqrt(0.03 * 0.97 / 100)
     assert more.estimate == pytest.approx(0.03)
-    assert more.high == pytest.approx(0.03 + half, abs=0.02) and more.low == pytest.approx(
-        0.03 - half, abs=0.02
-    )
+    low, high = map(float, more.note.split("[")[1].split("]")[0].split(","))
+    assert high == pytest.approx(0.03 + half, abs=0.02) and low == pytest.approx(0.03 - half, abs=0.02)
+    parts[1]["best"] = 1e-5  # 90 points more: still one search of each
+    [most] = ackley_claims._over_gamma(pd.concat(parts), CFG, "", Published())
+    assert {judge(CLAIMS["ackley-gamma"], found) for found in (same, more, most)} == {"inconclusive"}
 
 
 def test_a_diverged_run_of_bbi_counts_against_it():
@@ -122,5 +125,6 @@ def test_a_tuned_run_that_solves_is_none_of_the_three_regimes():
     grid = pd.DataFrame({"stage": "regimes", "contender": "gdm", "regime": ["solved"]})
     for last, verdict in (("erratic", "holds"), ("solved", "violated"), ("settled elsewhere", "violated")):
         tuned = pd.DataFrame({"stage": "long", "contender": "gdm", "regime": [*words, last]})
-        [found] = ackley_claims._regimes_claim(pd.concat([tuned, grid]), "", Published())
-        assert judge(CLAIMS["ackley-regimes"], found) == verdict
+        given = tuned.assign(contender="gdm_released", regime="solved")
+        [found] = ackley_claims._regimes_claim(pd.concat([tuned, grid, given]), CFG, "", Published())
+        assert judge(CLAIMS["ackley-regimes"], found) == verdict and found.n == 5
