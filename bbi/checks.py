@@ -93,11 +93,15 @@ def _same(a: Any, b: Any) -> bool:
 def parameter(p: Tensor, replicas: int | None) -> None:
     """Check one parameter: floating point or complex, with the replica axis first if there is one.
 
-    :raises TypeError: for integers.
+    :raises TypeError: for integers, or a shard (DTensor), whose norm is not that of the whole.
     :raises ValueError: for a first axis that is not ``replicas`` long.
     """
     if not (p.is_floating_point() or p.is_complex()):
         raise TypeError(f"parameters must be floating point or complex, got {p.dtype}")
+    if hasattr(p, "placements"):
+        raise TypeError(
+            "parameters must be whole on every rank, got a DTensor; DistributedDataParallel keeps them so"
+        )
     if replicas is not None and (p.dim() == 0 or p.shape[0] != replicas):
         raise ValueError(
             f"with replicas={replicas} a parameter has shape ({replicas}, ...), got {tuple(p.shape)}"
@@ -113,11 +117,31 @@ def together(p: Tensor, other: Tensor) -> None:
         raise ValueError(f"all parameters must be on one device, got {other.device} and {p.device}")
 
 
+WAYS = (
+    "write `loss.backward()` and then `opt.step(loss=loss)`, or `opt.step(closure)` with a closure "
+    "that returns the loss"
+)
+
+
+def closure(given: Any, loss: Any) -> None:
+    """Check what a step is given besides the gradients.
+
+    :raises TypeError: for a closure and a loss, or a closure that cannot be called, such as the loss.
+    """
+    if given is not None and loss is not None:
+        raise TypeError(f"a step takes a closure or a loss, not both: {WAYS}")
+    if given is not None and not callable(given):
+        raise TypeError(f"a closure must be callable, got {type(given).__name__}: {WAYS}")
+
+
 def loss(value: Any, replicas: int | None) -> Tensor:
     """The loss as a detached float64 tensor, () or (R,).
 
+    :raises RuntimeError: for None.
     :raises ValueError: for another number of elements.
     """
+    if value is None:
+        raise RuntimeError(f"the optimizer needs the loss in every step: {WAYS}")
     tensor = torch.as_tensor(value, dtype=torch.float64).detach()
     if replicas is None and tensor.numel() != 1:
         raise ValueError(

@@ -41,11 +41,11 @@ def mix(z: Tensor) -> Tensor:
 def replica_keys(seed: int, replicas: Tensor) -> Tensor:
     """One key for each replica: the start of its own sequence of draws.
 
-    :param seed: any Python integer that fits into int64.
+    :param seed: any Python integer, of which the lowest 64 bits count.
     :param replicas: int64 tensor of replica numbers, any shape.
     :returns: int64 tensor of the same shape.
     """
-    return mix(mix(torch.full_like(replicas, seed) + _GAMMA) + replicas * _GAMMA)
+    return mix(mix(torch.full_like(replicas, _signed(seed)) + _GAMMA) + replicas * _GAMMA)
 
 
 def _bits(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:

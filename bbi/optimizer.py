@@ -30,7 +30,7 @@ class ECD(Readings):
     from the loss and the gradients at Θ:
 
         if the clock T0 or T1 rings:   Π ← N √(Π²/N²)                                (bounce)
-        α = √(P(E, V)/Π²), or 1 where |Π² - P| < ε1 or P < 0                        (restore E)
+        α = √(P(E, V)/Π²), or 1 where |Π² - P| < ε1 or P ≤ 0                        (restore E)
         Π ← α Π - Δt H_V ∇V,           Θ ← Θ + Δt 2H_P Π                            (move)
 
     with H_V = ½ (V/E + E/V), 2H_P = V/E and P = E²/V - V for the Born-Infeld law. Differences to
@@ -40,7 +40,8 @@ class ECD(Readings):
     be scaled to Π² = P, the kick starts it along -∇F and the next step restores its norm.
 
     Energy, Π² and clocks belong to all parameters together, ``lr`` and ``weight_decay`` to the
-    parameter groups. A parameter without gradient stands still and takes no part in Π². Everything
+    parameter groups. A parameter without gradient stands still and takes no part in Π²; when it has
+    one again it starts from rest. Parameters must be whole on every rank: no shards of them. Everything
     needed to go on is in ``state_dict()``: resuming is exact to the bit. Under
     ``torch.distributed`` every rank of ``process_group`` takes the same step: the loss is averaged
     over it, gradients are taken to be averaged already (DistributedDataParallel does so).
@@ -145,15 +146,12 @@ class ECD(Readings):
         :param loss: the loss itself, instead of a closure.
         :returns: the loss as it was given.
         :raises RuntimeError: if neither is given.
+        :raises TypeError: if both are given, or a loss in the place of the closure.
         """
+        checks.closure(closure, loss)
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        if loss is None:
-            raise RuntimeError(
-                f"{type(self).__name__} needs the loss in every step: write `loss.backward()` and then "
-                "`opt.step(loss=loss)`, or `opt.step(closure)` with a closure that returns the loss"
-            )
         value = checks.loss(loss, self.param_groups[0]["replicas"])
         slots = self._slots()
         if slots:
@@ -170,10 +168,14 @@ class ECD(Readings):
         first = 0
         replicas = self.param_groups[0]["replicas"] or 1
         for group in self.param_groups:
+            lr = group["lr"]
             for p in group["params"]:
                 if p.grad is not None:
                     if p.grad.is_sparse:
                         raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+                    if isinstance(lr, Tensor) and lr.dim():
+                        lr = lr.to(p.device)
+                        lr = lr.reshape(()) if lr.numel() == 1 else lr
                     state = self.state[p]
                     if "momentum_buffer" not in state:
                         state["momentum_buffer"] = torch.zeros_like(p)
@@ -181,7 +183,7 @@ class ECD(Readings):
                     if p.is_complex():
                         real, grad, u = map(torch.view_as_real, (real, grad, u))
                     checks.together(p, slots[0].param if slots else p)
-                    slots.append(Slot(real, grad, u, group["lr"], group["weight_decay"], first))
+                    slots.append(Slot(real, grad, u, lr, group["weight_decay"], first))
                 first += p.numel() // replicas * (2 if p.is_complex() else 1)
         return slots
 
@@ -247,6 +249,9 @@ class ECD(Readings):
                 system[name] = as_kind(system[name], v)
         members = [slot.first for slot in slots]
         if system["members"] != members:  # parameters came or went since Π² was summed
+            for p in (p for group in self.param_groups for p in group["params"] if p.grad is None):
+                if "momentum_buffer" in self.state.get(p, ()):
+                    self.state[p]["momentum_buffer"].zero_()  # σ goes on without it: it will be at rest
             u2 = sum_squares([slot.momentum for slot in slots], v)
             p2 = system["p2"] / at_least(system["u2"], TINY) * u2
             self._keep(p2=where(system["u2"] > 0, p2, u2), u2=u2)

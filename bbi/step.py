@@ -30,12 +30,13 @@ TINY = 1e-300
 def restored(law: Law, v: Scalar, energy: Scalar, p2: Scalar, eps1: Scalar = EPS1) -> Scalar:
     """The |Π|² that a step starts with: P(E, V), the energy restored (Algorithm 1).
 
-    The old ``p2`` stays where it is right to within ``eps1`` or where P < 0.
+    The old ``p2`` stays where it is right to within ``eps1`` or where P ≤ 0. The listing has P < 0; but V = E
+    is where rounding has hidden how far V went down, and Π = 0 there would lose every kick for ever.
 
     :param v, energy, p2: floats or float64 tensors () or (R,).
     """
     want = law.momentum_squared(v, energy)
-    return where((abs(p2 - want) < eps1) | (want < 0), p2, want)
+    return where((abs(p2 - want) < eps1) | (want <= 0), p2, want)
 
 
 def within(law: Law, v: Scalar, energy: Scalar) -> Flag:

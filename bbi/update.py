@@ -88,7 +88,8 @@ def _norms2(tensors: list[Tensor]) -> float:
         total = sum((float(torch.dot(x, x)) for x in large), 0.0)
         if 1e-30 < total < 1e30:  # squares are far from float32's limits
             return total
-    return sum((float(torch.linalg.vector_norm(x, dtype=torch.float64)) ** 2 for x in tensors), 0.0)
+    norms = [float(torch.linalg.vector_norm(x, dtype=torch.float64)) for x in tensors]
+    return sum((norm * norm for norm in norms), 0.0)  # a power would raise where this is inf
 
 
 def _flat_parts(x: Tensor) -> tuple[Tensor, ...]:

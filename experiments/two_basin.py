@@ -189,9 +189,8 @@ def _cloud(cfg: Config, contest: Contest) -> None:
             starts = torch.tensor(cfg.start, dtype=torch.float64) + around
             return _first_entries(cfg, contest, "bbi", settings, starts, stage="cloud", reading=reading)
 
-        key = {"cloud": vars(plan), "reading": reading, "settings": settings}
-        key |= {"start": cfg.start, "steps": cfg.steps}
-        contest.unit(key, compute)
+        key = {"cloud": vars(plan), "reading": reading, "settings": settings, "start": cfg.start}
+        contest.unit({**key, "steps": cfg.steps}, compute)
 
 
 def _occupation(cfg: Config, contest: Contest) -> None:

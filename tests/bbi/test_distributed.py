@@ -76,3 +76,16 @@ def test_two_ranks_agree_with_each_other_and_with_one_process(tmp_path: Path) ->
 def test_a_process_group_is_named_if_it_is_none(bad: Any) -> None:
     with pytest.raises(ValueError, match=f"Invalid process_group: {bad!r}"):
         BBI([torch.zeros(2)], process_group=bad)
+
+
+def test_a_shard_of_a_parameter_is_refused() -> None:
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor import Shard, distribute_tensor
+
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        shard = distribute_tensor(torch.zeros(4), init_device_mesh("cpu", (1,)), [Shard(0)])
+        with pytest.raises(TypeError, match="whole on every rank"):
+            BBI([torch.nn.Parameter(shard)])
+    finally:
+        dist.destroy_process_group()

@@ -91,7 +91,7 @@ def test_float16_with_a_scaler_needs_one_method(module, tmp_path):
     precision = MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu"))
     fitted = module()
     if module is Regression:
-        with pytest.raises(RuntimeError, match="BBI needs the loss in every step"):
+        with pytest.raises(RuntimeError, match="needs the loss in every step"):
             fit(fitted, tmp_path, plugins=[precision])
         return
     fit(fitted, tmp_path, plugins=[precision])

@@ -75,7 +75,7 @@ def test_mix_can_be_undone(z):
     assert unmix(noise.mix(torch.tensor(z)).item() & MASK) == z & MASK
 
 
-@given(int64, numbers, st.integers(-1, 10**6), numbers)
+@given(st.integers(-(2**70), 2**70), numbers, st.integers(-1, 10**6), numbers)
 def test_numbers_are_those_of_plain_python(seed, replica, draw, index):
     z = bits(seed, replica, draw, index)
     assert ask("uniform", seed, replica, draw, index).item() == ((z >> 11) + 0.5) * 2.0**-52 - 1

@@ -269,3 +269,32 @@ def test_another_law_makes_symplectic_euler(descend):
         p -= 0.1 * x
         x += 0.1 * p
     np.testing.assert_allclose(theta.detach(), [x, 0], rtol=1e-12)
+
+
+def test_a_loss_that_rounding_keeps_at_e_does_not_hold_a_run_for_ever():
+    """In float32 the first steps change the loss by less than its last bit: V = E, where P = 0.
+
+    Kicks have to add up until V falls; the run then goes as far as the one in float64.
+    """
+    theta = torch.randn(200, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = torch.linspace(0.1, 1, 200, dtype=torch.float64)
+    first, ends = (weights * theta.square()).mean().item(), []
+    for dtype in (torch.float32, torch.float64):
+        p = theta.to(dtype).requires_grad_()
+        opt = BBI([p], 1e-3, n_bounces=0, t1=math.inf)
+        for _ in range(3000):
+            opt.zero_grad()
+            loss = (weights.to(dtype) * p.square()).mean()
+            loss.backward()
+            opt.step(loss=loss)
+        ends.append(loss.item())
+    assert first - ends[0] > 0.9 * (first - ends[1]) > 0.01
+
+
+def test_gradients_whose_squares_overflow_are_no_crash():
+    for replicas in (None, 1):
+        p = torch.ones(*([1] if replicas else []), 3, dtype=torch.float64, requires_grad=True)
+        opt = BBI([p], 0.1, replicas=replicas, **BOUNCY)
+        for size in (1.0, 1e200, 1.0):
+            p.grad = torch.full_like(p, size)
+            opt.step(loss=torch.ones(()) if replicas is None else torch.ones(1))

@@ -176,3 +176,26 @@ def test_only_parameters_at_rest_remain(descend, dtype):
     v, e = opt.potential.item(), opt.energy.item()
     assert e == pytest.approx(bowl(parameters(None, dtype)[0]).item() + 1)
     assert opt.momentum_norm.item() == pytest.approx((e * e / v - v) ** 0.5, rel=0.2)
+
+
+def test_a_parameter_that_pauses_comes_back_at_rest(descend):
+    """One trajectory, in whatever unit momenta are kept, while the step size and V change in the pause."""
+    found = []
+    for replicas in (None, 1):
+        params = [
+            p.detach().reshape(*([1] if replicas else []), -1).requires_grad_() for p in parameters(None)
+        ]
+        opt = new(params, replicas)
+        descend(opt, params, bowl, 4)
+        assert opt.momentum(params[1]).any()
+        opt.param_groups[0]["lr"] = 1e-3
+        params[1].grad = None
+        rest = params[1].detach()
+        descend(opt, params[:1], lambda a, b=rest: bowl(a, b), 3)
+        assert not opt.momentum(params[1]).any()
+        opt.param_groups[0]["lr"] = 0.03
+        descend(opt, params, bowl, 6)
+        found.append(torch.cat([p.detach().reshape(-1) for p in params]))
+        total = sum(opt.momentum(p).square().sum() for p in params)
+        torch.testing.assert_close(opt.momentum_norm.reshape(()), total.sqrt(), rtol=1e-12, atol=0)
+    torch.testing.assert_close(*found, rtol=1e-10, atol=1e-12)
