@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import ackley_claims, two_basin_claims, zakharov_claims
+from experiments import ackley_claims, two_basin, two_basin_claims, zakharov_claims
 from experiments.harness.judge import judge, load_paper
 from experiments.harness.stats import wilson
+from experiments.harness.store import Lab, read_tables
+from experiments.problems.contest import Contest
+from tests.composed import composed
 
 CLAIMS = {claim["id"]: claim for claim in load_paper()[0]}
 CONTENDERS = {
@@ -128,3 +131,41 @@ def test_a_tuned_run_that_solves_is_none_of_the_three_regimes():
         given = tuned.assign(contender="gdm_released", regime="solved")
         [found] = ackley_claims._regimes_claim(pd.concat([tuned, grid, given]), CFG, "", Published())
         assert judge(CLAIMS["ackley-regimes"], found) == verdict and found.n == 5
+
+
+@pytest.mark.parametrize(
+    ("wild", "gone"),
+    [
+        (("settings.lr=3", "settings.t0=2", "steps=60", "burn_in=50"), True),  # some diverge before that
+        (
+            ("start=[-2,-2]", "settings.delta_e=0", "steps=60", "burn_in=50"),
+            False,
+        ),  # no volume at this energy
+    ],
+)
+def test_an_occupation_that_cannot_be_told_is_no_crash(tmp_path, wild, gone):
+    given = [f"occupation.{word}" for word in (*wild, "runs=16", "every=1")]
+    cfg = composed("two_basin", f"paths.results={tmp_path}", *given, profile="smoke")
+    with Lab(cfg) as lab:
+        two_basin._occupation(cfg, Contest(lab, compiled=False))
+        lab.finish()
+    tables = read_tables(lab.folder)
+    assert tables["runs"]["run"].tolist() == list(range(16))
+    assert tables["runs"]["in_basin_2"].isna().any() == gone
+    found = two_basin_claims._occupied(tables, cfg, Published())
+    assert judge(CLAIMS["basin-occupation"], found) == "inconclusive"
+
+
+def test_a_coefficient_that_is_not_published_is_reduced():
+    row = {
+        "stage": "robust",
+        "contender": "gdm",
+        "point": [0],
+        "run": 0,
+        "best": 1.0,
+        "lr": 0.1,
+        "regime": "",
+    }
+    runs = pd.DataFrame({**row, "coefficient": 0.1, "delta_e": 0.0, "left": 0.0})
+    found = ackley_claims.claims({"runs": runs}, composed("ackley", "coefficients=[0.1]"))
+    assert found and all("coefficient 0.1" in answer.reduced for answer in found)
