@@ -91,7 +91,7 @@ def test_the_search_shows_its_zeros_and_where_shots_blow_up(drawn):
     spans = sorted((patch.get_x(), patch.get_x() + patch.get_width()) for patch in whole.patches)
     assert spans == [pytest.approx((-80, -65)), pytest.approx((12, 20))]
     assert whole.get_title() == "k = 20, 101 shots"
-    assert [text.get_text() for text in near.texts] == ["−10", "0"]
+    assert [text.get_text() for text in near.texts] == ["k = 20: −10", "k = 20: 0"]
     assert [text.get_text() for text in near.get_legend().texts] == ["k = 5", "k = 20"]
 
 
