@@ -1,5 +1,6 @@
 """The figures of section 4.5: training curves, and the distributions behind Table 2."""
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -35,7 +36,7 @@ def training_curves(tables: Tables, cfg: ClassificationConfig, title: str) -> Fi
     accuracies = table_of(tables, "curves", "test_accuracy")["test_accuracy"]
     if len(accuracies):  # the first epochs would squeeze what is to be compared
         panels[1, 0].set_ylim(bottom=float(np.nanquantile(accuracies, 0.05)))
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(textwrap.fill(title, 60 * len(protocols)), fontsize=11)
     panels[0, 0].set_ylabel("training loss")
     panels[1, 0].set_ylabel("test accuracy, %")
     return figure
