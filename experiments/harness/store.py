@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from experiments.harness import provenance, tables
 from experiments.harness.config import Base, portable
 from experiments.harness.errors import PartDone, UserError
-from experiments.harness.locks import Locks
+from experiments.harness.locks import Locks, alone
 from experiments.harness.progress import Progress
 from experiments.harness.tables import Tables, read_tables
 
@@ -274,11 +274,15 @@ def open_store(file: Path) -> sqlite3.Connection:
     """
     database = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
     try:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute(SCHEMA)
-        if not database.execute("SELECT 1 FROM pragma_table_info('units') WHERE name = 'made'").fetchone():
-            _add_made(database)
+        # The switch to write-ahead logging does not wait for another process that is at it, but fails.
+        with alone(file.with_name(f".{file.name}.lock")):
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(SCHEMA)
+            made = "SELECT 1 FROM pragma_table_info('units') WHERE name = 'made'"
+            if not database.execute(made).fetchone():
+                # A store of an earlier version: what made the units in it is unknown.
+                database.execute("ALTER TABLE units ADD COLUMN made TEXT")
         [verdict] = database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
@@ -286,12 +290,3 @@ def open_store(file: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-def _add_made(database: sqlite3.Connection) -> None:
-    """Give a store of an earlier version the column that says what made a unit: unknown of those in it."""
-    try:
-        database.execute("ALTER TABLE units ADD COLUMN made TEXT")
-    except sqlite3.OperationalError as error:
-        if "duplicate column" not in str(error):  # another process did the same
-            raise

@@ -201,6 +201,7 @@ def test_a_run_and_its_rerun(home: Path) -> None:
     names = [
         ".figures.lock",
         ".units.lock",
+        ".units.sqlite.lock",
         "config.yaml",
         "figures/losses.pdf",
         "figures/losses.png",

@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -15,8 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.harness import locks
 from experiments.harness.config import Base, Paths
-from experiments.harness.store import Lab, Tables, read_tables
+from experiments.harness.store import Lab, Tables, open_store, read_tables
 from tests.harness.waiting import until
 
 CONTEXT = get_context("forkserver")  # one process imports what is needed; the others are copies of it
@@ -81,6 +83,14 @@ def chains(root: Path, share: float) -> None:
             it.finish()
 
 
+def opening(file: Path) -> None:
+    """Is in the middle of making a store for a while, and alone with it, as ``open_store`` is."""
+    with locks.alone(file.with_name(f".{file.name}.lock")), closing(sqlite3.connect(file)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        file.with_name("begun").touch()
+        time.sleep(0.5)
+
+
 def written(root: Path) -> dict[str, bytes]:
     return {name: (root / "quick" / "hill" / name).read_bytes() for name in ("runs.csv", "curves.parquet")}
 
@@ -123,6 +133,15 @@ def test_three_processes_compute_every_unit_once(
     assert {who for _, who in log(tmp_path)} == {process.pid for process in three}
     assert written(tmp_path) == alone
     assert read_tables(tmp_path / "quick/hill")["runs"]["i"].tolist() == list(range(UNITS))
+
+
+def test_a_store_that_another_process_is_making_is_waited_for(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "units.sqlite"
+    other = start(opening, file)
+    until((tmp_path / "begun").exists)
+    with closing(open_store(file)) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert ended(other) == 0
 
 
 def test_three_processes_go_through_chains(start: Start, tmp_path: Path) -> None:
