@@ -79,7 +79,7 @@ def save(figures: dict[str, Figure], folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    with alone(folder.with_name(f".{folder.name}.lock")), style():
+    with alone(folder), style():
         for name, figure in figures.items():
             for kind, metadata in _METADATA.items():
                 path = folder / f"{name}.{kind}"

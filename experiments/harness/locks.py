@@ -52,13 +52,16 @@ class Locks:
 
 
 @contextmanager
-def alone(file: Path) -> Iterator[None]:
-    """Wait until no other process is in a context with the same file, which is made if it is not there.
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other process is in a context with the same path.
+
+    Args:
+        path: A file or a folder, there or not; ``.<name>.lock`` beside it is made and locked.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: The lock's file cannot be written.
     """
-    with file.open("ab") as handle:
+    with path.with_name(f".{path.name}.lock").open("ab") as handle:
         fcntl.lockf(handle, fcntl.LOCK_EX)
         yield
 

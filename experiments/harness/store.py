@@ -270,12 +270,20 @@ class Lab:
 def open_store(file: Path) -> sqlite3.Connection:
     """Open a store, or make one.
 
-    Write-ahead logging makes a commit one append and lets readers and a writer work side by side.
+    Write-ahead logging makes a commit one append and lets readers and a writer work side by side. Each
+    statement is a transaction by itself, unless one is begun.
+
+    Args:
+        file: The database; its folder is there by then.
+
+    Raises:
+        OSError: The lock's file beside ``file`` cannot be written.
+        sqlite3.DatabaseError: ``file`` is damaged, no database, cannot be written, or stays locked.
     """
     database = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         # The switch to write-ahead logging does not wait for another process that is at it, but fails.
-        with alone(file.with_name(f".{file.name}.lock")):
+        with alone(file):
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
             database.execute(SCHEMA)

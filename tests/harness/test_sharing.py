@@ -85,7 +85,7 @@ def chains(root: Path, share: float) -> None:
 
 def opening(file: Path) -> None:
     """Is in the middle of making a store for a while, and alone with it, as ``open_store`` is."""
-    with locks.alone(file.with_name(f".{file.name}.lock")), closing(sqlite3.connect(file)) as database:
+    with locks.alone(file), closing(sqlite3.connect(file)) as database:
         database.execute("BEGIN IMMEDIATE")
         file.with_name("begun").touch()
         time.sleep(0.5)
