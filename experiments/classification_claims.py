@@ -61,12 +61,13 @@ def accuracy_claims(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]
             if not len(values):
                 continue
             reduced = reduction(tables, cfg, (name,), key)
+            fewer = fewer_runs(cfg, key)
             # The published protocol with the paper's own contender is the reading that Table 2 is about.
             plain = protocol.label == "published" and name in ("sgd", "bbi")
             for statistic, compute in STATISTICS.items():
                 words = [statistic] + ([] if plain else [f"{protocol.label} selection", contender.label])
                 diverged = int((runs["status"] == "diverged").sum())
-                note = f"{runs['setting'].iloc[0]}; {diverged} diverged; {precision(cfg)}"
+                note = f"{runs['setting'].iloc[0]}; {diverged} diverged; {precision(cfg)}{fewer}"
                 found.append(
                     Estimate(
                         f"{cfg.experiment}-{contender.optimizer}",
@@ -106,7 +107,7 @@ def difference_claims(tables: Tables, cfg: ClassificationConfig, images: str) ->
                     low,
                     high,
                     len(gap),
-                    f"{images}: {seen}; {loss}; {precision(cfg)}",
+                    f"{images}: {seen}; {loss}; {precision(cfg)}{fewer_runs(cfg, key)}",
                     variant=f"{images}, {protocol.label} selection, {contender.label}",
                     reduced=reduction(tables, cfg, ("sgd", name), key),
                 )
@@ -141,6 +142,12 @@ def conservation_claims(tables: Tables, cfg: ClassificationConfig, images: str) 
 def precision(cfg: ClassificationConfig) -> str:
     """The arithmetic of forward and backward pass; the paper's was float32."""
     return "bfloat16" if cfg.engine.bf16 else "float32"
+
+
+def fewer_runs(cfg: ClassificationConfig, protocol: str) -> str:
+    """What a note adds where there are not as many runs as published, which only widens intervals."""
+    ours, published = reductions(cfg).get(f"protocols.{protocol}.runs", (0, 0))
+    return f"; {ours} runs (published: {published})" if ours != published else ""
 
 
 def reduction(

@@ -74,6 +74,7 @@ def table2(tables: Tables, cfg: ClassificationConfig, title: str) -> Figure:
             label=f"Table 2, {optimizer.upper()}",
         )  # fmt: skip
     axes.set(yticks=range(len(pairs)), yticklabels=labels, xlabel="test accuracy, %")
+    axes.locator_params(axis="x", nbins=6)  # labels such as 99.175 would run into each other
     figure.suptitle(title, fontsize=11)
     axes.invert_yaxis()
     if axes.get_legend_handles_labels()[0]:

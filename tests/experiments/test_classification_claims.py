@@ -1,12 +1,15 @@
 """The answers to section 4.5's claims, from rows that were made up: do they say no more than the rows?"""
 
 import math
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
 from experiments import cifar, classification_claims, mnist
+from experiments.classification_figures import table2
+from experiments.harness.figures import style
 from experiments.harness.judge import judge, load_paper
 from tests.composed import composed
 
@@ -60,6 +63,8 @@ def test_no_more_runs_than_the_protocol_has():
     assert "0 diverged" in found["mnist-sgd", "mean"].note
     difference = found["no-overfit", "MNIST, published selection, BBI"]
     assert difference.n == 2 and "0.01, below SGD's 0.5" in difference.note
+    for answer in (found["mnist-sgd", "mean"], difference):
+        assert answer.note.endswith("; 2 runs (published: 60)")
 
 
 def test_the_difference_is_bbi_minus_sgd_run_by_run():
@@ -120,6 +125,22 @@ def test_another_contender_is_no_reduction_of_this_one():
     assert "grid.values.bbi.lr" in less["no-overfit", "MNIST, published selection, BBI"].reduced
     without = answers(tables, "~contenders.bbi_2000", experiment="cifar")
     assert without["cifar-sgd", "mean"].reduced == without["cifar-bbi", "mean"].reduced == ""
+
+
+@pytest.mark.parametrize("width", [0.0, 0.02, 0.2, 3.0])
+def test_the_accuracies_in_table2_can_be_read(width):
+    spread = [99.1 + width * i / 7 for i in range(8)]
+    tables = made(evolved("sgd", spread, "sgd-published"), evolved("bbi", spread, "bbi-published"))
+    tables["runs"] = tables["runs"].assign(lr=0.01, momentum=0.95)  # a long label leaves less room
+    with style():
+        figure = table2(tables, composed("mnist"), "a title")
+        figure.canvas.draw()
+    axes = figure.axes[0]
+    low, high = axes.get_xlim()
+    shown = [label for label in axes.get_xticklabels() if low <= label.get_position()[0] <= high]
+    boxes = [label.get_window_extent() for label in shown]
+    assert len(boxes) > 1 and all(a.x1 < b.x0 for a, b in pairwise(boxes))
+    plt.close(figure)
 
 
 @pytest.mark.parametrize("experiment", ["mnist", "cifar"])
