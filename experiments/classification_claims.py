@@ -61,13 +61,13 @@ def accuracy_claims(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]
             if not len(values):
                 continue
             reduced = reduction(tables, cfg, (name,), key)
-            fewer = fewer_runs(cfg, key)
+            made = _number_of_runs(cfg, key)
             # The published protocol with the paper's own contender is the reading that Table 2 is about.
             plain = protocol.label == "published" and name in ("sgd", "bbi")
             for statistic, compute in STATISTICS.items():
                 words = [statistic] + ([] if plain else [f"{protocol.label} selection", contender.label])
                 diverged = int((runs["status"] == "diverged").sum())
-                note = f"{runs['setting'].iloc[0]}; {diverged} diverged; {precision(cfg)}{fewer}"
+                note = f"{runs['setting'].iloc[0]}; {diverged} diverged; {precision(cfg)}{made}"
                 found.append(
                     Estimate(
                         f"{cfg.experiment}-{contender.optimizer}",
@@ -107,7 +107,7 @@ def difference_claims(tables: Tables, cfg: ClassificationConfig, images: str) ->
                     low,
                     high,
                     len(gap),
-                    f"{images}: {seen}; {loss}; {precision(cfg)}{fewer_runs(cfg, key)}",
+                    f"{images}: {seen}; {loss}; {precision(cfg)}{_number_of_runs(cfg, key)}",
                     variant=f"{images}, {protocol.label} selection, {contender.label}",
                     reduced=reduction(tables, cfg, ("sgd", name), key),
                 )
@@ -144,12 +144,6 @@ def precision(cfg: ClassificationConfig) -> str:
     return "bfloat16" if cfg.engine.bf16 else "float32"
 
 
-def fewer_runs(cfg: ClassificationConfig, protocol: str) -> str:
-    """What a note adds where there are not as many runs as published, which only widens intervals."""
-    ours, published = reductions(cfg).get(f"protocols.{protocol}.runs", (0, 0))
-    return f"; {ours} runs (published: {published})" if ours != published else ""
-
-
 def reduction(
     tables: Tables, cfg: ClassificationConfig, contenders: Collection[str], protocol: str = "published"
 ) -> str:
@@ -168,6 +162,12 @@ def reduction(
             if key.removeprefix(group).partition(".")[0] not in mine:
                 del found[key]
     return ", ".join(filter(None, [images, describe(found)]))
+
+
+def _number_of_runs(cfg: ClassificationConfig, protocol: str) -> str:
+    """What a note adds where a protocol has more or fewer runs than published."""
+    ours, published = reductions(cfg).get(f"protocols.{protocol}.runs", (0, 0))
+    return f"; {ours} runs (published: {published})" if ours != published else ""
 
 
 def claims(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:
