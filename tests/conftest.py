@@ -1,6 +1,7 @@
 """Settings of all tests: one thread, repeatable examples, and where the recorded trajectories lie."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from hypothesis import settings
 torch.set_num_threads(1)
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("repeatable")
+# A shell starts a background job with Ctrl-C ignored, and what the tests interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
