@@ -19,8 +19,8 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.harness.config import CONF, dotted, explain, load, unknown_key
 from experiments.harness.errors import PartDone, UserError, did_you_mean, strict
+from experiments.harness.settings import CONF, dotted, explain, load, unknown_key
 
 HELP = """\
 Run an experiment of the paper and write its tables and figures to <paths.results>/<profile>/<experiment>.
@@ -124,7 +124,8 @@ def _execute(cfg: DictConfig, conf_dir: Path, package: str) -> None:
     module = importlib.import_module(f"{package}.{cfg.experiment}")
     settings = load(cfg, module.Config)
     # Not before the settings are known to be right: these take a second to import.
-    from experiments.harness import figures, workers
+    from experiments.harness import plotting as figures
+    from experiments.harness import workers
     from experiments.harness.store import Lab, read_tables
 
     command = "python -m experiments " + shlex.join(HydraConfig.get().overrides.task)

@@ -26,9 +26,10 @@ from bench.networks import networks
 from bench.timing import Row
 from matplotlib.figure import Figure
 
-from experiments.harness import figures, provenance, tables
-from experiments.harness.config import Base, Paths
+from experiments.harness import plotting as figures
+from experiments.harness import provenance, tables
 from experiments.harness.errors import UserError
+from experiments.harness.settings import Base, Paths
 
 HEAD = (
     "bench",

@@ -21,8 +21,8 @@ from types import FrameType
 
 import yaml
 
-from experiments.harness.config import CONF
 from experiments.harness.errors import UserError, did_you_mean, strict
+from experiments.harness.settings import CONF
 
 PATIENCE_SECONDS = 10.0
 

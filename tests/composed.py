@@ -5,7 +5,7 @@ import importlib
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 
-from experiments.harness.config import CONF, Base, load
+from experiments.harness.settings import CONF, Base, load
 
 
 def composed(experiment: str, *overrides: str, profile: str = "paper") -> Base:

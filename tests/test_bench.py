@@ -14,7 +14,7 @@ import torch
 from bbi.laws import BornInfeld
 from bbi.simulate import simulate
 from bbi.step import ECD
-from experiments.problems.landscapes import Ackley
+from experiments.landscapes.functions import Ackley
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 SETTINGS = {"lr": 0.0096, "delta_v": 1e-4, "delta_e": 2.0, "t0": 20.0, "t1": 9.0, "n_bounces": 4.0}

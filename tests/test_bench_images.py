@@ -8,9 +8,9 @@ from types import ModuleType
 import pytest
 import torch
 
-from experiments.problems import networks
-from experiments.problems.batches import normalised
-from experiments.problems.images import Images, load
+from experiments.images import networks
+from experiments.images.batches import normalised
+from experiments.images.sources import Images, load
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 # Newer Pythons warn of a fork beside torch's threads, and torch of two workers on one core.

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from experiments.harness.config import Base, portable
+from experiments.harness.settings import Base, portable
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ("torch", "numpy", "scipy", "hyperopt", "pandas")

@@ -7,7 +7,7 @@ from typing import Any
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 
-from experiments.harness.config import CONF, Base, load, portable
+from experiments.harness.settings import CONF, Base, load, portable
 
 Reductions = dict[str, tuple[Any, Any]]
 """Settings of a run and of the paper by dotted key."""

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 import yaml
 
-from experiments.harness.config import CONF, load
 from experiments.harness.errors import UserError
-from experiments.harness.figures import save, style
-from experiments.harness.judge import HOW, VERDICTS, judge, load_paper, published_for
-from experiments.harness.stats import Estimate
+from experiments.harness.plotting import save, style
+from experiments.harness.settings import CONF, load
+from experiments.harness.statistics import Estimate
 from experiments.harness.tables import Tables, read_record, read_tables
+from experiments.harness.verdicts import HOW, VERDICTS, judge, load_paper, published_for
 
 
 def experiments() -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.harness.contenders import Range
+from experiments.competitors import Range
 from experiments.harness.store import Lab
 from experiments.harness.tables import Tables, visible
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from experiments.harness import provenance, tables
-from experiments.harness.config import Base, portable
 from experiments.harness.errors import PartDone, UserError
 from experiments.harness.locks import Locks, alone
 from experiments.harness.progress import Progress
+from experiments.harness.settings import Base, portable
 from experiments.harness.tables import Tables, read_tables
 
 __all__ = ["Lab", "Tables", "read_tables"]

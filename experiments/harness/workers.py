@@ -11,8 +11,8 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.context import SpawnProcess
 from types import ModuleType
 
-from experiments.harness.config import Base
 from experiments.harness.errors import PartDone
+from experiments.harness.settings import Base
 from experiments.harness.store import Lab
 
 

@@ -17,7 +17,7 @@ from bbi.simulate import Run, simulate
 from bbi.step import ECD
 from bench.loop import Loop
 from bench.timing import Row, compare, in_turn
-from experiments.problems.landscapes import Ackley
+from experiments.landscapes.functions import Ackley
 
 ROOT = Path(__file__).resolve().parents[2]
 POTENTIAL = Ackley(0.02)

@@ -21,11 +21,11 @@ from torchvision.transforms import Compose, Normalize, ToTensor
 
 from bbi import ECD
 from bench.timing import Row, compare, in_turn
-from experiments.harness.config import native_bf16
-from experiments.problems.batches import Batches, Split
-from experiments.problems.images import Images, load
-from experiments.problems.networks import optimizer_for, paper_cnn, small_resnet18
-from experiments.problems.training import Engine, Trainer
+from experiments.harness.settings import native_bf16
+from experiments.images.batches import Batches, Split
+from experiments.images.networks import optimizer_for, paper_cnn, small_resnet18
+from experiments.images.sources import Images, load
+from experiments.images.training import Engine, Trainer
 
 SETTINGS: Any = OmegaConf.load(Path(__file__).resolve().parents[2] / "conf" / "experiment" / "mnist.yaml")
 PLAIN = Engine("cpu", bf16=False, channels_last=False, compile=False)

@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from bench.timing import Row, compare, in_turn
-from experiments.problems.forward_laplacian import ResidualNetwork, value
-from experiments.problems.poisson import Poisson
-from experiments.problems.poisson_training import Loss, Points, gradients, residual
+from experiments.pde.network import ResidualNetwork, value
+from experiments.pde.problem import Poisson
+from experiments.pde.training import Loss, Points, gradients, residual
 
 SETTINGS: Any = OmegaConf.load(Path(__file__).resolve().parents[2] / "conf" / "experiment" / "pde.yaml")
 COMPILED, EAGER = "forward Laplacian, compiled", "forward Laplacian, eager"

@@ -10,7 +10,7 @@ import torch
 from bbi import BBI, ECD, BornInfeld, noise
 from bbi import step as pure
 from bbi.simulate import simulate
-from experiments.problems.landscapes import Ackley, Quadratic, TwoBasins, Zakharov
+from experiments.landscapes.functions import Ackley, Quadratic, TwoBasins, Zakharov
 
 NEVER = {"t0": math.inf, "t1": math.inf, "n_bounces": 0}
 BOUNCY = {"delta_v": 1e-4, "delta_e": 2.0, "t0": 7, "t1": 5, "n_bounces": 3}

@@ -7,7 +7,7 @@ import torch
 
 from bbi import BBI, ECD, BornInfeld
 from bbi.update import sum_squares
-from experiments.problems.landscapes import Quadratic, Zakharov
+from experiments.landscapes.functions import Quadratic, Zakharov
 
 SETTINGS = {"delta_e": 1.0, "t0": 3, "t1": 5, "n_bounces": 4}
 

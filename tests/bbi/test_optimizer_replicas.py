@@ -8,7 +8,7 @@ import torch
 from bbi import BBI, BornInfeld
 from bbi import step as pure
 from bbi.simulate import simulate
-from experiments.problems.landscapes import Ackley
+from experiments.landscapes.functions import Ackley
 
 R = 40
 OWN = {

@@ -11,7 +11,7 @@ from bbi import noise
 from bbi.laws import BornInfeld
 from bbi.simulate import simulate
 from bbi.step import ECD, GDM
-from experiments.problems.landscapes import Ackley, Quadratic, TwoBasins, Zakharov
+from experiments.landscapes.functions import Ackley, Quadratic, TwoBasins, Zakharov
 
 LAW = BornInfeld()
 RULE = ECD(LAW)

@@ -13,7 +13,7 @@ import torch._inductor
 from bbi.laws import BornInfeld
 from bbi.simulate import simulate
 from bbi.step import ECD, GDM
-from experiments.problems.landscapes import Ackley, TwoBasins
+from experiments.landscapes.functions import Ackley, TwoBasins
 
 LANDSCAPE = Ackley(0.02)
 RULE = ECD(BornInfeld())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from experiments.harness import checkpoint
-from experiments.harness.config import Base, Paths
+from experiments.harness.settings import Base, Paths
 from experiments.harness.store import Lab, Tables
 
 

@@ -28,8 +28,8 @@ import os, time
 from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
-from experiments.harness.config import Base, positive
-from experiments.harness.contenders import Range, Search
+from experiments.harness.settings import Base, positive
+from experiments.competitors import Range, Search
 from experiments.harness.search import tpe
 
 @dataclass(kw_only=True)

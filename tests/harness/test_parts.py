@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.harness.config import Base, Paths
 from experiments.harness.errors import PartDone, UserError
+from experiments.harness.settings import Base, Paths
 from experiments.harness.store import Lab, read_tables
 
 ROOT = Path(__file__).resolve().parents[2]

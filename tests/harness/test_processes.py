@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WRITER = """
 import sys
 import numpy as np, pandas as pd
-from experiments.harness.config import Base, Paths
+from experiments.harness.settings import Base, Paths
 from experiments.harness.store import Lab
 cfg = Base(experiment="hill", title="t", section="1", profile="quick", paths=Paths(sys.argv[1]))
 
@@ -85,7 +85,7 @@ def test_two_processes_at_once(undisturbed: dict[str, bytes], tmp_path: Path) ->
 FINISHER = """
 import os, sys
 import pandas as pd
-from experiments.harness.config import Base, Paths
+from experiments.harness.settings import Base, Paths
 from experiments.harness.store import Lab
 root, title, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
 replace, count = os.replace, 0

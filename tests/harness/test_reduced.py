@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from experiments.harness.config import CONF
-from experiments.harness.judge import RULES, VERDICTS, judge, load_paper, published_for
 from experiments.harness.reduced import describe, reductions
-from experiments.harness.stats import Estimate
+from experiments.harness.settings import CONF
+from experiments.harness.statistics import Estimate
+from experiments.harness.verdicts import RULES, VERDICTS, judge, load_paper, published_for
 from tests.composed import composed
 
 EXPERIMENTS = [file.stem for file in sorted((CONF / "experiment").glob("*.yaml"))]

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 from experiments.harness import report
-from experiments.harness.config import Base, Paths
 from experiments.harness.errors import UserError
-from experiments.harness.judge import VERDICTS, load_paper
-from experiments.harness.stats import Estimate, wilson
+from experiments.harness.settings import Base, Paths
+from experiments.harness.statistics import Estimate, wilson
 from experiments.harness.store import Lab
+from experiments.harness.verdicts import VERDICTS, load_paper
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIMS = [claim["id"] for claim in load_paper()[0]]

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from hyperopt import hp
 
-from experiments.harness.config import Base, Paths
-from experiments.harness.contenders import Range
+from experiments.competitors import Range
 from experiments.harness.search import best, tpe
+from experiments.harness.settings import Base, Paths
 from experiments.harness.store import Lab, read_tables
 
 SPACE = {"lr": Range(1e-4, 0.5), "momentum": Range(0.0, 1.0)}

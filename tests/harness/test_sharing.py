@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from experiments.harness import locks
-from experiments.harness.config import Base, Paths
+from experiments.harness.settings import Base, Paths
 from experiments.harness.store import Lab, Tables, open_store, read_tables
 from tests.harness.waiting import until
 

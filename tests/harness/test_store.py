@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.harness import provenance, tables
-from experiments.harness.config import Base, Paths
 from experiments.harness.errors import UserError
+from experiments.harness.settings import Base, Paths
 from experiments.harness.store import Lab, Tables, read_tables
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.harness.config import CONF
+from experiments.harness.settings import CONF
 from experiments.harness.store import read_tables
 from tests.harness.waiting import until
 
@@ -20,7 +20,7 @@ TOY = """
 import os, time
 from dataclasses import dataclass
 import pandas as pd
-from experiments.harness.config import Base
+from experiments.harness.settings import Base
 
 @dataclass(kw_only=True)
 class Config(Base):

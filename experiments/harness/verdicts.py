@@ -1,0 +1,134 @@
+"""Judging: what an estimate means for a claim of the paper."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from experiments.harness.statistics import Estimate
+
+PAPER = Path(__file__).resolve().parents[2] / "results" / "paper.yaml"
+RULES = ("interval", "ordering", "bound", "shape")
+VERDICTS = ("reproduced", "holds", "not reproduced", "violated", "inconclusive", "reduced", "not run")
+HOW = """\
+*Ours* is what the claim says is measured; *n* counts what it is made of (runs, points, steps or settings).
+The command behind it is in the section of its experiment and in `verdicts.csv`; *units at unknown* there were
+computed before units of work noted their commit. A claim that was not run here may have its answer in the
+report of another profile.
+
+How a verdict is reached. *interval*: the published number lies in our 95 % interval, or our estimate in
+the stated tolerance of it (reproduced); neither (not reproduced); only our interval reaches the tolerance,
+or it is so wide that it would agree with nearly anything, or no run showed what is claimed (inconclusive).
+*ordering*: the interval of the difference lies on the stated side of 0 (holds), on the other (violated) or on
+both (inconclusive). *bound*: our estimate, with its interval if it has one, keeps within the bound (holds),
+lies beyond it (violated) or across it (inconclusive). *shape*: a fitted number is compared as for *interval*,
+or the stated relation was seen or not. *reduced*: run at another size than the published one, as the note
+says, so that the number is shown but not compared."""
+
+
+def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
+    """Say what an estimate means for a claim.
+
+    - interval, and shape with a published number: "reproduced" when that number lies in our interval or our
+      estimate in the tolerance of it, "not reproduced" when not even our interval reaches the tolerance;
+      otherwise, when our interval is wider than the claim's resolution, and when `estimate.holds` is false,
+      "inconclusive".
+    - `estimate.holds` decides ordering, bound and shape when it is given: "holds" or "violated"; and interval
+      where nothing is published (for this variant): "holds" or "inconclusive", as few runs prove no absence.
+    - ordering: the interval of the difference lies above 0 ("holds"), below 0 ("violated"), or contains it
+      ("inconclusive"). With `direction: none` the claim is that nothing differs: the interval lies within
+      ± tolerance ("holds"), outside ("violated"), or across its edge ("inconclusive"); the tolerance may be
+      one for each variant, as a published number may.
+    - bound: the estimate's interval lies at or below the tolerance ("holds"), above it ("violated"), or
+      across it ("inconclusive"); without an interval the estimate itself is compared.
+    - An estimate made at another size than the published one is "reduced", whatever the rule.
+    - An estimate of NaN, where a number has to decide, is "inconclusive".
+
+    Args:
+        claim: an entry of `results/paper.yaml`.
+        estimate: the answer to it.
+
+    Raises:
+        ValueError: when claim and estimate together leave nothing to judge by.
+    """
+    if estimate.reduced:
+        return "reduced"
+    rule, tolerance = claim["rule"], _for(claim.get("tolerance"), estimate.variant)
+    published = published_for(claim, estimate.variant)
+    if published is not None and (rule == "interval" or (rule == "shape" and estimate.holds is None)):
+        verdict = _agreement(published, estimate, tolerance or 0.0, claim.get("resolution", math.inf))
+        return "inconclusive" if verdict == "reproduced" and estimate.holds is False else verdict
+    if estimate.holds is not None:
+        return "holds" if estimate.holds else "inconclusive" if rule == "interval" else "violated"
+    if rule == "ordering" and claim.get("direction") != "none":
+        return _ordering(estimate, None)
+    if rule == "ordering" and tolerance is not None:
+        return _ordering(estimate, tolerance)
+    if rule == "bound" and tolerance is not None:
+        return _bound(estimate, tolerance)
+    raise ValueError(
+        f"claim {claim['id']!r}, variant {estimate.variant!r}: nothing to judge by; "
+        "give the estimate `holds`, or its entry in paper.yaml a published number or a tolerance"
+    )
+
+
+def published_for(claim: Mapping[str, Any], variant: str) -> float | None:
+    """The number published for this variant: one for all of them, or one for each that is named."""
+    return _for(claim["published"], variant)
+
+
+def _for(value: Any, variant: str) -> float | None:
+    return value.get(variant.partition(",")[0]) if isinstance(value, Mapping) else value
+
+
+def _agreement(published: float, ours: Estimate, tolerance: float, resolution: float) -> str:
+    """Compare a number with a published one.
+
+    The tolerance is relative and applies to the estimate itself; where only the interval reaches it, more
+    runs would have to tell. An interval wider than the resolution, or endless, agrees with nearly anything.
+    """
+    if any(map(math.isnan, ours[1:4])):
+        return "inconclusive"
+    band, width = tolerance * abs(published), ours.high - ours.low
+    if ours.low <= published <= ours.high or abs(ours.estimate - published) <= band:
+        return "reproduced" if width <= resolution and math.isfinite(width) else "inconclusive"
+    reaches = ours.low <= published + band and ours.high >= published - band
+    return "inconclusive" if reaches else "not reproduced"
+
+
+def _bound(ours: Estimate, tolerance: float) -> str:
+    """Judge an estimate, or its interval where it has one, against a number that it should not exceed."""
+    if math.isnan(ours.estimate):
+        return "inconclusive"
+    low, high = (ours.estimate if math.isnan(edge) else edge for edge in (ours.low, ours.high))
+    return "holds" if high <= tolerance else "violated" if low > tolerance else "inconclusive"
+
+
+def _ordering(ours: Estimate, band: float | None) -> str:
+    """Judge the interval of a difference, against 0 or (with a band) for being within ± band."""
+    if math.isnan(ours.low) or math.isnan(ours.high):
+        return "inconclusive"
+    if band is None:
+        return "holds" if ours.low > 0 else "violated" if ours.high < 0 else "inconclusive"
+    if -band <= ours.low and ours.high <= band:
+        return "holds"
+    return "violated" if ours.low > band or ours.high < -band else "inconclusive"
+
+
+def load_paper(path: Path | None = None) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+    """Read the claims and, for each experiment, the other published numbers.
+
+    Raises:
+        ValueError: when an id is used twice or a rule is unknown.
+    """
+    content: Any = OmegaConf.to_container(OmegaConf.load(path or PAPER))
+    claims, numbers = content["claims"], content["published_numbers"]
+    ids = [entry["id"] for entry in [*claims, *(number for some in numbers.values() for number in some)]]
+    if len(set(ids)) < len(ids):
+        raise ValueError(f"ids used twice: {sorted({i for i in ids if ids.count(i) > 1})}")
+    unknown = {claim["rule"] for claim in claims} - set(RULES)
+    if unknown:
+        raise ValueError(f"unknown rules {sorted(unknown)}; there are {', '.join(RULES)}")
+    return claims, numbers

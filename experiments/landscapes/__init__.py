@@ -1,0 +1,1 @@
+"""Analytic landscapes, ensembles of runs on them, and their pictures."""

@@ -1,0 +1,117 @@
+"""Volumes of phase space: how much room a law gives to the neighbourhood of a minimum (3.1, appendix A.3)."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import scipy.integrate
+import scipy.special
+
+from bbi.laws import BornInfeld, Frictionless, Law
+from experiments.harness.errors import UserError
+from experiments.harness.settings import between
+from experiments.harness.store import Tables, Unit
+
+
+def sphere(n: int) -> float:
+    """2 π^{n/2}/Γ(n/2): the area of the unit sphere in n dimensions."""
+    return float(2 * math.pi ** (n / 2) / math.gamma(n / 2))
+
+
+def density(law: Law, v: float, e: float, n: int) -> float:
+    """Volume of momenta for a point of potential V: ∫ dⁿΠ δ(H(V, Π²) - E) = S P^{(n-2)/2} / (2H_P).
+
+    S is the area of the unit sphere and P = P(E, V). With the Born-Infeld law this is the integrand of
+    eq. (40), S (E/V) (E²/V - V)^{(n-2)/2}; with plain momentum that of eq. (41), S (2(E - V))^{(n-2)/2}.
+
+    Args:
+        law: The Hamiltonian; of ``Separable``, whose E is e^H, the volume is that of a unit of log E.
+        v: V, above 0.
+        e: E.
+        n: Dimensions, 1 or more.
+
+    Returns:
+        The volume; 0 where the energy does not suffice.
+    """
+    p2 = float(law.momentum_squared(v, e))
+    return sphere(n) * p2 ** ((n - 2) / 2) / float(law.drift(v, e, p2)) if p2 > 0 else 0.0
+
+
+def basin(law: Law, v_i: float, e: float, n: int) -> float:
+    """Volume of a basin with frequencies 1 by integrating :func:`density`, eq. (38), over |θ - θ_I| < 1.
+
+    Other frequencies m_I divide it by Π m_I, eqs. (44) to (46).
+
+    Args:
+        law: The Hamiltonian.
+        v_i: V_I > 0 at the minimum; V = V_I + ½ η² at the distance η.
+        e: E.
+        n: Dimensions.
+    """
+
+    def shell(log_eta: float) -> float:
+        eta = math.exp(log_eta)
+        return eta**n * density(law, v_i + 0.5 * eta**2, e, n)  # dη = η d(log η)
+
+    # Below the scale of V_I the density is constant and the shells vanish as ηⁿ: from there on in logarithms.
+    low = 0.5 * math.log(2 * v_i) - 40 / n
+    points = np.linspace(low, 0.0, 2 + int(-low))
+    parts = [scipy.integrate.quad(shell, a, b, epsrel=1e-11)[0] for a, b in pairwise(points)]
+    return sphere(n) * math.fsum(parts)
+
+
+def basin_closed(v_i: float, e: float, n: int) -> float:
+    """The same for the Born-Infeld law where V ≪ E, in closed form, eqs. (46) and (47).
+
+    (2π^{n/2}/Γ(n/2))² E^{n-1} V_I^{-n/2} (1/n) ₂F₁(n/2, n/2; n/2 + 1; -1/(2V_I)).
+    """
+    inner = v_i ** (-n / 2) / n * scipy.special.hyp2f1(n / 2, n / 2, n / 2 + 1, -0.5 / v_i)
+    return sphere(n) ** 2 * e ** (n - 1) * float(inner)
+
+
+@dataclass
+class Volumes:
+    """Volumes around minima with V_I = 10^-depth, in several dimensions; ``energy`` ≫ 1 stands for V ≪ E."""
+
+    n: list[int]
+    depths: list[int]
+    energy: float
+
+    def check(self, name: str) -> None:
+        """Raise :class:`UserError` for fewer than two depths, or numbers that float64 cannot hold."""
+        for n in self.n:
+            between(f"{name}.n", n, 1, 20)
+        for depth in self.depths:
+            between(f"{name}.depths", depth, 0, 12)
+        between(f"{name}.energy", self.energy, 10.0, 1e4)
+        if not self.n or len(self.depths) < 2 or any(len(set(x)) < len(x) for x in (self.n, self.depths)):
+            raise UserError(
+                f"{name}.n={self.n}, {name}.depths={self.depths}: need one n and two depths or more, "
+                "all different"
+            )
+
+
+def volumes(plan: Volumes) -> Iterator[Unit]:
+    """A unit of work: rows of ``runs`` (stage ``volumes``), one a dimension ``n`` and ``v_i`` = V_I.
+
+    ``closed`` is eqs. (46) and (47), ``integral`` that of eq. (40), ``plain`` that of eq. (41).
+    """
+
+    def compute() -> Tables:
+        rows = [
+            {
+                "n": n,
+                "v_i": 10.0**-depth,
+                "closed": basin_closed(10.0**-depth, plan.energy, n),
+                "integral": basin(BornInfeld(), 10.0**-depth, plan.energy, n),
+                "plain": basin(Frictionless(), 10.0**-depth, plan.energy, n),
+            }
+            for n in plan.n
+            for depth in plan.depths
+        ]
+        return {"runs": pd.DataFrame(rows).assign(stage="volumes")}
+
+    yield {"stage": "volumes", "plan": asdict(plan)}, compute

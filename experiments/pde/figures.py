@@ -1,0 +1,277 @@
+"""The figures of section 4.4 and appendix B, drawn from the tables."""
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.harness.plotting import PALETTE, looks
+from experiments.harness.statistics import wilson
+from experiments.harness.store import Tables
+from experiments.harness.verdicts import load_paper, published_for
+from experiments.pde.units import Task
+
+if TYPE_CHECKING:
+    from experiments.pde.sections import Config
+
+_OUTCOMES = {"second": PALETTE[3], "first": PALETTE[5], "neither": "#D0D0D0"}
+_TITLES = {"first": "first solution, sin²(k r²)", "second": "second solution, by shooting"}
+
+
+def figures(tables: Tables, cfg: "Config") -> dict[str, Figure]:
+    """The search for radial solutions, Fig. 7, errors against iterations, and what the runs ended at.
+
+    Args:
+        tables: ``runs`` with the stage ``train``; ``curves`` with the stages ``shooting_scan`` (u0, miss),
+            ``radial`` (solution, r, u), ``network`` (contender, network, run, r, u) and ``train`` (contender,
+            network, run, iteration, l1_first, l1_second). All name their problem.
+        cfg: For the problems and their contenders.
+
+    Returns:
+        Figures by name; those of one problem end in its k. Fig. 7 is drawn for the largest k and for the
+        problems that networks were trained on.
+    """
+    curves, drawn = tables["curves"], {}
+    runs = tables.get("runs", pd.DataFrame())  # none where nothing was trained
+    scans, radial, train = (
+        curves[curves["stage"] == stage] for stage in ("shooting_scan", "radial", "train")
+    )
+    searched, trained = _tasks(cfg, scans), _tasks(cfg, train)
+    if searched:
+        drawn["shooting"] = _search(searched, scans, radial)
+    for task in searched:
+        if task in trained or task is searched[-1]:
+            drawn[f"fig7_solutions_{_tag(task)}"] = _solutions(task, curves, runs)
+    for task in trained:
+        if _of(train, problem=task.label)["iteration"].nunique() > 2:  # no line through two points
+            drawn[f"error_curves_{_tag(task)}"] = _errors(task, train, runs)
+    if trained:
+        drawn["outcomes"] = _outcomes(trained, runs)
+    return drawn
+
+
+def _tasks(cfg: "Config", rows: pd.DataFrame) -> list[Task]:
+    """The problems that ``rows`` are about, by k."""
+    seen = set(rows["problem"])
+    return sorted((task for task in cfg.problems.values() if task.label in seen), key=lambda task: task.k)
+
+
+def _of(rows: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """The rows whose columns have these values."""
+    for column, value in values.items():
+        rows = rows[rows[column] == value]
+    return rows
+
+
+def _tag(task: Task) -> str:
+    return task.label.replace("=", "").replace(", ", "_")
+
+
+def _title(task: Task, runs: pd.DataFrame) -> str:
+    """The problem, how long networks were trained on it, and what of it is reduced, in lines that fit."""
+    mine = _of(runs, problem=task.label) if len(runs) else runs
+    trained = f", {mine['iterations'].max():,.0f} iterations at most" if len(mine) else ""
+    return "\n".join([_short(task) + trained, *textwrap.wrap(task.reduced, 90)])
+
+
+def _short(task: Task) -> str:
+    return task.label.replace("=", " = ")
+
+
+def _looks(task: Task) -> dict[str, dict[str, Any]]:
+    return looks({name: contender.optimizer for name, contender in task.contenders.items()})
+
+
+def _starts(radial: pd.DataFrame, task: Task) -> list[float]:
+    """u(0) of a problem's solutions."""
+    mine = _of(radial, problem=task.label)
+    return sorted(float(rows.loc[rows["r"].idxmin(), "u"]) for _, rows in mine.groupby("solution"))
+
+
+def _search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Figure:
+    """The proof of the search: u(1) - f0 against u(0), over the whole range and around its zeros."""
+    figure, (whole, near) = plt.subplots(1, 2, figsize=(10.4, 4.4))
+    _whole_range(whole, tasks[-1], _of(scans, problem=tasks[-1].label).sort_values("u0"))
+    starts = _starts(radial, tasks[-1])
+    _zeros(whole, starts, PALETTE[0])
+    lowest = 0.0
+    colours = plt.get_cmap("viridis")(np.linspace(0.85, 0, len(tasks)))
+    for task, colour in zip(tasks, colours, strict=True):
+        mine = _of(scans, problem=task.label).sort_values("u0")
+        near.plot(mine["u0"], mine["miss"].where(np.isfinite(mine["miss"])), color=colour, label=_short(task))
+        _zeros(near, _starts(radial, task), colour)
+        lowest = min(lowest, float(mine["miss"].min()))
+    for start in starts:
+        text = f"{start:.6f}".rstrip("0").rstrip(".").replace("-", "−")
+        words = f"{_short(tasks[-1])}: {text}"
+        near.annotate(words, (start, 0), xytext=(9, 14), textcoords="offset points", fontsize=9)
+    width = max(starts) - min(starts) or 10.0
+    near.set(
+        xlim=(min(starts) - 0.5 * width, max(starts) + 0.5 * width),
+        ylim=(1.25 * lowest - 0.2, 3 * abs(lowest) + 0.2),
+        title="around the solutions",
+        xlabel="u(0)",
+    )
+    near.locator_params(axis="x", nbins=6)
+    near.legend(loc="upper center", ncols=1 + len(tasks) // 8)
+    return figure
+
+
+def _whole_range(axes: Axes, task: Task, scan: pd.DataFrame) -> None:
+    """The miss of every shot, and where shots blow up."""
+    arrived = scan[np.isfinite(scan["miss"])]
+    axes.plot(arrived["u0"], arrived["miss"], color=PALETTE[0])
+    ends, edges = (scan["u0"].min(), scan["u0"].max()), (arrived["u0"].min(), arrived["u0"].max())
+    for low, high in ((ends[0], edges[0]), (edges[1], ends[1])):
+        if low < high:
+            axes.axvspan(low, high, color=PALETTE[1], alpha=0.15, linewidth=0)
+            place, frame = ((low + high) / 2, 0.5), ("data", "axes fraction")
+            axes.annotate(
+                "blows up", place, xycoords=frame, rotation=90, ha="center", va="center", fontsize=9
+            )
+    axes.set(title=f"{_short(task)}, {len(scan)} shots", ylabel="u(1) − f₀", xlabel="u(0)")
+    axes.set_yscale("symlog", linthresh=1)
+    axes.margins(x=0)
+
+
+def _zeros(axes: Axes, starts: list[float], colour: object) -> None:
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.plot(starts, [0.0] * len(starts), "o", color=colour, markeredgecolor="black", zorder=3)
+
+
+def _solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Figure:
+    """Fig. 7: both solutions against r, with the networks that became them, and over the disc."""
+    mine = _of(curves, problem=task.label)
+    exact = dict(list(_of(mine, stage="radial").groupby("solution")))
+    size = (5.2 * len(exact), 7.9)
+    figure, panels = plt.subplots(2, len(exact), figsize=size, squeeze=False, height_ratios=(1, 1.15))
+    lines: dict[str, Any] = {}
+    for (name, solution), (above, below) in zip(exact.items(), panels.T, strict=True):
+        above.plot(
+            solution["r"], solution["u"], color="black", linewidth=1.2, label="the solution", zorder=20
+        )
+        _networks(above, task, _of(mine, stage="network"), runs, name)
+        above.set(title=_TITLES[name], xlabel="r")
+        above.margins(x=0)
+        _disc(figure, below, solution)
+        handles, labels = above.get_legend_handles_labels()
+        lines |= dict(zip(labels, handles, strict=True))
+    panels[0, 0].set_ylabel("u")
+    figure.legend(lines.values(), lines, loc="outside lower center", ncols=min(len(lines), 3))
+    there = runs if len(lines) > 1 else runs[:0]  # networks are drawn beside the solution
+    figure.suptitle(_title(task, there), fontsize=11)
+    return figure
+
+
+def _networks(axes: Axes, task: Task, profiles: pd.DataFrame, runs: pd.DataFrame, label: str) -> None:
+    """The profiles of the networks with this label, a colour for each contender, the first ones on top."""
+    if profiles.empty:
+        return
+    found = _of(runs, stage="train", problem=task.label, label=label)
+    for order, (name, look) in enumerate(_looks(task).items()):
+        for _, run in _of(found, contender=name).iterrows():
+            path = _of(profiles, contender=name, network=run["network"], run=run["run"])
+            axes.plot(
+                path["r"],
+                path["u"],
+                **look,
+                linewidth=0.5,
+                alpha=0.5,
+                label=f"networks by {task.contenders[name].label}",
+                zorder=3 + len(task.contenders) - order,
+            )
+
+
+def _disc(figure: Figure, axes: Axes, exact: pd.DataFrame) -> None:
+    """u over the disc (of a ball: over a plane through its centre)."""
+    r, angle = np.meshgrid(exact["r"], np.linspace(0, 2 * np.pi, 181))
+    x, y, u = r * np.cos(angle), r * np.sin(angle), np.broadcast_to(exact["u"].to_numpy(), r.shape)
+    shade = axes.pcolormesh(x, y, u, shading="gouraud", cmap="viridis", rasterized=True)
+    figure.colorbar(shade, ax=axes, label="u", shrink=0.85)
+    axes.set(aspect="equal", xlabel="x₁", ylabel="x₂")
+    axes.grid(False)
+
+
+def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Figure:
+    """Mean absolute error to the nearer solution, infinite once diverged: median and 10-90 % of the runs."""
+    figure, axes = plt.subplots(figsize=(7.6, 4.8))
+    for name, look in _looks(task).items():
+        mine = _of(train, problem=task.label, contender=name)
+        if mine.empty:
+            continue
+        ends = _of(runs, stage="train", problem=task.label, contender=name).set_index(["network", "run"])
+        error = _error_by_run(mine, ends)
+        low, middle, high = np.quantile(error, (0.1, 0.5, 0.9), axis=1, method="nearest")
+        who = task.contenders[name].label
+        axes.plot(error.index, middle, **look, label=f"{who}, {error.shape[1]} runs")
+        axes.fill_between(error.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        for run in ends.index[ends["label"] == "second"]:
+            axes.plot(error.index, error[run], color=_OUTCOMES["second"], linewidth=0.5, alpha=0.4, zorder=1)
+    if len(_of(runs, stage="train", problem=task.label, label="second")):
+        axes.plot([], color=_OUTCOMES["second"], linewidth=0.7, label="those that end at the second solution")
+    axes.set(xlabel="iteration", ylabel="mean |u − nearer solution|", yscale="log")
+    axes.set_title(_title(task, runs), fontsize=9)
+    axes.legend(loc="best")
+    return figure
+
+
+def _error_by_run(train: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
+    """Error to the nearer solution, a column for each (network, run), a row for each recorded iteration."""
+    error = train.assign(error=train[["l1_first", "l1_second"]].min(axis=1)).pivot(
+        index="iteration", columns=["network", "run"], values="error"
+    )
+    diverged = error.columns.isin(ends.index[ends["status"] == "diverged"])
+    return error.where(error.notna() | ~diverged, np.inf)
+
+
+def _outcomes(tasks: list[Task], runs: pd.DataFrame) -> Figure:
+    """Shares of the runs that end at the second solution, the first, or neither, by initial network."""
+    groups = [
+        [
+            (f"{contender.label}, network {network:.0f}", rows["label"])
+            for name, contender in task.contenders.items()
+            for network, rows in _of(runs, stage="train", problem=task.label, contender=name).groupby(
+                "network"
+            )
+        ]
+        for task in tasks
+    ]
+    bars = [len(rows) + 2 for rows in groups]  # two for the title and the axis
+    figure, panels = plt.subplots(
+        len(tasks), 1, figsize=(8.4, 0.8 + 0.34 * sum(bars)), sharex=True, squeeze=False, height_ratios=bars
+    )
+    for axes, task, rows in zip(panels[:, 0], tasks, groups, strict=True):
+        _bars(axes, rows)
+        axes.set_title(_title(task, runs), fontsize=9)
+    panels[-1, 0].set(xlabel="share of runs", xlim=(0, 1))
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def _bars(axes: Axes, rows: list[tuple[str, "pd.Series[Any]"]]) -> None:
+    """A bar for each group of labels, and the interval of the second's share; their number on the right."""
+    for place, (_, labels) in enumerate(rows):
+        n, second = len(labels), int((labels == "second").sum())
+        shares = {"second": second / n, "first": float((labels == "first").mean())}
+        shares["neither"] = 1 - sum(shares.values())
+        left = 0.0
+        for name, share in shares.items():
+            label = None if place else name
+            axes.barh(place, share, left=left, color=_OUTCOMES[name], label=label, height=0.7)
+            left += share
+        label = None if place else "second, 95 % interval"
+        axes.plot(wilson(second, n), [place] * 2, color="black", marker="|", linewidth=1.2, label=label)
+        axes.annotate(f"{n}", (1.01, place), va="center", fontsize=8, annotation_clip=False)
+    published = published_for(
+        next(claim for claim in load_paper()[0] if claim["id"] == "pde-both"), "BBI (points redrawn)"
+    )
+    assert published is not None
+    axes.axvline(published, color="black", linestyle=":", label="paper, k = 20, redrawn points")
+    axes.set_yticks(range(len(rows)), [text for text, _ in rows])
+    axes.invert_yaxis()
+    axes.grid(False)

@@ -1,0 +1,104 @@
+"""The problem of section 4.4 and appendix B: -Δu + u² = f in the unit ball, u = f0 on the sphere."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiments.harness.errors import UserError
+from experiments.harness.settings import at_least, positive
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """Eq. (53) in the unit ball of any dimension, with f and f0 such that u = sin²(k r²) solves it.
+
+    The paper's k is 20 and its dimension 2, where these are eqs. (54) and (55). The phase k r² varies by
+    40 there: evaluate :meth:`source` in float64, and cast the result.
+
+    Args:
+        k: Wiggliness of the manufactured solution, above 0.
+        dimension: d, 1 or more: 1 the interval [-1, 1], 2 the disc, 3 the ball.
+
+    Raises:
+        UserError: When k is not a finite number above 0, or the dimension not a whole number above 0.
+    """
+
+    k: float
+    dimension: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse what is no problem."""
+        positive("k", self.k)
+        if isinstance(self.dimension, bool) or not isinstance(self.dimension, int) or self.dimension < 1:
+            raise UserError(f"dimension={self.dimension}: must be a whole number, 1 (interval) or more")
+
+    @property
+    def boundary(self) -> float:
+        """The boundary value f0 = sin² k, the same on the whole sphere."""
+        return math.sin(self.k) ** 2
+
+    def solution(self, x: Tensor) -> Tensor:
+        """The manufactured solution (54), u = sin²(k r²), at ``x`` (..., d); (...), of ``x``'s dtype."""
+        return torch.sin(self.k * x.square().sum(-1)).square()
+
+    def source(self, x: Tensor) -> Tensor:
+        """f = -Δu + u² of the manufactured solution, eq. (55), at ``x`` (..., d); (...), of ``x``'s dtype."""
+        source: Tensor = _source(x.square().sum(-1), self, torch)
+        return source
+
+    def solution_r(self, r: np.ndarray) -> np.ndarray:
+        """The manufactured solution at the radii ``r`` (...), float64."""
+        wave: np.ndarray = np.sin(self.k * np.square(r))
+        return wave**2
+
+    def source_r(self, r: np.ndarray) -> np.ndarray:
+        """f at the radii ``r`` (...), float64."""
+        source: np.ndarray = _source(np.square(r), self, np)
+        return source
+
+    def interior(self, n: int, seed: int, draw: int = 0) -> Tensor:
+        """Points uniform in the unit ball.
+
+        They follow from ``seed`` and ``draw`` alone.
+
+        Args:
+            n: How many, 1 or more.
+            seed: 0 or more. One seed gives unrelated points in the ball and on the sphere.
+            draw: 0 or more; the next number gives fresh points, where they are redrawn during a training.
+
+        Returns:
+            Points (n, d), float64 on the CPU.
+
+        Raises:
+            UserError: When there are no points, or the seed or the draw is negative.
+        """
+        return torch.from_numpy(self._points(n, seed, draw, inside=True))
+
+    def sphere(self, n: int, seed: int, draw: int = 0) -> Tensor:
+        """Points uniform on the unit sphere (d = 1: on its two points); otherwise as :meth:`interior`."""
+        return torch.from_numpy(self._points(n, seed, draw, inside=False))
+
+    def _points(self, n: int, seed: int, draw: int, inside: bool) -> np.ndarray:
+        """A direction from a Gaussian vector, which knows no direction; rᵈ, the share of volume, uniform."""
+        for name, value, low in (("points", n, 1), ("seed", seed, 0), ("draw", draw, 0)):
+            at_least(name, value, low)
+        random = np.random.default_rng((seed, draw, int(inside)))
+        points: np.ndarray = random.standard_normal((n, self.dimension))
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        if inside:
+            points *= random.uniform(size=(n, 1)) ** (1 / self.dimension)
+        return points
+
+
+def _source(s: Any, problem: Poisson, lib: Any) -> Any:
+    """f as a function of s = r², for arrays of ``lib`` (torch or numpy).
+
+    With u = sin²(k s), Δu = 4 s u″(s) + 2 d u′(s) = 8 k² s cos 2ks + 2 d k sin 2ks.
+    """
+    k, d = problem.k, problem.dimension
+    wave = 8 * k * k * s * lib.cos(2 * k * s) + 2 * d * k * lib.sin(2 * k * s)
+    return lib.sin(k * s) ** 4 - wave

@@ -1,0 +1,100 @@
+"""Figures: same bytes, readable colours, nothing left open."""
+
+from multiprocessing import get_context
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from experiments.harness.plotting import COLOURS, PALETTE, save, style
+
+
+def _figure() -> Figure:
+    with style():
+        figure, axes = plt.subplots()
+        axes.plot([0, 1, 2], [0, 1, 4], color=COLOURS["bbi"], label="BBI, δE = 2")
+        axes.scatter([0, 1], [1, 0], label="$\\theta$")
+        axes.legend()
+        axes.set_xlabel("step")
+    return figure
+
+
+def test_saved_twice_gives_the_same_bytes(tmp_path, monkeypatch):
+    first = save({"fig3": _figure()}, tmp_path / "a")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")  # another day, for whoever would write a date
+    second = save({"fig3": _figure()}, tmp_path / "b")
+    assert [path.name for path in first] == ["fig3.pdf", "fig3.png"]
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert first[0].read_bytes().startswith(b"%PDF") and first[1].read_bytes().startswith(b"\x89PNG")
+    assert b"Date" not in first[0].read_bytes()
+
+
+def test_figures_are_closed_and_no_partial_file_stays(tmp_path):
+    plt.close("all")
+    (tmp_path / "figures").mkdir()
+    for name in (".a.pdf.part", ".ackley-0.02.png.part"):
+        (tmp_path / "figures" / name).write_bytes(b"what a killed process left")
+    save({"a": _figure(), "ackley-0.02": _figure()}, tmp_path / "figures")
+    assert plt.get_fignums() == []
+    names = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert names == ["a.pdf", "a.png", "ackley-0.02.pdf", "ackley-0.02.png"]
+
+
+def _draw(folder: Path) -> None:
+    for _ in range(3):
+        save({"a": _figure()}, folder)
+
+
+def test_processes_may_draw_the_same_figure_at_once(tmp_path):
+    expected = save({"a": _figure()}, tmp_path / "alone")[1].read_bytes()
+    together = [get_context("spawn").Process(target=_draw, args=(tmp_path / "shared",)) for _ in range(2)]
+    for process in together:
+        process.start()
+    for process in together:
+        process.join()
+    assert [process.exitcode for process in together] == [0, 0]
+    assert (tmp_path / "shared" / "a.png").read_bytes() == expected
+
+
+def test_a_failed_drawing_keeps_the_old_file(tmp_path, monkeypatch):
+    (old,) = [path for path in save({"a": _figure()}, tmp_path) if path.suffix == ".png"]
+    before = old.read_bytes()
+    figure = _figure()
+    monkeypatch.setattr(figure, "savefig", lambda path, **_: path.write_bytes(b"half") and 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save({"a": figure}, tmp_path)
+    assert old.read_bytes() == before
+    plt.close(figure)
+
+
+def test_style_is_undone_and_needs_no_display():
+    before = matplotlib.rcParams["font.size"]
+    with style():
+        assert matplotlib.rcParams["font.size"] == 11
+    assert matplotlib.rcParams["font.size"] == before
+    assert matplotlib.get_backend().lower() == "agg"
+
+
+def test_a_users_settings_do_not_change_the_figures(tmp_path):
+    expected = save({"a": _figure()}, tmp_path / "a")[1].read_bytes()
+    with matplotlib.rc_context({"lines.linewidth": 9, "font.family": "serif"}):
+        assert save({"a": _figure()}, tmp_path / "b")[1].read_bytes() == expected
+
+
+def test_colours_differ_for_colour_blind_readers():
+    # Machado et al. (2009), full deuteranopia and protanopia, applied to linear RGB
+    deutan = np.array([[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]])
+    protan = np.array([[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]])
+    rgb = np.array([to_rgb(colour) for colour in PALETTE]) ** 2.2
+    for seen in (rgb, rgb @ deutan.T, rgb @ protan.T):
+        seen = np.clip(seen, 0, 1) ** (1 / 2.2)
+        distance = np.linalg.norm(seen[:, None] - seen[None], axis=-1) + np.eye(len(seen)) * 9
+        assert distance.min() > 0.1
+    assert set(COLOURS.values()) <= set(PALETTE)
+    assert COLOURS["sgd"] == COLOURS["gdm"]  # the same method, with noise and without
+    assert len(set(COLOURS.values())) == len(COLOURS) - 1

@@ -1,0 +1,175 @@
+"""The figures of section 4.4, from rows that were made up: is what they show what the rows say?"""
+
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PolyQuadMesh, QuadMesh
+from matplotlib.colors import to_hex
+
+from experiments.harness.plotting import COLOURS, save, style
+from experiments.harness.statistics import wilson
+from experiments.pde import figures as pde_figures
+
+R = np.linspace(0, 1, 41)
+ENTRANTS = {name: SimpleNamespace(label=name.upper(), optimizer=name) for name in ("bbi", "gdm", "adam")}
+ENDS = {  # (contender, network): labels of runs 0, 1, …
+    ("bbi", 0): ["second", "first", "first", "neither"],
+    ("bbi", 1): ["first", "second", "second", "second"],
+    ("adam", 0): ["first", "first"],
+}
+
+
+def task(k, d=2, reduced="smaller"):
+    label = f"k={k:g}" if d == 2 else f"k={k:g}, d={d}"
+    return SimpleNamespace(k=k, label=label, reduced=reduced, contenders=ENTRANTS)
+
+
+def solution(k, name):
+    return np.sin(k * R**2) ** 2 - (10 * (1 - R**2) if name == "second" else 0)
+
+
+def searched(k, label):
+    u0 = np.linspace(-80, 20, 101)
+    miss = np.where((u0 < -65) | (u0 > 12), np.inf, 0.05 * u0 * (u0 + 10))
+    scan = pd.DataFrame({"stage": "shooting_scan", "problem": label, "u0": u0, "miss": miss})
+    profiles = [
+        pd.DataFrame({"stage": "radial", "problem": label, "solution": name, "r": R, "u": solution(k, name)})
+        for name in ("first", "second")
+    ]
+    return pd.concat([scan, *profiles])
+
+
+def trained(k, label):
+    runs, curves = [], []
+    for (contender, network), labels in ENDS.items():
+        for run, end in enumerate(labels):
+            who = {"problem": label, "contender": contender, "network": network, "run": run}
+            at = np.arange(0, 50 if end == "neither" else 101, 10)  # that run breaks off
+            near, far = np.full(len(at), 0.1 * (run + 1)), np.full(len(at), 5.0)
+            if end == "second":
+                near, far = far, near
+            who_curve = pd.DataFrame({"iteration": at, "l1_first": near, "l1_second": far})
+            profile = pd.DataFrame(
+                {"r": R, "u": solution(k, end if end != "neither" else "first") + 0.01 * run}
+            )
+            curves += [who_curve.assign(stage="train", **who), profile.assign(stage="network", **who)]
+            status = "diverged" if end == "neither" else "done"
+            ended = {"status": status, "label": end, "iterations": at[-1]}
+            runs.append({"stage": "train", **who, **ended})
+    return pd.DataFrame(runs), pd.concat(curves)
+
+
+def tables(*trainings):
+    runs, curves = zip(*trainings, strict=True) if trainings else ([pd.DataFrame()], [])
+    searches = [searched(5.0, "k=5"), searched(20.0, "k=20")]
+    return {"runs": pd.concat(runs), "curves": pd.concat([*searches, *curves], ignore_index=True)}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    cfg = SimpleNamespace(problems={"hard": task(20.0, reduced=""), "easy": task(5.0)})
+    with style():
+        yield pde_figures.figures(tables(trained(5.0, "k=5")), cfg)
+    plt.close("all")
+
+
+def test_every_figure_is_drawn_and_saved(drawn, tmp_path):
+    names = ["shooting", "fig7_solutions_k5", "fig7_solutions_k20", "error_curves_k5", "outcomes"]
+    assert list(drawn) == names
+    with style():
+        paths = save(dict(drawn), tmp_path)
+    assert len(paths) == 2 * len(names) and all(path.stat().st_size > 5_000 for path in paths)
+
+
+def test_the_search_shows_its_zeros_and_where_shots_blow_up(drawn):
+    whole, near = drawn["shooting"].axes
+    (zeros,) = [line for line in whole.lines if line.get_marker() == "o"]
+    assert zeros.get_xdata() == pytest.approx([-10, 0]) and list(zeros.get_ydata()) == [0, 0]
+    spans = sorted((patch.get_x(), patch.get_x() + patch.get_width()) for patch in whole.patches)
+    assert spans == [pytest.approx((-80, -65)), pytest.approx((12, 20))]
+    assert whole.get_title() == "k = 20, 101 shots"
+    assert [text.get_text() for text in near.texts] == ["k = 20: −10", "k = 20: 0"]
+    assert [text.get_text() for text in near.get_legend().texts] == ["k = 5", "k = 20"]
+
+
+def test_networks_lie_over_the_solution_that_they_became(drawn):
+    panels = {axes.get_title(): axes for axes in drawn["fig7_solutions_k5"].axes}
+    first, second = (panels[title] for title in pde_figures._TITLES.values())
+    for axes, name, bbi, adam in ((first, "first", 3, 2), (second, "second", 4, 0)):
+        exact, *networks = axes.lines
+        np.testing.assert_array_equal(exact.get_ydata(), solution(5.0, name))
+        assert max(np.abs(line.get_ydata() - solution(5.0, name)).max() for line in networks) < 0.05
+        colours = [line.get_color() for line in networks]
+        assert (colours.count(COLOURS["bbi"]), len(colours)) == (bbi, bbi + adam)
+    assert "smaller" in drawn["fig7_solutions_k5"].get_suptitle()
+    assert "k = 5, 100 iterations at most" in drawn["fig7_solutions_k5"].get_suptitle()
+    assert drawn["fig7_solutions_k20"].get_suptitle() == "k = 20"  # nobody trained on it
+
+
+def test_discs_show_the_solutions(drawn):
+    discs = [axes for axes in drawn["fig7_solutions_k20"].axes if axes.get_xlabel() == "x₁"]
+    for axes, name in zip(discs, ("first", "second"), strict=True):
+        (mesh,) = [c for c in axes.collections if isinstance(c, QuadMesh | PolyQuadMesh)]
+        radius = np.linalg.norm(mesh.get_coordinates(), axis=-1)
+        expected = np.interp(radius, R, solution(20.0, name))
+        np.testing.assert_allclose(np.asarray(mesh.get_array()).reshape(radius.shape), expected, atol=1e-12)
+
+
+def test_errors_are_to_the_nearer_solution_and_a_diverged_run_counts_as_infinite(drawn):
+    (axes,) = drawn["error_curves_k5"].axes
+    lines = {line.get_label(): line for line in axes.lines}
+    # eight runs with errors .1 .2 .3 (.4, which breaks off after iteration 40) and .1 .2 .3 .4
+    before = np.quantile([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4], 0.5, method="nearest")
+    after = np.quantile([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, np.inf], 0.5, method="nearest")
+    middle = lines["BBI, 8 runs"]
+    assert middle.get_ydata() == pytest.approx([before] * 5 + [after] * 6)
+    assert middle.get_color() == COLOURS["bbi"]
+    thin = [line for line in axes.lines if to_hex(line.get_color()) == "#cc79a7" and len(line.get_ydata())]
+    assert sorted(float(line.get_ydata()[-1]) for line in thin) == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert "ADAM, 2 runs" in lines and not any("GDM" in label for label in lines)
+
+
+def test_error_by_run_ends_in_infinity_only_for_the_diverged():
+    runs, curves = trained(5.0, "k=5")
+    mine, ends = curves[curves["contender"] == "bbi"], runs[runs["contender"] == "bbi"]
+    mine = mine[mine["stage"] == "train"]
+    error = pde_figures._error_by_run(mine, ends.set_index(["network", "run"]))
+    assert np.isinf(error[(0, 3)]).tolist() == [False] * 5 + [True] * 6
+    assert np.isfinite(error.drop(columns=[(0, 3)])).all(axis=None)
+    assert (error[(1, 3)] == 0.4).all()  # the second solution's, far from the first
+
+
+def test_bars_are_the_shares_of_the_labels_with_the_seconds_interval(drawn):
+    (axes,) = drawn["outcomes"].axes
+    rows = [text.get_text() for text in axes.get_yticklabels()]
+    assert rows == ["BBI, network 0", "BBI, network 1", "ADAM, network 0"]
+    bars = np.array([bar.get_width() for bar in axes.patches]).reshape(3, 3)  # second, first, neither
+    np.testing.assert_allclose(bars, [[0.25, 0.5, 0.25], [0.75, 0.25, 0], [0, 1, 0]], atol=1e-12)
+    intervals = [line.get_xdata() for line in axes.lines if line.get_marker() == "|"]
+    for interval, (second, n) in zip(intervals, ((1, 4), (3, 4), (0, 2)), strict=True):
+        assert tuple(interval) == wilson(second, n)
+    (published,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert published.get_xdata()[0] == pytest.approx(1 / 12, abs=1e-5)
+
+
+def test_without_trainings_or_a_second_solution_what_there_is_is_drawn():
+    made = tables()
+    curves = made["curves"]
+    made["curves"] = curves[curves["solution"] != "second"]
+    with style():
+        drawn = pde_figures.figures(made, SimpleNamespace(problems={"hard": task(20.0), "easy": task(5.0)}))
+    assert list(drawn) == ["shooting", "fig7_solutions_k20"]
+    assert sum(axes.get_xlabel() == "r" for axes in drawn["fig7_solutions_k20"].axes) == 1
+    plt.close("all")
+
+
+def test_a_ball_is_named_after_its_dimension_too():
+    runs, curves = trained(3.0, "k=3, d=3")
+    made = {"runs": runs, "curves": pd.concat([searched(3.0, "k=3, d=3"), curves], ignore_index=True)}
+    with style():
+        drawn = pde_figures.figures(made, SimpleNamespace(problems={"ball": task(3.0, 3)}))
+    assert "fig7_solutions_k3_d3" in drawn and "error_curves_k3_d3" in drawn
+    plt.close("all")
