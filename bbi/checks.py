@@ -41,8 +41,8 @@ def settings(given: dict[str, Any]) -> None:
         if name in given:
             several = int(replicas) if replicas is not None and name in PER_REPLICA else None
             _number(name, given[name], low, several)
-    if given.get("reading", "paper") not in _READINGS:
-        raise ValueError(f"Invalid reading: {given['reading']!r} (one of {_READINGS})")
+    if given.get("variant", "paper") not in _READINGS:
+        raise ValueError(f"Invalid variant: {given['variant']!r} (one of {_READINGS})")
     if "seed" in given and not isinstance(given["seed"], Integral):
         raise TypeError(f"Invalid seed: {given['seed']!r} (a whole number)")
 

@@ -94,7 +94,7 @@ class ECD(Readings):
         eps2: float = EPS2,
         seed: int = 0,
         replicas: int | None = None,
-        reading: str = "paper",
+        variant: str = "paper",
         process_group: Any = None,
     ) -> None:
         defaults = {
@@ -112,7 +112,7 @@ class ECD(Readings):
             "eps2": eps2,
             "seed": seed,
             "replicas": replicas,
-            "reading": reading,
+            "variant": variant,
         }
         checks.settings(defaults)
         check(process_group)
@@ -231,7 +231,7 @@ class ECD(Readings):
         if host and not alive:
             return
         bounce, clocks, u2 = self._bounce(slots, system, clocks, alive)
-        moved = both_not(alive, bounce) if group["reading"] == "released" else alive
+        moved = both_not(alive, bounce) if group["variant"] == "released" else alive
         pull = kick * max(float(slot.lr) for slot in slots) if host and moved else 0.0
         factor, sigma = update.split(wanted, u2, pull)
         kick, drift = where(moved, kick / sigma, 0.0), where(moved, drift * sigma, 0.0)
@@ -277,7 +277,7 @@ class ECD(Readings):
 
     @property
     def _noise(self) -> str:
-        return "cube" if self.param_groups[0]["reading"] == "released" else "normal"
+        return "cube" if self.param_groups[0]["variant"] == "released" else "normal"
 
     def _launch(self, system: dict[str, Any], slots: list[Slot], v: Scalar, fresh: Flag) -> None:
         """Π_0 of those who are ``fresh``, eqs. (13), (14); along a random vector where ∇V = 0."""
@@ -287,7 +287,7 @@ class ECD(Readings):
         p2 = at_least(self.law.momentum_squared(v, system["energy"]), 0.0)
         update.downhill(slots, fresh)
         u2 = sum_squares([slot.momentum for slot in slots], v)
-        if group["reading"] == "released":  # tensor by tensor: each of them gets the whole length
+        if group["variant"] == "released":  # tensor by tensor: each of them gets the whole length
             for slot in slots:
                 own = sum_squares([slot.momentum], v)
                 update.rescale([slot], where(fresh & (own > 0), sqrt(p2 / at_least(own, TINY)), 1.0))

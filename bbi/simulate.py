@@ -92,7 +92,7 @@ def simulate(
     replicas: Tensor | None = None,
     stop: Stop | None = None,
     record_every: int = 0,
-    lanes: int | None = None,
+    slots: int | None = None,
     compiled: bool = True,
 ) -> Run:
     """Run R replicas of ``rule`` on ``potential``.
@@ -111,7 +111,7 @@ def simulate(
     :param replicas: int64 (R,), replica numbers; 0 … R-1 unless given.
     :param stop: says of points (R, n) and values (R,) who is to end there, as bool (R,); hashable.
     :param record_every: record every so many steps (and the start and the end); 0 for no curves.
-    :param lanes: how many replicas run side by side, 16 or 512; by default what suits their number. To name
+    :param slots: how many replicas run side by side, 16 or 512; by default what suits their number. To name
         a number that is compiled already saves compiling another kernel.
     :param compiled: False for plain eager torch, which also serves as fallback without a compiler.
     :raises ValueError: for an unknown or missing setting, or a shape that does not fit.
@@ -123,9 +123,9 @@ def simulate(
         raise ValueError(f"steps and record_every must be 0 or more, got {steps} and {record_every}")
     with torch.no_grad():
         full, names = _initial(potential, start, rule, settings, steps, seed, replicas)
-        width = lanes or next((n for n in LANES if len(start) <= n), max(LANES))
+        width = slots or next((n for n in LANES if len(start) <= n), max(LANES))
         if width not in LANES:
-            raise ValueError(f"lanes must be one of {list(LANES)}, got {lanes}")
+            raise ValueError(f"lanes must be one of {list(LANES)}, got {slots}")
         unroll = math.gcd(record_every, LANES[width])
         records = Records(record_every)
         _loop(_kernel(potential, rule, stop, names, unroll, compiled), full, width, unroll, records)

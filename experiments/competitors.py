@@ -1,176 +1,222 @@
-"""Who competes: an optimizer's parameters, given or searched, their ranges, and the budget of a search."""
+"""The definition of an optimizer in an experiment: what a file of ``conf/optimizer`` contains.
 
-import math
-from collections.abc import Collection
-from dataclasses import dataclass, field
+Every other module treats optimizers alike, through what is defined here.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
+
+import hydra.utils
+import torch
+from pydantic import AfterValidator, BaseModel, Field, model_validator
+from torch import Tensor
 
 from experiments.harness.errors import UserError, did_you_mean
-from experiments.harness.settings import at_least, one_of
+from experiments.harness.search import Range
+from experiments.harness.settings import Settings
 
-SCALES = ("linear", "log", "one_minus_log", "neglog")
-PARAMETERS = {
-    "bbi": ("lr", "delta_v", "delta_e", "t0", "t1", "n_bounces"),
-    "gdm": ("lr", "momentum"),
-    "sgd": ("lr", "momentum"),
-    "adam": ("lr",),
-}
-NEEDED = {"bbi": ("lr",), "gdm": ("lr", "momentum"), "sgd": ("lr", "momentum"), "adam": ("lr",)}
-# Lowest and highest value of each parameter, both allowed; infinities are not, except in WHOLE.
-LIMITS: dict[str, tuple[float, float]] = {
-    "lr": (0.0, math.inf),
-    "momentum": (0.0, 1.0),
-    "delta_v": (-math.inf, math.inf),
-    "delta_e": (0.0, math.inf),
-    "t0": (1, math.inf),
-    "t1": (1, math.inf),
-    "n_bounces": (0, math.inf),
-}
-WHOLE = ("t0", "t1", "n_bounces")  # whole numbers, or .inf for "never" and "no limit"
+Optimizer = Mapping[str, Any]
+"""An optimizer with all its settings, as plain data: ``_target_`` and the keyword arguments."""
 
 
-def check_parameter(name: str, parameter: str, value: float) -> None:
-    """Raise :class:`UserError` unless ``value`` suits an optimizer's ``parameter`` (see ``LIMITS``).
-
-    Args:
-        name: The dotted key that the message names.
-        parameter: ``lr``, ``momentum``, …
-        value: The value to check.
-    """
-    low, high = LIMITS[parameter]
-    if parameter in WHOLE and value == math.inf:
-        return
-    if not (math.isfinite(value) and low <= value <= high):
-        limits = f"between {low} and {high}" if math.isfinite(high) else f"finite and {low} or more"
-        raise UserError(f"{name}={value}: {parameter} must be {limits if math.isfinite(low) else 'finite'}")
-    if parameter in WHOLE and value != int(value):
-        raise UserError(f"{name}={value}: {parameter} must be a whole number")
-
-
-def check_complete(name: str, optimizer: str, given: Collection[str], where: str) -> None:
-    """Raise :class:`UserError` unless ``given`` has all the parameters that ``optimizer`` cannot do without.
-
-    Args:
-        name: The dotted key of the contender.
-        optimizer: One of ``PARAMETERS``.
-        given: Parameters that are fixed or searched.
-        where: Where a missing one may be given, for the message.
-    """
-    for needed in NEEDED[optimizer]:
-        if needed not in given:
-            raise UserError(f"{name}: {optimizer} needs {needed}; give it in {where}")
-
-
-def check_known(name: str, optimizer: str, parameter: str) -> None:
-    """Raise :class:`UserError` unless ``optimizer`` has a ``parameter`` of that name.
-
-    Args:
-        name: The dotted key of the group that names it.
-        optimizer: One of ``PARAMETERS``.
-        parameter: ``lr``, ``momentum``, …
-    """
-    known = PARAMETERS[optimizer]
-    if parameter not in known:
-        hint = did_you_mean(parameter, known)
-        raise UserError(f"{name}.{parameter}: {optimizer} has no such parameter{hint}")
-
-
-@dataclass
-class Range:
-    """One axis of a search space.
+class Competitor(Settings):
+    """An optimizer with its settings, and how it takes part in experiments.
 
     Attributes:
-        low: Lower bound of the value; with ``neglog`` of γ = −log(value).
-        high: Upper bound, likewise.
-        scale: ``linear`` draws the value uniformly, ``log`` its logarithm, ``one_minus_log`` the logarithm of
-            1 − value, and ``neglog`` γ (the paper's footnote 9).
-    """
-
-    low: float
-    high: float
-    scale: str = "linear"
-
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` if the bounds do not suit the scale."""
-        one_of(f"{name}.scale", self.scale, SCALES)
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise UserError(
-                f"{name}.low={self.low}, {name}.high={self.high}: low must be finite and below high"
-            )
-        if self.scale == "log" and self.low <= 0:
-            raise UserError(f"{name}.low={self.low}: a log scale needs a bound above 0")
-        if self.scale == "one_minus_log" and self.high >= 1:
-            raise UserError(f"{name}.high={self.high}: a one_minus_log scale needs a bound below 1")
-
-    def coordinates(self) -> tuple[float, float]:
-        """Bounds (low, high) of the coordinate that is drawn uniformly."""
-        if self.scale == "log":
-            return math.log(self.low), math.log(self.high)
-        if self.scale == "one_minus_log":
-            return math.log1p(-self.high), math.log1p(-self.low)
-        return self.low, self.high
-
-    def bounds(self) -> tuple[float, float]:
-        """Bounds (low, high) of the value."""
-        if self.scale == "neglog":
-            return math.exp(-self.high), math.exp(-self.low)
-        return self.low, self.high
-
-    def value(self, coordinate: float) -> float:
-        """The value that belongs to a uniform coordinate; rounding never carries it out of the bounds."""
-        value = coordinate
-        if self.scale == "log":
-            value = math.exp(coordinate)
-        elif self.scale == "one_minus_log":
-            value = -math.expm1(coordinate)
-        elif self.scale == "neglog":
-            value = math.exp(-coordinate)
-        return min(max(value, self.bounds()[0]), self.bounds()[1])
-
-
-@dataclass
-class Contender:
-    """An optimizer and what is searched for it.
-
-    Attributes:
-        optimizer: ``bbi``, ``gdm`` (the paper's name without noise), ``sgd`` (with it) or ``adam``.
+        target: Class of the optimizer, as a dotted path. It is called with parameters and settings.
         label: How tables and figures name it.
-        fixed: Parameters that are given, by name.
-        space: Parameters that are searched, by name.
+        color: Of its lines in all figures.
+        marker: Of its points in all figures.
+        stochastic: Whether it draws random numbers: runs from one start then differ, and are repeated.
+        ensemble: How many runs on a landscape are computed: dotted path of a function that maps settings to
+            a compiled ensemble (:mod:`bbi.rules`); ``elementwise`` for an optimizer whose step treats each
+            number by itself, so that all runs are rows of one parameter; ``single`` for one after the other.
+        role: In the claims of the paper: its ``method``, its ``baseline``, or ``other``.
+        paper: Ending of the ids in ``results/paper.yaml`` that this competitor's numbers answer.
+        fixed: Settings that are given, by name.
+        space: Settings that are searched, by name.
     """
 
-    optimizer: str
+    target: str = Field(alias="_target_")
     label: str
-    fixed: dict[str, float] = field(default_factory=dict)
-    space: dict[str, Range] = field(default_factory=dict)
+    color: str
+    marker: str = "o"
+    stochastic: bool = False
+    ensemble: str = "single"
+    role: Literal["method", "baseline", "other"] = "other"
+    paper: str = ""
+    fixed: dict[str, Any] = {}
+    space: dict[str, Range] = {}
 
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` for an unknown optimizer, an unknown parameter or a value out of range."""
-        one_of(f"{name}.optimizer", self.optimizer, tuple(PARAMETERS))
-        for group, given in (("fixed", list(self.fixed)), ("space", list(self.space))):
-            for parameter in given:
-                check_known(f"{name}.{group}", self.optimizer, parameter)
-        for parameter, value in self.fixed.items():
-            check_parameter(f"{name}.fixed.{parameter}", parameter, value)
-        for parameter, axis in self.space.items():
-            if parameter in WHOLE:
-                raise UserError(
-                    f"{name}.space.{parameter}: a whole number cannot be searched; give it in {name}.fixed"
-                )
-            if parameter in self.fixed:
-                raise UserError(f"{name}: {parameter} is both fixed and searched; keep one of the two")
-            for bound in axis.bounds():
-                check_parameter(f"{name}.space.{parameter}", parameter, bound)
+    @model_validator(mode="after")
+    def _fixed_or_searched(self) -> Self:
+        for name in self.space.keys() & self.fixed.keys():
+            raise ValueError(f"{name} is both fixed and searched; keep one of the two")
+        return self
+
+    def optimizer(self, found: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """The optimizer with its fixed settings and those that a search ``found``, as plain data."""
+        return {"_target_": self.target, **self.fixed, **(found or {})}
+
+    @property
+    def first_axis(self) -> str:
+        """The searched setting that is drawn, and tells trials apart: the step size if it is searched."""
+        return "lr" if "lr" in self.space else next(iter(self.space))
 
 
-@dataclass
-class Search:
-    """The budget of a search: ``trials`` of ``steps`` steps each, ``batch`` of them suggested at a time."""
+def numbers(settings: Mapping[str, Any]) -> dict[str, float]:
+    """The settings that are numbers, for the columns of a table."""
+    return {
+        name: float(value)
+        for name, value in settings.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
-    trials: int
-    steps: int
-    batch: int = 1
 
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` unless all three are 1 or more."""
-        for key in ("trials", "steps", "batch"):
-            at_least(f"{name}.{key}", getattr(self, key), 1)
+def create(optimizer: Optimizer, parameters: Iterable[Tensor], seed: int = 0) -> torch.optim.Optimizer:
+    """An optimizer of ``parameters``.
+
+    Args:
+        optimizer: Class and settings.
+        parameters: What it optimizes.
+        seed: Given to those that take one and are not given one.
+    """
+    extra = {"seed": seed} if "seed" in _arguments(optimizer["_target_"]) else {}
+    settings = {**extra, **{name: value for name, value in optimizer.items() if name != "_target_"}}
+    config = {"_target_": optimizer["_target_"], **settings}
+    made: torch.optim.Optimizer = hydra.utils.instantiate(config, list(parameters), _convert_="all")
+    return made
+
+
+def step(optimizer: torch.optim.Optimizer, loss: Tensor, closure: Callable[[], Tensor]) -> None:
+    """One step of any optimizer, from the gradients that are there.
+
+    Args:
+        optimizer: From :func:`create`. It is given what its ``step`` takes: ``loss`` if there is such an
+            argument (the laws of ``bbi``), the closure if that has no default (L-BFGS).
+        loss: The loss () whose gradients they are.
+        closure: Computes gradients at the parameters as they are then; returns the loss.
+    """
+    needs = _step_needs(type(optimizer))
+    if needs == "loss":
+        optimizer.step(loss=loss)  # type: ignore[call-arg]
+    elif needs == "closure":
+        optimizer.step(closure)
+    else:
+        optimizer.step()
+
+
+@functools.cache
+def _step_needs(kind: type[torch.optim.Optimizer]) -> str:
+    arguments = inspect.signature(kind.step).parameters
+    if "loss" in arguments:
+        return "loss"
+    closure = arguments.get("closure")
+    return "closure" if closure is not None and closure.default is inspect.Parameter.empty else ""
+
+
+@functools.cache
+def _arguments(target: str) -> Mapping[str, inspect.Parameter]:
+    """The arguments of an optimizer's class, those passed on to its parent classes included."""
+    found: dict[str, inspect.Parameter] = {}
+    for kind in hydra.utils.get_class(target).__mro__:
+        arguments = inspect.signature(kind.__init__).parameters if "__init__" in vars(kind) else {}
+        found = {**arguments, **found}
+        if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values()) and arguments:
+            break
+    return {name: a for name, a in found.items() if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY)}
+
+
+def check_all(settings: BaseModel) -> None:
+    """Check every competitor anywhere in an experiment's settings.
+
+    Raises:
+        UserError: An optimizer does not exist, or refuses its settings.
+    """
+    for name, competitor in _competitors(settings, ""):
+        check(name, competitor)
+
+
+def _competitors(node: Any, name: str) -> Iterator[tuple[str, Competitor]]:
+    if isinstance(node, Competitor):
+        yield name, node
+    elif isinstance(node, BaseModel):
+        for key in type(node).model_fields:
+            yield from _competitors(getattr(node, key), f"{name}.{key}".lstrip("."))
+    elif isinstance(node, Mapping):
+        for key, child in node.items():
+            yield from _competitors(child, f"{name}.{key}")
+
+
+def check(name: str, competitor: Competitor) -> None:
+    """Check that an optimizer can be made with the settings given, and with those of its search space.
+
+    The optimizer itself is asked, with one number as its parameter.
+
+    Args:
+        name: Dotted key of the competitor, for the message.
+        competitor: What is checked.
+
+    Raises:
+        UserError: The class does not exist, an argument is unknown or missing, or a value is refused.
+    """
+    try:
+        known = set(_arguments(competitor.target)) - {"self", "params"}
+    except Exception as error:  # importing runs a module, which may raise anything
+        raise UserError(f"{name}._target_={competitor.target}: no such optimizer ({error})") from error
+    for group in ("fixed", "space"):
+        for key in getattr(competitor, group):
+            if key not in known:
+                hint = did_you_mean(key, known)
+                raise UserError(f"{name}.{group}.{key}: {competitor.target} has no such setting{hint}")
+    for key, argument in inspect.signature(hydra.utils.get_class(competitor.target)).parameters.items():
+        given = key in ("self", "params") or key in competitor.fixed or key in competitor.space
+        variadic = argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
+        if argument.default is argument.empty and not given and not variadic:
+            raise UserError(f"{name}: {competitor.target} needs {key}; give it in {name}.fixed")
+    middle = {key: _inside(axis) for key, axis in competitor.space.items()}
+    _try(f"{name}.fixed", competitor, middle)
+    for key, axis in competitor.space.items():
+        for bound in axis.bounds():
+            _try(f"{name}.space.{key}", competitor, {**middle, key: bound})
+
+
+def _inside(axis: Range) -> float:
+    """A value inside an axis that is no round number."""
+    low, high = axis.coordinates()
+    return axis.value(low + 0.6180339887 * (high - low))
+
+
+def _try(name: str, competitor: Competitor, found: Mapping[str, float]) -> None:
+    try:
+        create(competitor.optimizer(found), [torch.zeros(1, requires_grad=True)])
+    except Exception as error:  # every optimizer has its own way to refuse a value
+        cause = error.__cause__ or error
+        given = {key: value for key, value in competitor.optimizer(found).items() if key != "_target_"}
+        values = ", ".join(f"{key}={value}" for key, value in given.items())
+        raise UserError(f"{name}: {competitor.target} refuses {values}: {cause}") from error
+
+
+def _one_method(competitors: dict[str, Competitor]) -> dict[str, Competitor]:
+    names = [name for name, competitor in competitors.items() if competitor.role == "method"]
+    if len(names) != 1:
+        raise ValueError(
+            f"must have one competitor with role=method, as the claims are about it; there are {len(names)}"
+        )
+    return competitors
+
+
+Competitors = Annotated[dict[str, Competitor], AfterValidator(_one_method)]
+"""Competitors by name, one of them the method of the paper."""
+
+
+def method(competitors: Mapping[str, Competitor]) -> str:
+    """The name of the paper's method."""
+    return next(name for name, competitor in competitors.items() if competitor.role == "method")
+
+
+def baselines(competitors: Mapping[str, Competitor]) -> list[str]:
+    """The names of the paper's baselines."""
+    return [name for name, competitor in competitors.items() if competitor.role == "baseline"]

@@ -5,10 +5,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-class PartDone(Exception):
-    """All that a command was to compute is stored, but what follows needs what other commands compute."""
-
-
 class UserError(Exception):
     """A mistake that the user can put right.
 
@@ -18,6 +14,10 @@ class UserError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class JobFailed(Exception):
+    """A job of a multirun failed and has printed why; the exit code is the argument."""
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
@@ -35,6 +35,15 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     if near:
         return f" (did you mean '{near[0]}'?)"
     return f" (allowed: {', '.join(options) or 'nothing'})"
+
+
+def unknown_key(key: str, keys: list[str]) -> str:
+    """One line for a setting ``key`` that is none of ``keys``, with the nearest of them."""
+    parent, _, leaf = key.rpartition(".")
+    same_leaf = [name for name in keys if name.rpartition(".")[2] == leaf]
+    beside = [name for name in keys if name.rpartition(".")[0] == parent]
+    pool = same_leaf or get_close_matches(key, keys, n=1, cutoff=0.7) or beside or keys
+    return f"{key}: no such setting{did_you_mean(key, pool)}"
 
 
 def strict(parser: ArgumentParser) -> ArgumentParser:

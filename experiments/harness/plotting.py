@@ -1,6 +1,7 @@
 """How every figure looks, and saving them so that the same rows give the same bytes."""
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -15,17 +16,10 @@ import matplotlib.pyplot as plt
 from cycler import cycler
 from matplotlib.figure import Figure
 
-from experiments.harness.locks import alone
-
 # Okabe and Ito's palette: told apart under the common colour blindnesses, and in grey by its lightness
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-COLOURS = {
-    "bbi": PALETTE[0],
-    "gdm": PALETTE[1],
-    "sgd": PALETTE[1],
-    "adam": PALETTE[2],
-}  # an optimizer keeps its colour in every figure;
-LINES = ("-", "--", ":", "-.")  # its contenders (ranges searched, readings) differ by line
+LINES = ("-", "--", ":", "-.")
+"""Lines of competitors that share a colour."""
 
 STYLE: dict[Any, Any] = {
     "figure.figsize": (6.4, 4.2),
@@ -54,38 +48,38 @@ def style() -> AbstractContextManager[None]:
     return matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "Agg", **STYLE})
 
 
-def looks(optimizers: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Colour by optimizer, line by contender: keywords for `plot`, by contender.
-
-    Args:
-        optimizers: the optimizer of each contender, in their order.
-    """
-    seen: Counter[str] = Counter()
-    found = {}
-    for name, optimizer in optimizers.items():
-        found[name] = {"color": COLOURS[optimizer], "linestyle": LINES[seen[optimizer] % len(LINES)]}
-        seen[optimizer] += 1
-    return found
-
-
 def save(figures: dict[str, Figure], folder: Path) -> list[Path]:
     """Write each figure as `<folder>/<name>.pdf` and `.png`, and close it.
 
-    A file appears complete or not at all; who draws into the same folder at the same time waits. What a
-    killed process left half drawn is replaced by the next one. Other files are left alone.
+    The folder is replaced as a whole: if it is there, it is complete.
 
     Returns:
         The paths written, in order.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    with alone(folder), style():
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    names = []
+    with style():
         for name, figure in figures.items():
             for kind, metadata in _METADATA.items():
-                path = folder / f"{name}.{kind}"
-                partial = folder / f".{path.name}.part"
-                figure.savefig(partial, format=kind, metadata=metadata)
-                os.replace(partial, path)
-                paths.append(path)
+                figure.savefig(partial / f"{name}.{kind}", format=kind, metadata=metadata)
+                names.append(f"{name}.{kind}")
             plt.close(figure)
-    return paths
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(partial, folder)
+    return [folder / name for name in names]
+
+
+def looks(colors: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Colour and line of each competitor: keywords for `plot`, by name.
+
+    Args:
+        colors: the colour of each competitor; those with the same one differ by line.
+    """
+    seen: Counter[str] = Counter()
+    found = {}
+    for name, color in colors.items():
+        found[name] = {"color": color, "linestyle": LINES[seen[color] % len(LINES)]}
+        seen[color] += 1
+    return found

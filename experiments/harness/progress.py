@@ -1,7 +1,8 @@
-"""How far a piece of work is, on stderr."""
+"""How many units are done, at which rate, and how long the rest will take, on stderr."""
 
 import sys
 import time
+from types import TracebackType
 
 from tqdm import tqdm
 
@@ -9,41 +10,59 @@ PLAIN_SECONDS = 5.0
 
 
 class Progress:
-    """A bar with rate and time left on a terminal; elsewhere a plain line now and then, and one at the end.
+    """A bar on a terminal; elsewhere a plain line now and then, and one at the end.
+
+    The time left follows from the rate since the first units were done: compilers and the start of workers
+    delay those only.
 
     Args:
-        total: Pieces of work.
-        what: What is worked on.
+        total: Number of units.
+        what: What is computed.
     """
 
     def __init__(self, total: int, what: str) -> None:
-        self._total, self._what, self._done = total, what, 0
-        self._start = self._last = time.monotonic()
+        self._total, self._what, self._done, self._first = total, what, 0, 0
+        self._start = self._last = self._since = time.monotonic()
         bar = sys.stderr.isatty()
-        self._bar = tqdm(total=total, desc=what, file=sys.stderr, dynamic_ncols=True) if bar else None
+        form = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}{postfix}"
+        self._bar = (
+            tqdm(total=total, desc=what, file=sys.stderr, dynamic_ncols=True, bar_format=form)
+            if bar
+            else None
+        )
 
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar.close()
-        elif kind is None:
+        elif kind is None and self._total:
             self._line()
 
     def advance(self, k: int = 1) -> None:
-        """Note that ``k`` more pieces are done."""
+        """Note that ``k`` more units are done."""
         self._done += k
+        if not self._first:
+            self._first, self._since = self._done, time.monotonic()
         if self._bar is not None:
+            self._bar.set_postfix_str(self.outlook(), refresh=False)
             self._bar.update(k)
         elif time.monotonic() - self._last >= PLAIN_SECONDS:
             self._line()
 
+    def outlook(self) -> str:
+        """Rate and time left, from the second unit on."""
+        later, seconds = self._done - self._first, time.monotonic() - self._since
+        if not later or seconds <= 0:
+            return ""
+        rate = later / seconds
+        return f"{rate:.3g}/s, {tqdm.format_interval((self._total - self._done) / rate)} left"
+
     def _line(self) -> None:
         self._last = time.monotonic()
-        seconds = self._last - self._start
-        line = f"{self._what}: {self._done}/{self._total} in {tqdm.format_interval(seconds)}"
-        if self._done and seconds > 0:
-            rate = self._done / seconds
-            line += f", {rate:.3g}/s, {tqdm.format_interval((self._total - self._done) / rate)} left"
-        print(line, file=sys.stderr, flush=True)
+        elapsed = tqdm.format_interval(self._last - self._start)
+        parts = [f"{self._what}: {self._done}/{self._total} in {elapsed}", self.outlook()]
+        print(", ".join(filter(None, parts)), file=sys.stderr, flush=True)

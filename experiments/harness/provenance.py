@@ -1,5 +1,6 @@
 """What made a result: the code, the libraries, the machine, the settings and the time it took."""
 
+import functools
 import hashlib
 import json
 import os
@@ -14,26 +15,27 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from experiments.harness.settings import Base, portable
+from experiments.harness.settings import Experiment
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = ("torch", "numpy", "scipy", "hyperopt", "pandas")
+LIBRARIES = ("torch", "numpy", "scipy", "hyperopt", "pandas", "distributed")
 
 
-def fingerprint(cfg: Base) -> str:
-    """SHA-256 of the resolved settings, ``paths`` apart."""
-    return hashlib.sha256(json.dumps(portable(cfg), sort_keys=True).encode()).hexdigest()
+def fingerprint(cfg: Experiment) -> str:
+    """SHA-256 of the resolved settings on which results depend."""
+    return hashlib.sha256(json.dumps(cfg.portable(), sort_keys=True).encode()).hexdigest()
 
 
+@functools.cache
 def maker() -> dict[str, Any]:
-    """What computes here and now: commit, torch, processor. It is stored with every unit of work."""
+    """What computes in this process: commit, torch, processor. It is stored with every unit of work."""
     code, machine = _code(), _machine()
     here = {"cpu": machine["cpu"], "gpu": machine["gpu"], "torch": _version("torch")}
     return {"commit": code["commit"], "dirty": code["dirty"], **here}
 
 
 def describe(
-    cfg: Base, command: str, started: float, units: Sequence[tuple[str | None, float]]
+    cfg: Experiment, command: str, started: float, units: Sequence[tuple[str, float]]
 ) -> dict[str, Any]:
     """Where a result comes from.
 
@@ -42,7 +44,7 @@ def describe(
         command: The command that was run.
         started: When it was started, in seconds since the epoch.
         units: For each unit of the result, those of earlier, interrupted runs included: :func:`maker` as it
-            was there, in JSON, None where that is unknown; and the seconds that it took.
+            was there, in JSON, and the seconds that it took.
 
     Returns:
         Data for JSON.
@@ -64,14 +66,14 @@ def describe(
     }
 
 
-def _makers(units: Sequence[tuple[str | None, float]]) -> list[dict[str, Any]]:
+def _makers(units: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
     """What made the units, each with how many it made and the seconds they took."""
-    by_maker: dict[str | None, list[float]] = {}
+    by_maker: dict[str, list[float]] = {}
     for made, seconds in units:
         by_maker.setdefault(made, []).append(seconds)
     return [
-        {**json.loads(made or '{"commit": null}'), "units": len(each), "seconds": round(sum(each), 3)}
-        for made, each in sorted(by_maker.items(), key=lambda item: item[0] or "")
+        {**json.loads(made), "units": len(each), "seconds": round(sum(each), 3)}
+        for made, each in sorted(by_maker.items())
     ]
 
 
@@ -110,7 +112,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def _machine() -> dict[str, Any]:
-    torch = sys.modules.get("torch")  # not imported for this: an experiment that computed has it
+    torch = sys.modules.get("torch")  # not imported for this: a process that computes has it
     gpu = torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else None
     return {
         "os": platform.platform(),

@@ -4,29 +4,28 @@ from collections.abc import Collection
 from fnmatch import fnmatch
 from typing import Any
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
-
-from experiments.harness.settings import CONF, Base, load, portable
+from experiments.harness.settings import Experiment, compose, load
 
 Reductions = dict[str, tuple[Any, Any]]
 """Settings of a run and of the paper by dotted key."""
-NEVER = ("profile", "seed", "title", "section")
+NEVER = ("profile", "seed", "title", "section", "*.label", "*.color", "*.marker", "*.role", "*.paper")
+"""Settings on which no number depends, and the seed."""
 
 
-def reductions(cfg: Base, ignore: Collection[str] = ()) -> Reductions:
-    """Settings that differ from the published ones: ours and the paper's, by dotted key, None for none.
+def reductions(cfg: Experiment, ignore: Collection[str] = ()) -> Reductions:
+    """Settings that differ from those of the profile ``paper``: ours and the paper's, None for none.
 
     Args:
         cfg: The settings of a run.
         ignore: Patterns of keys that do not count, such as the number of runs, which only widens intervals.
     """
-    ours, published = _flat(portable(cfg)), _flat(portable(_published(cfg)))
+    paper = load(compose(f"experiment={cfg.experiment}", "profile=paper"), type(cfg))
+    ours, theirs = _flat(cfg.portable()), _flat(paper.portable())
     return {
-        key: (ours.get(key), published.get(key))
-        for key in sorted(ours.keys() | published.keys())
+        key: (ours.get(key), theirs.get(key))
+        for key in sorted(ours.keys() | theirs.keys())
         if not any(fnmatch(key, pattern) for pattern in (*NEVER, *ignore))
-        and ours.get(key) != published.get(key)
+        and ours.get(key) != theirs.get(key)
     }
 
 
@@ -38,17 +37,33 @@ def describe(found: Reductions, *patterns: str) -> str:
         patterns: Of the keys that are named, such as those that a claim depends on; ``*`` for all.
     """
     return ", ".join(
-        f"{key} {ours} (published: {published})"
-        for key, (ours, published) in found.items()
+        f"{key} {ours} (published: {theirs})"
+        for key, (ours, theirs) in found.items()
         if any(fnmatch(key, pattern) for pattern in patterns or ("*",))
     )
 
 
-def _published(cfg: Base) -> Base:
-    """The settings of the profile ``paper`` for the same experiment."""
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return load(hydra.compose("config", [f"experiment={cfg.experiment}", "profile=paper"]), type(cfg))
+class Reduced:
+    """What a claim's settings have that is not as published; they are compared once for all claims.
+
+    Args:
+        cfg: The settings of the run.
+        always: In words, what is not as published whatever a claim depends on.
+    """
+
+    def __init__(self, cfg: Experiment, always: str = "") -> None:
+        self._found, self._always = reductions(cfg), always
+
+    def __call__(self, *patterns: str) -> str:
+        """In words, for the settings that a claim depends on, numbers of runs and points apart.
+
+        Args:
+            patterns: Of dotted keys, such as ``search.*``.
+
+        Returns:
+            Empty if they are all as published.
+        """
+        return ", ".join(filter(None, [self._always, describe(self._found, *patterns)]))
 
 
 def _flat(node: Any, name: str = "") -> dict[str, Any]:

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 import yaml
 
+from experiments.harness import session
 from experiments.harness.errors import UserError
-from experiments.harness.plotting import save, style
-from experiments.harness.settings import CONF, load
+from experiments.harness.results import read_record, read_tables
+from experiments.harness.settings import CONF, Experiment, Paths, load
 from experiments.harness.statistics import Estimate
-from experiments.harness.tables import Tables, read_record, read_tables
-from experiments.harness.verdicts import HOW, VERDICTS, judge, load_paper, published_for
+from experiments.harness.tables import Tables
+from experiments.harness.verdicts import HOW, VERDICTS, judge, load_paper, published_for, sentence
 
 
 def experiments() -> list[str]:
@@ -34,7 +35,7 @@ class Run(NamedTuple):
     folder: Path
     module: ModuleType
     tables: Tables
-    config: Any
+    config: Experiment
     provenance: dict[str, Any]
 
 
@@ -65,9 +66,9 @@ def draw(results_root: Path, profile: str) -> list[Path]:
     """Redraw the figures of every finished experiment from its tables alone; returns the files written."""
     paths = []
     for run in _finished(results_root, profile):
-        with style():
-            figures = run.module.figures(run.tables, run.config)
-        paths += save(figures, run.folder / "figures")
+        cfg = run.config.model_copy(update={"paths": Paths(results=str(results_root))})
+        session.draw(cfg, run.module, again=True)
+        paths += sorted((cfg.folder / "figures").iterdir())
     return paths
 
 
@@ -85,9 +86,9 @@ def write(results_root: Path, profile: str) -> Path:
     """
     claims, numbers = load_paper()
     runs = {run.folder.name: run for run in _finished(results_root, profile)}
-    answers = {name: run.module.claims(run.tables, run.config) for name, run in runs.items()}
-    known = {entry["id"] for entry in [*claims, *chain(*numbers.values())]}
-    strange = sorted({answer.claim for answer in chain(*answers.values())} - known)
+    answers = {name: run.module.estimate(run.tables, run.config) for name, run in runs.items()}
+    entries = {entry["id"]: entry for entry in [*claims, *chain(*numbers.values())]}
+    strange = sorted({answer.claim for answer in chain(*answers.values())} - entries.keys())
     if strange:
         raise ValueError(f"estimates for ids that paper.yaml does not have: {strange}")
 
@@ -95,7 +96,7 @@ def write(results_root: Path, profile: str) -> Path:
     parts = []
     for name in dict.fromkeys([claim["experiment"] for claim in claims] + list(runs)):
         if name in runs:
-            parts.append(_section(name, runs[name], answers[name], numbers.get(name, [])))
+            parts.append(_section(name, runs[name], answers[name], entries, numbers.get(name, [])))
         else:
             again = f"make reproduce PROFILE={profile} ONLY={name}{_elsewhere(results_root, ' RESULTS=')}"
             parts.append(f"\n## {name}\n\nNot run in this profile; `{again}` runs it.\n")
@@ -122,7 +123,7 @@ class Row(NamedTuple):
 
     @property
     def published(self) -> str:
-        """What is published for this reading of the claim; all of it where nothing was run."""
+        """What is published for this variant of the claim; all of it where nothing was run."""
         return _number(published_for(self.claim, self.ours.variant) if self.ours else self.claim["published"])
 
 
@@ -150,7 +151,9 @@ def _csv(rows: Sequence[Row]) -> str:
         found = {key: getattr(ours, key) for key in ("estimate", "low", "high", "n")}
         names = {"claim": row.claim["id"], "variant": ours.variant}
         made = {"verdict": row.verdict, "experiment": row.experiment, "command": row.command}
-        table.append({**names, **said, "published": row.published, **found, **made, "note": _remark(ours)})
+        table.append(
+            {**names, **said, "published": row.published, **found, **made, "note": _remark(row.claim, ours)}
+        )
     return str(pd.DataFrame(table).to_csv(index=False, lineterminator="\n"))
 
 
@@ -166,17 +169,24 @@ def _front(rows: Sequence[Row], title: str) -> str:
         found, n = (_interval(ours), ours.n) if ours else ("", "")
         lines.append([*said, ours.variant if ours else "", row.published, found, n, f"**{row.verdict}**"])
         last = claim["id"]
-    head = ["claim", "section", "reading", "published", "ours [95 % interval]", "n", "verdict"]
-    count = f"{summary} (each reading of a claim counted by itself)."
+    head = ["claim", "section", "variant", "published", "ours [95 % interval]", "n", "verdict"]
+    count = f"{summary} (each variant of a claim counted by itself)."
     return f"# The paper's claims: {title}\n\n{count}\n\n{_markdown(head, lines)}\n{HOW}\n"
 
 
-def _section(name: str, run: Run, answers: Sequence[Estimate], numbers: Sequence[Mapping[str, Any]]) -> str:
+def _section(
+    name: str,
+    run: Run,
+    answers: Sequence[Estimate],
+    entries: Mapping[str, Mapping[str, Any]],
+    numbers: Sequence[Mapping[str, Any]],
+) -> str:
     """One experiment: what made it, its figures and notes, and other published numbers beside ours."""
     text = f"\n## {name}: {run.config.title} (section {run.config.section})\n\n{_origin(run.provenance)}\n"
     for figure in sorted((run.folder / "figures").glob("*.png")):
         text += f"\n![{name}: {figure.stem}]({name}/figures/{figure.name})\n"
-    notes = [f"- {_label(answer.claim, answer.variant)}: {answer.note}" for answer in answers if answer.note]
+    said = [(answer, sentence(entries[answer.claim], answer)) for answer in answers]
+    notes = [f"- {_label(answer.claim, answer.variant)}: {note}" for answer, note in said if note]
     sizes = dict.fromkeys(answer.reduced for answer in answers if answer.reduced)
     notes += [f"- Not of the published size, where the verdict is *reduced*: {size}." for size in sizes]
     if notes:
@@ -184,8 +194,8 @@ def _section(name: str, run: Run, answers: Sequence[Estimate], numbers: Sequence
     lines = []
     for number in numbers:
         ours = [answer for answer in answers if answer.claim == number["id"]]
-        said = (f"{a.variant} {_interval(a)}{' (reduced)' if a.reduced else ''}".strip() for a in ours)
-        found = "; ".join(said)
+        beside = (f"{a.variant} {_interval(a)}{' (reduced)' if a.reduced else ''}".strip() for a in ours)
+        found = "; ".join(beside)
         lines.append([number["what"], _number(number["value"]), found, number["source"]])
     if lines:
         text += "\n" + _markdown(["to compare with", "number", "ours", "source of the number"], lines)
@@ -197,7 +207,7 @@ def _origin(provenance: Mapping[str, Any]) -> str:
     code, machine, versions = provenance["code"], provenance["machine"], provenance["versions"]
     commit = (code["commit"] or "unknown")[:12] + (" with local changes" if code["dirty"] else "")
     where = f"{machine['cpu']}, {machine['cores']} cores" + (f", {machine['gpu']}" if machine["gpu"] else "")
-    makers = provenance.get("units", [])  # absent from tables of earlier versions
+    makers = provenance["units"]
     here = {(code["commit"], machine["cpu"])}
     units = ""
     if {(some["commit"], some.get("cpu")) for some in makers} - here:  # the tables alone were written here
@@ -219,10 +229,10 @@ def _maker(some: Mapping[str, Any]) -> str:
     )
 
 
-def _remark(ours: Estimate) -> str:
+def _remark(claim: Mapping[str, Any], ours: Estimate) -> str:
     """What the reader has to know of an estimate."""
     size = f"not the published size: {ours.reduced}" if ours.reduced else ""
-    return "; ".join(filter(None, [ours.note, size]))
+    return "; ".join(filter(None, [sentence(claim, ours), size]))
 
 
 def _label(claim: str, variant: str) -> str:

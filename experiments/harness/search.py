@@ -1,80 +1,93 @@
-"""Search by the tree-structured Parzen estimator (TPE), hyperopt's, driven by hand.
+"""Search by the tree-structured Parzen estimator (TPE) of hyperopt, with a history that can be saved.
 
-Driving it by hand keeps the history in the store rather than in hyperopt: every batch of trials is a unit of
-work, a search goes on where it was interrupted, and a longer one continues a shorter one.
+Hyperopt is given the finished trials and asked for the next ones, as its own ``fmin`` does it. A search is
+part of one unit of work, goes on where it was interrupted, and is sequential as in the paper.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
+from pydantic import model_validator
 
-from experiments.competitors import Range
-from experiments.harness.store import Lab
-from experiments.harness.tables import Tables, visible
+from experiments.harness import checkpoint
+from experiments.harness.settings import Finite, Settings
+from experiments.harness.units import derived_seed
 
 Evaluate = Callable[[list[dict[str, float]]], pd.DataFrame]
 
 
+class Range(Settings):
+    """One axis of a search space.
+
+    Attributes:
+        low: Lower bound of the value; with ``neglog`` of γ = −log(value).
+        high: Upper bound, likewise.
+        scale: ``linear`` draws the value uniformly, ``log`` its logarithm, ``one_minus_log`` the logarithm of
+            1 − value, and ``neglog`` γ (the paper's footnote 9).
+    """
+
+    low: Finite
+    high: Finite
+    scale: Literal["linear", "log", "one_minus_log", "neglog"] = "linear"
+
+    @model_validator(mode="after")
+    def _suits_the_scale(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low={self.low} must be below high={self.high}")
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(f"low={self.low} must be above 0 on a log scale")
+        if self.scale == "one_minus_log" and self.high >= 1:
+            raise ValueError(f"high={self.high} must be below 1 on a one_minus_log scale")
+        return self
+
+    def coordinates(self) -> tuple[float, float]:
+        """Bounds (low, high) of the coordinate that is drawn uniformly."""
+        if self.scale == "log":
+            return math.log(self.low), math.log(self.high)
+        if self.scale == "one_minus_log":
+            return math.log1p(-self.high), math.log1p(-self.low)
+        return self.low, self.high
+
+    def bounds(self) -> tuple[float, float]:
+        """Bounds (low, high) of the value."""
+        if self.scale == "neglog":
+            return math.exp(-self.high), math.exp(-self.low)
+        return self.low, self.high
+
+    def value(self, coordinate: float) -> float:
+        """The value that belongs to a uniform coordinate; rounding never carries it out of the bounds."""
+        value = coordinate
+        if self.scale == "log":
+            value = math.exp(coordinate)
+        elif self.scale == "one_minus_log":
+            value = -math.expm1(coordinate)
+        elif self.scale == "neglog":
+            value = math.exp(-coordinate)
+        return min(max(value, self.bounds()[0]), self.bounds()[1])
+
+
 def tpe(
-    lab: Lab,
-    labels: Mapping[str, str | int | float],
-    space: Mapping[str, Range],
-    evaluate: Evaluate,
-    trials: int,
-    batch: int = 1,
-    depends: Mapping[str, Any] | None = None,
+    space: Mapping[str, Range], evaluate: Evaluate, trials: int, stream: Sequence[Any], batch: int = 1
 ) -> pd.DataFrame:
     """Minimise over a search space.
 
     Args:
-        lab: Store and seeds.
-        labels: Columns that tell this search from others; with ``space``, ``batch`` and ``depends`` they must
-            say everything that the losses depend on.
         space: Axes by parameter name.
         evaluate: Takes parameter sets and returns one row for each, with columns ``loss``, ``status``
             and whatever else is worth a column. A loss that is no finite number, or the status ``diverged``,
             is a failed trial.
         trials: How many.
+        stream: The seed of the experiment and labels, from which the seed of each trial follows.
         batch: How many are suggested, and evaluated, at a time; 1 is the sequential search of the paper.
-        depends: Further things that the losses depend on, which need no column.
 
     Returns:
-        One row a trial: the labels, ``trial``, the parameters, and the columns of ``evaluate``.
+        One row a trial: ``trial``, the parameters, and the columns of ``evaluate``.
     """
-    history, rows = _History(space), list[pd.DataFrame]()
-    key = {
-        "tpe": dict(labels),
-        "space": {name: asdict(axis) for name, axis in space.items()},
-        "batch": batch,
-        "depends": dict(depends or {}),
-    }
-    with lab.progress(trials, " ".join(str(value) for value in labels.values())) as progress:
-        for first in range(0, trials, batch):
-            size = min(batch, trials - first)
-
-            def compute(first: int = first, size: int = size) -> Tables:
-                points = history.suggest([lab.seed("tpe", *labels.values(), first + i) for i in range(size)])
-                sets = [{name: space[name].value(u) for name, u in point.items()} for point in points]
-                found = evaluate(sets)
-                if len(found) != size:
-                    raise ValueError(f"evaluate returned {len(found)} rows for {size} parameter sets")
-                # Column by column: one frame a trial is enough of pandas when a trial takes milliseconds.
-                columns: dict[str, Any] = {name: [value] * size for name, value in labels.items()}
-                columns["trial"] = list(range(first, first + size))
-                columns |= {name: [values[name] for values in sets] for name in space}
-                columns |= {name: found[name].array for name in ("loss", "status")}
-                columns |= {str(name): column.array for name, column in found.items() if name not in columns}
-                columns |= {f"_{name}": [point[name] for point in points] for name in space}
-                return {"trials": pd.DataFrame(columns)}
-
-            rows.append(lab.unit({**key, "first": first, "size": size}, compute)["trials"])
-            history.add(rows[-1])
-            progress.advance(size)
-    return visible(pd.concat(rows, ignore_index=True))
+    rows = checkpoint.run(_Search(space, evaluate, trials, stream, batch))
+    return pd.DataFrame(rows)
 
 
 def failed(trials: pd.DataFrame) -> Any:
@@ -91,56 +104,90 @@ def best(trials: pd.DataFrame, names: Iterable[str]) -> dict[str, float] | None:
     return {name: float(good[name].iloc[first]) for name in names}
 
 
-class _History:
-    """Trials in the form in which hyperopt remembers them.
+class _Search:
+    """A search as resumable work: a batch of trials is a piece.
 
-    Every document is made here from the coordinates and the loss, so an interrupted search gives hyperopt
-    the same history as any other. Hyperopt meets only the uniform coordinates of
-    :class:`Range`: a search on a logarithmic axis is a uniform search over the logarithm. It is imported when
-    the first suggestion is asked for.
+    Hyperopt's documents are made here from coordinates and losses, so that an interrupted search gives
+    hyperopt the same history as any other. Hyperopt sees only the uniform coordinates of :class:`Range`: a
+    search on a logarithmic axis is a uniform search over the logarithm.
     """
 
-    def __init__(self, space: Mapping[str, Range]) -> None:
-        self._space = space
-        self._hyperopt: tuple[Any, Any] | None = None
+    def __init__(
+        self,
+        space: Mapping[str, Range],
+        evaluate: Evaluate,
+        trials: int,
+        stream: Sequence[Any],
+        batch: int,
+    ) -> None:
+        from hyperopt import Trials, hp
+        from hyperopt.base import Domain
+
+        self._space, self._evaluate, self._stream = space, evaluate, stream
+        self._total, self._batch = trials, batch
         self._points: list[dict[str, float]] = []
         self._results: list[dict[str, Any]] = []
+        axes = {name: hp.uniform(name, *axis.coordinates()) for name, axis in space.items()}
+        self._domain, self._history = Domain(lambda point: 0.0, axes), Trials()
 
-    def add(self, rows: pd.DataFrame) -> None:
-        """Remember a batch of trials; the coordinates that were suggested are in its hidden columns."""
-        columns = [rows[f"_{name}"].tolist() for name in self._space]
-        self._points += [dict(zip(self._space, values, strict=True)) for values in zip(*columns, strict=True)]
-        for loss, status in zip(rows["loss"].tolist(), rows["status"].tolist(), strict=True):
-            good = math.isfinite(loss) and status != "diverged"
-            self._results.append({"status": "ok", "loss": loss} if good else {"status": "fail"})
+    @property
+    def finished(self) -> bool:
+        """Whether all trials are made."""
+        return len(self._points) >= self._total
 
-    def suggest(self, seeds: list[int]) -> list[dict[str, float]]:
-        """Coordinates for the next trials, one for each seed, in the light of all trials remembered.
+    def advance(self) -> list[checkpoint.Row]:
+        """Suggest and evaluate the next batch."""
+        first = len(self._points)
+        numbers = range(first, min(first + self._batch, self._total))
+        points = self._suggest(numbers)
+        sets = [{name: self._space[name].value(u) for name, u in point.items()} for point in points]
+        found = self._evaluate(sets)
+        if len(found) != len(sets):
+            raise ValueError(f"evaluate returned {len(found)} rows for {len(sets)} parameter sets")
+        bad = failed(found)
+        self._points += points
+        self._results += [
+            {"status": "fail"} if no else {"status": "ok", "loss": float(loss)}
+            for no, loss in zip(bad, found["loss"], strict=True)
+        ]
+        rows = found[["loss", "status", *found.columns.drop(["loss", "status"])]].to_dict("records")
+        return [
+            {"trial": number, **values, **{str(k): v for k, v in row.items() if k not in values}}
+            for number, values, row in zip(numbers, sets, rows, strict=True)
+        ]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Coordinates and results of all trials."""
+        return {"points": self._points, "results": self._results}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on after these trials."""
+        self._points, self._results = list(state["points"]), list(state["results"])
+
+    def _suggest(self, numbers: range) -> list[dict[str, float]]:
+        """Coordinates for the next trials, in the light of all trials so far.
 
         Hyperopt makes one suggestion a call, whatever it is asked for; those of a batch differ by seed.
         """
-        from hyperopt import Trials, hp, tpe
-        from hyperopt.base import Domain
+        from hyperopt import tpe
 
-        if self._hyperopt is None:
-            axes = {name: hp.uniform(name, *axis.coordinates()) for name, axis in self._space.items()}
-            self._hyperopt = Domain(lambda point: 0.0, axes), Trials()
-        domain, trials = self._hyperopt
-        known = len(self._points)
-        self._tell(trials, domain.cmd, range(len(trials.trials), known))
+        self._insert(range(len(self._history.trials), len(self._points)))
         documents = [
-            tpe.suggest([known + i], domain, trials, seed, verbose=False)[0] for i, seed in enumerate(seeds)
+            tpe.suggest(
+                [number], self._domain, self._history, derived_seed(*self._stream, number), verbose=False
+            )[0]
+            for number in numbers
         ]
         return [{name: float(doc["misc"]["vals"][name][0]) for name in self._space} for doc in documents]
 
-    def _tell(self, trials: Any, cmd: Any, numbers: range) -> None:
-        """Give hyperopt the trials that it has not seen, as finished ones."""
+    def _insert(self, numbers: range) -> None:
+        """Add the trials with these numbers to hyperopt's history, as finished ones."""
         from hyperopt import JOB_STATE_DONE
 
         miscs = [
             {
                 "tid": number,
-                "cmd": cmd,
+                "cmd": self._domain.cmd,
                 "workdir": None,
                 "idxs": {name: [number] for name in self._space},
                 "vals": {name: [value] for name, value in self._points[number].items()},
@@ -148,8 +195,8 @@ class _History:
             for number in numbers
         ]
         results = [self._results[number] for number in numbers]
-        documents = trials.new_trial_docs(list(numbers), [None] * len(numbers), results, miscs)
+        documents = self._history.new_trial_docs(list(numbers), [None] * len(numbers), results, miscs)
         for document in documents:
             document["state"] = JOB_STATE_DONE
-        trials.insert_trial_docs(documents)
-        trials.refresh()
+        self._history.insert_trial_docs(documents)
+        self._history.refresh()

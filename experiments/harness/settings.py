@@ -1,200 +1,218 @@
-"""Typed settings: the schema that every experiment's YAML is checked against.
+"""Typed settings: the pydantic models that every experiment's YAML is validated against.
 
-The YAML files under ``conf/`` hold the numbers; the dataclasses here and in the experiments hold the types
-and the ranges. :func:`load` joins the two once, so that the rest of the code sees plain Python objects.
+The YAML files in ``conf/`` contain the numbers; the models here and in the sections contain types and ranges.
+:func:`load` joins the two once, so that the rest of the code uses plain Python objects.
 """
 
-import math
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
+import hydra
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
-from experiments.harness.errors import UserError, did_you_mean
+from experiments.harness.errors import UserError, did_you_mean, unknown_key
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # names in torch.cpu.get_capabilities()
+
+Count = Annotated[int, Field(ge=1, le=10**9)]
+"""A whole number, 1 or more."""
+Whole = Annotated[int, Field(ge=0, le=10**9)]
+"""A whole number, 0 or more."""
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Point = Annotated[list[Finite], Field(min_length=1)]
+"""Coordinates of a point."""
+PlanePoint = Annotated[list[Finite], Field(min_length=2, max_length=2)]
 
 
-def native_bf16(device: str) -> bool:
-    """Whether a device's arithmetic knows bfloat16: ``${native_bf16:DEVICE}`` in the YAML files.
-
-    Elsewhere it is emulated, which takes two to three times as long as float32. The value, not the question,
-    is stored with the results, so that they can be read on any machine.
-
-    Args:
-        device: ``cpu``, ``cuda``, or anything else for the GPU if there is one.
-
-    Returns:
-        False too where there is no GPU, or on a CPU that this version of torch cannot ask.
-    """
-    import torch  # a second, which mistakes in the settings need not wait for
-
-    if device != "cpu" and torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return device != "cuda" and any(able.get(name, False) for name in NATIVE_BF16)
+def _for_fit(values: list[float]) -> list[float]:
+    if len(set(values)) < 3:
+        raise ValueError("must be three different values or more, as an exponent is fitted")
+    return values
 
 
-OmegaConf.register_new_resolver("native_bf16", native_bf16, replace=True)
+FitPoints = Annotated[list[Positive], AfterValidator(_for_fit)]
+"""Values at which something is measured whose exponent is fitted."""
 
 
-def at_least(name: str, value: float, low: float) -> None:
-    """Raise :class:`UserError` unless ``value`` is a finite number that is ``low`` or more."""
-    if not (math.isfinite(value) and value >= low):
-        raise UserError(f"{name}={value}: must be {low} or more")
+class Settings(BaseModel):
+    """A group of settings: unknown keys and wrong types are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
 
 
-def positive(name: str, value: float) -> None:
-    """Raise :class:`UserError` unless ``value`` is a finite number above zero."""
-    if not (math.isfinite(value) and value > 0):
-        raise UserError(f"{name}={value}: must be above 0")
+class Paths(Settings):
+    """Where files are.
 
-
-def between(name: str, value: float, low: float, high: float) -> None:
-    """Raise :class:`UserError` unless ``low`` ≤ ``value`` ≤ ``high``."""
-    if not low <= value <= high:
-        raise UserError(f"{name}={value}: must lie between {low} and {high}")
-
-
-def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise :class:`UserError` unless ``value`` is one of ``allowed``."""
-    if value not in allowed:
-        raise UserError(f"{name}={value}: not known{did_you_mean(value, allowed)}")
-
-
-@dataclass
-class Paths:
-    """Where files are: ``results`` is written to, ``data`` (may be absent) is read from.
-
-    ``download`` says whether data sets that are not in ``data`` may be fetched from the network.
+    Attributes:
+        results: Root of the results, written to.
+        data: Folder of the data sets, only read; None for none.
+        download: Whether data sets that are not in ``data`` may be fetched from the network.
     """
 
-    results: str = "results"
+    results: Annotated[str, Field(min_length=1)] = "results"
     data: str | None = None
     download: bool = True
 
 
-@dataclass(kw_only=True)
-class Base:
-    """What every experiment is told; each adds its own fields.
+class Executor(Settings):
+    """Where units of work run; see :mod:`experiments.harness.executor`.
 
     Attributes:
-        experiment: Name of the experiment, its module and its YAML file.
+        kind: ``local`` (one process a core), ``dask`` (workers of a scheduler) or ``serial`` (this process).
+        workers: Processes of ``local``; 0 for one a core.
+        address: Of the scheduler, such as ``tcp://10.0.0.1:8786``.
+    """
+
+    kind: Literal["local", "dask", "serial"] = "local"
+    workers: Annotated[int, Field(ge=0, le=1024)] = 0
+    address: str = ""
+
+
+class Experiment(Settings):
+    """Settings of every experiment; each section adds its own.
+
+    Attributes:
+        experiment: Name of the experiment, its package and its YAML file.
         title: One line on what it shows.
         section: Section of the paper.
-        profile: Name of the budget: ``smoke``, ``quick``, ``cpu`` or ``paper``.
+        profile: Name of the profile: ``smoke``, ``quick``, ``cpu`` or ``paper``.
         seed: All random numbers follow from it.
-        workers: Processes that share the work, 0 for one a core; no part of the fingerprint.
-        part: Which part of the units of each stage this command computes, of ``parts``: for several machines.
-        parts: 1 for all of it; no part of the fingerprint either.
-        paths: Folders; no part of the fingerprint either.
+        paths: Folders; results do not depend on them.
+        executor: Where units of work run; results do not depend on it.
     """
 
     experiment: str
     title: str
     section: str
     profile: str
-    seed: int = 0
-    workers: int = 1
-    part: int = 0
-    parts: int = 1
-    paths: Paths = field(default_factory=Paths)
+    seed: Seed = 0
+    paths: Paths = Paths()
+    executor: Executor = Executor()
 
-    def validate(self) -> None:
-        """Raise :class:`UserError` if a value is out of range; experiments extend it."""
-        at_least("seed", self.seed, 0)
-        at_least("workers", self.workers, 0)
-        at_least("parts", self.parts, 1)
-        between("part", self.part, 0, self.parts - 1)
+    @property
+    def folder(self) -> Path:
+        """Where the results of this experiment are: ``<results>/<profile>/<experiment>``."""
+        return Path(self.paths.results).expanduser() / self.profile / self.experiment
 
-
-Settings = TypeVar("Settings", bound=Base)
+    def portable(self) -> dict[str, Any]:
+        """The settings as a plain dictionary, without those on which no result depends."""
+        return self.model_dump(mode="python", by_alias=True, exclude={"paths", "executor"})
 
 
-def load(cfg: DictConfig | Mapping[str, Any], schema: type[Settings]) -> Settings:
-    """Turn a composed configuration into the experiment's own dataclass.
+Schema = TypeVar("Schema", bound=Experiment)
+
+
+def compose(*overrides: str, conf_dir: Path = CONF) -> DictConfig:
+    """The configuration that a command line with these overrides stands for."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(conf_dir), version_base="1.3"):
+        return hydra.compose("config", list(overrides))
+
+
+def load(cfg: DictConfig | Mapping[str, Any], schema: type[Schema]) -> Schema:
+    """Turn a composed configuration into the section's own settings.
 
     Args:
-        cfg: What Hydra composed; its ``profile`` group is reduced to the profile's name.
-        schema: The experiment's ``Config``.
+        cfg: What Hydra composed, or what :meth:`Experiment.portable` gave.
+        schema: The section's ``Config``.
 
     Returns:
-        An instance of ``schema`` made of plain Python objects, checked.
+        An instance of ``schema`` made of plain Python objects, validated.
 
     Raises:
         UserError: An unknown key, a wrong type, a missing value or a value out of range.
     """
     try:
-        plain = OmegaConf.to_container(OmegaConf.create(cfg), resolve=True)  # type: ignore[arg-type]
-        assert isinstance(plain, dict)
-        if isinstance(plain.get("profile"), dict):
-            plain["profile"] = plain["profile"].get("name")
-        settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
+        plain = OmegaConf.to_container(OmegaConf.create(cfg), resolve=True, throw_on_missing=True)  # type: ignore[arg-type]
     except OmegaConfBaseException as error:
-        raise UserError(explain(error)) from error
-    assert isinstance(settings, schema)
-    for name, part in _parts(settings):
-        part.check(name)
-    settings.validate()
-    return settings
+        key, text = error.full_key or "", str(error).splitlines()[0]
+        raise UserError(f"{key}: {text}" if key else text) from error
+    assert isinstance(plain, dict)
+    try:
+        return schema.model_validate(plain)
+    except ValidationError as error:
+        raise UserError(_one_line(error.errors(include_url=False)[0], plain)) from error
 
 
-def explain(error: OmegaConfBaseException) -> str:
-    """One line for an OmegaConf error: the full key, what is wrong and what would be right."""
-    key, text = error.full_key or "", str(error).splitlines()[0]
-    if isinstance(error, ConfigKeyError) and error.parent_node is not None:
-        return unknown_key(key, dotted(error.parent_node._get_root()))
-    expected = {
-        "Integer": "a whole number such as 1000 (not 1e3)",
-        "Float": "a number",
-        "Boolean": "true or false",
-    }
-    if match := re.match(r"Value '(.*)' of type '.*' could not be converted to (\w+)", text):
-        return f"{key}={match[1]}: must be {expected.get(match[2], match[2])}"
-    return f"{key}: {text}" if key else text
+def _one_line(error: ErrorDetails, plain: Mapping[Any, Any]) -> str:
+    """The full key, what is wrong and what would be right."""
+    kind, value, limits = error["type"], error["input"], error.get("ctx", {})
+    key = ".".join(map(str, error["loc"]))
+    if kind == "extra_forbidden":
+        return unknown_key(key, [name for name in dotted(plain) if name != key])
+    if kind == "missing":
+        return f"{key}: must be given"
+    if kind == "literal_error":
+        return f"{key}={value}: not known{did_you_mean(str(value), _words(limits['expected']))}"
+    if kind == "value_error":  # of one of our own validators, whose message may name the key
+        text = str(limits["error"])
+        return text if text.partition(" ")[0].startswith(key or text) else f"{key}={value}: {text}"
+    return f"{key}={value}: must be {_allowed(kind, limits) or error['msg']}"
 
 
-def unknown_key(key: str, keys: list[str]) -> str:
-    """One line for a ``key`` that is none of ``keys``, with the nearest of them or those beside it."""
-    parent, _, leaf = key.rpartition(".")
-    same_leaf = [name for name in keys if name.rpartition(".")[2] == leaf]
-    beside = [name for name in keys if name.rpartition(".")[0] == parent]
-    pool = same_leaf or get_close_matches(key, keys, n=1, cutoff=0.7) or beside or keys
-    return f"{key}: no such setting{did_you_mean(key, pool)}"
+def _words(expected: str) -> list[str]:
+    """The words in pydantic's list of literals: ``'a', 'b' or 'c'``."""
+    return expected.split("'")[1::2]
 
 
-def dotted(node: Any, name: str = "") -> list[str]:
-    """The dotted keys of every node of a configuration, branches included."""
-    keys = [name] if name else []
-    if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
-        for key in node:
-            keys += dotted(node._get_node(key), f"{name}.{key!s}" if name else str(key))
-    return keys
+def _allowed(kind: str, limits: Mapping[str, Any]) -> str:
+    """What a value may be, by pydantic's type of error."""
+    return {
+        "int_type": "a whole number such as 1000 (not 1e3)",
+        "int_from_float": "a whole number such as 1000 (not 1e3)",
+        "float_type": "a number",
+        "finite_number": "a finite number",
+        "bool_type": "true or false",
+        "string_type": "text",
+        "list_type": "a list",
+        "dict_type": "a mapping of names to values",
+        "model_type": "a mapping of settings",
+        "greater_than": f"above {limits.get('gt')}",
+        "greater_than_equal": f"{limits.get('ge')} or more",
+        "less_than": f"below {limits.get('lt')}",
+        "less_than_equal": f"{limits.get('le')} or less",
+        "too_short": f"a list of {limits.get('min_length')} or more",
+        "too_long": f"a list of {limits.get('max_length')} or fewer",
+        "string_too_short": "given, not empty",
+    }.get(kind, "")
 
 
-def _parts(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every dataclass below ``node`` that has a ``check``, with its dotted name."""
-    if is_dataclass(node):
-        if hasattr(node, "check"):
-            yield name, node
-        children = [(f.name, getattr(node, f.name)) for f in fields(node)]
-    elif isinstance(node, dict):
-        children = list(node.items())
-    elif isinstance(node, list):
-        children = [(str(index), child) for index, child in enumerate(node)]
-    else:
-        return
-    for key, child in children:
-        yield from _parts(child, f"{name}.{key}" if name else str(key))
+def dotted(node: Any, name: str = "") -> Iterator[str]:
+    """The dotted keys of every node of a nested mapping, branches included."""
+    if name:
+        yield name
+    if isinstance(node, Mapping):
+        for key, child in node.items():
+            yield from dotted(child, f"{name}.{key}" if name else str(key))
 
 
-def portable(settings: Base) -> dict[str, Any]:
-    """The settings as a plain dictionary, less what no result depends on: folders, and who does the work."""
-    unused = ("paths", "workers", "part", "parts")
-    return {key: value for key, value in asdict(settings).items() if key not in unused}
+def native_bf16(device: str) -> bool:
+    """Whether a device computes in bfloat16 natively: ``${native_bf16:DEVICE}`` in the YAML files.
+
+    Elsewhere it is emulated, which takes two to three times as long as float32. The resolved value is stored
+    with the results, so that they can be read on any machine.
+
+    Args:
+        device: ``cpu``, ``cuda``, or anything else for the GPU if there is one.
+
+    Returns:
+        False too where there is no GPU, or on a CPU whose features this version of torch does not report.
+    """
+    import torch  # takes a second, and most mistakes in settings can be reported without it
+
+    if device != "cpu" and torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    features: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    names = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+    return device != "cuda" and any(features.get(name, False) for name in names)
+
+
+OmegaConf.register_new_resolver("native_bf16", native_bf16, replace=True)

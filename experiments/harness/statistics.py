@@ -6,7 +6,8 @@ Every function returns an interval as `(low, high)`, so that an estimate reads
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,9 +28,9 @@ class Estimate(NamedTuple):
         estimate: the number, in the unit that the entry's `quantity` states.
         low, high: its 95 % interval; both equal `estimate` where nothing is random, NaN where unknown.
         n: how many runs (points, trials, fitted points) stand behind it.
-        note: what the reader has to know, one sentence.
+        numbers: named numbers and words for the sentence beside the claim, its `note` in `paper.yaml`.
         holds: whether the stated relation was seen, where a number cannot say so.
-        variant: which reading of the claim this is ("0.02" for Ackley's coefficient, "median", ...). What
+        variant: which variant of the claim this is ("0.02" for Ackley's coefficient, "median", ...). What
             follows a comma qualifies it ("mean, honest selection"), beside the same published number.
         reduced: what was run at another size than published, so that the number is shown but not compared.
     """
@@ -39,10 +40,14 @@ class Estimate(NamedTuple):
     low: float
     high: float
     n: int
-    note: str = ""
+    numbers: Mapping[str, Any] = MappingProxyType({})
     holds: bool | None = None
     variant: str = ""
     reduced: str = ""
+
+
+UNKNOWN = (math.nan, math.nan, math.nan)
+"""An estimate and its interval where the runs do not give them."""
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:

@@ -4,10 +4,8 @@ A table is a tidy DataFrame whose columns are int64, float64, bool or str. Every
 keeps the values to the last bit, NaN and infinities included, and the same rows make the same bytes.
 """
 
-import hashlib
 import io
 import json
-import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,6 @@ Tables = dict[str, pd.DataFrame]
 
 FILES = {"trials": "trials.csv", "runs": "runs.csv", "curves": "curves.parquet"}
 SIMPLE = ("int64", "float64", "bool")
-RECORD = "provenance.json"
 CORRUPT = "{file} is corrupt ({why}); move it away or restore a copy, then run again"
 
 
@@ -129,79 +126,3 @@ def encode(joined: Tables) -> dict[str, bytes]:
 def dump_yaml(plain_data: dict[str, Any]) -> bytes:
     """Plain data as YAML, keys in their own order."""
     return yaml.safe_dump(plain_data, sort_keys=False, allow_unicode=True).encode()
-
-
-def replace(folder: Path, files: dict[str, bytes]) -> None:
-    """Put ``files`` in the place of what an earlier run left; the record goes first and comes last.
-
-    The caller sees to it that no other process does the same at the same time.
-
-    Raises:
-        OSError: The folder cannot be written.
-    """
-    (folder / RECORD).unlink(missing_ok=True)
-    for name in set(FILES.values()) - set(files):
-        (folder / name).unlink(missing_ok=True)
-    for name, data in sorted(files.items(), key=lambda item: item[0] == RECORD):
-        partial = folder / f".{name}.part"
-        partial.write_bytes(data)
-        os.replace(partial, folder / name)
-
-
-def read_record(folder: Path) -> dict[str, Any] | None:
-    """The provenance in ``folder``, or None if there is none.
-
-    Raises:
-        UserError: It cannot be read.
-    """
-    file = folder / RECORD
-    try:
-        record = json.loads(file.read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise UserError(CORRUPT.format(file=file, why=error)) from error
-    if not (isinstance(record, dict) and {"fingerprint", "files", "columns"} <= record.keys()):
-        raise UserError(CORRUPT.format(file=file, why="entries are missing"))
-    return record
-
-
-def verify(folder: Path, record: dict[str, Any]) -> None:
-    """Compare the files of ``folder`` with the checksums in its provenance.
-
-    Raises:
-        UserError: A file is missing, unreadable or other than it was written.
-    """
-    for name, expected in record["files"].items():
-        file = folder / name
-        try:
-            found = hashlib.sha256(file.read_bytes()).hexdigest()
-        except OSError as error:
-            raise UserError(f"{file} cannot be read: {error.strerror}; run the experiment again") from error
-        if found != expected:
-            raise UserError(
-                f"{file} is not what the run wrote (truncated or edited); "
-                "restore it (git checkout) or delete it, then run again"
-            )
-
-
-def read_tables(folder: Path) -> Tables:
-    """The tables that a finished experiment left in ``folder``, by name.
-
-    Raises:
-        UserError: There are none, or a file is corrupt.
-    """
-    record = read_record(folder)
-    if record is None:
-        raise UserError(f"{folder} holds no results; run it: python -m experiments experiment={folder.name}")
-    verify(folder, record)
-    found = {}
-    for name, columns in record["columns"].items():
-        file = folder / FILES[name]
-        if file.suffix == ".csv":
-            # Empty means NaN in a number and the empty string in a text.
-            missing = {column: [""] for column, dtype in columns.items() if dtype == "float64"}
-            found[name] = pd.read_csv(file, dtype=columns, keep_default_na=False, na_values=missing)
-        else:
-            found[name] = pd.read_parquet(file)
-    return found

@@ -1,10 +1,12 @@
-"""Judging: what an estimate means for a claim of the paper."""
+"""Verdicts: what an estimate means for a claim of the paper, and the sentence beside it."""
 
+import functools
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jinja2
 from omegaconf import OmegaConf
 
 from experiments.harness.statistics import Estimate
@@ -117,6 +119,43 @@ def _ordering(ours: Estimate, band: float | None) -> str:
     return "violated" if ours.low > band or ours.high < -band else "inconclusive"
 
 
+@functools.cache
+def published() -> dict[str, Any]:
+    """The published numbers by id: those of the claims, and those beside them."""
+    claims, numbers = load_paper()
+    beside = {entry["id"]: entry["value"] for some in numbers.values() for entry in some}
+    return {**{claim["id"]: claim["published"] for claim in claims}, **beside}
+
+
+def sentence(entry: Mapping[str, Any], ours: Estimate) -> str:
+    """The sentence beside an estimate: the `note` of its entry in `paper.yaml`, filled with its numbers.
+
+    Args:
+        entry: a claim or a published number; without a `note` the sentence is empty.
+        ours: the answer to it. A note may use `estimate`, `low`, `high`, `n`, `variant` and its numbers.
+
+    Raises:
+        ValueError: when the note uses a number that the estimate does not have.
+    """
+    if "note" not in entry or (entry["id"] != ours.claim):
+        return ""
+    try:
+        known = {**{name: getattr(ours, name) for name in ("estimate", "low", "high", "n", "variant")}}
+        text = _templates().from_string(entry["note"]).render(**{**known, **ours.numbers})
+    except jinja2.TemplateError as error:
+        raise ValueError(f"the note of {entry['id']} in paper.yaml: {error}") from error
+    return " ".join(text.split())
+
+
+def _templates() -> jinja2.Environment:
+    """Jinja2 with a filter for numbers, as in `{{ share | fmt(".3g") }}`."""
+    made = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    made.filters["fmt"] = lambda value, spec: format(value, spec)
+    made.filters["range"] = lambda x: f"{x[0]:.3g} [{x[1]:.3g}, {x[2]:.3g}]"
+    return made
+
+
+@functools.cache
 def load_paper(path: Path | None = None) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
     """Read the claims and, for each experiment, the other published numbers.
 

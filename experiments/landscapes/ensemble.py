@@ -1,195 +1,177 @@
-"""How contenders run on a landscape: tuning them, running them from many points, rows from runs."""
+"""Many runs of one optimizer on a landscape, compiled or by ``torch.optim``, with the same result."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import hydra.utils
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from bbi.laws import BornInfeld
-from bbi.simulate import Potential, Rule, Run, Stop, simulate
-from bbi.step import ECD, GDM
-from experiments.competitors import Contender, Search, check_complete
-from experiments.harness.errors import UserError
-from experiments.harness.reduced import describe, reductions
-from experiments.harness.search import best, tpe
-from experiments.harness.settings import Base, one_of
-from experiments.harness.store import Lab, Tables
-
-RULES: dict[str, Rule] = {
-    "bbi": ECD(BornInfeld()),
-    "bbi_free": ECD(BornInfeld(), bounces=False),
-    "bbi_released": ECD(BornInfeld(), reading="released"),
-    "gdm": GDM(),
-}
-UNKNOWN = (math.nan, math.nan, math.nan)
-"""An estimate and its interval where the runs do not give them."""
+from bbi.records import Curves
+from bbi.simulate import Potential, Run, Stop, simulate
+from experiments.competitors import Optimizer, create, step
+from experiments.harness.units import derived_seed
 
 
-def check_contenders(contenders: Mapping[str, Contender]) -> None:
-    """Raise :class:`UserError` where one cannot run on a landscape, or ``bbi``, BBI's own, is missing."""
-    if "bbi" not in contenders or contenders["bbi"].optimizer != "bbi":
-        raise UserError("contenders.bbi: must be there, with optimizer bbi: the claims are about it")
-    for key, contender in contenders.items():
-        name = f"contenders.{key}"
-        one_of(f"{name}.optimizer", contender.optimizer, ("bbi", "gdm"))
-        given = (*contender.fixed, *contender.space)
-        check_complete(name, contender.optimizer, given, f"{name}.fixed or {name}.space")
+def run(
+    potential: Potential,
+    optimizer: Optimizer,
+    ensemble: str,
+    starts: Tensor,
+    steps: int,
+    seed: int = 0,
+    *,
+    replicas: Tensor | None = None,
+    stop: Stop | None = None,
+    record_every: int = 0,
+    slots: int | None = None,
+    compiled: bool = True,
+) -> Run:
+    """One run from each of ``starts``, which depends on its own start, settings and number only.
 
+    Args:
+        potential: F and ∇F, as for :func:`bbi.simulate.simulate`.
+        optimizer: Class and settings; a setting of a compiled ensemble may be a tensor (R,).
+        ensemble: How, as in :class:`experiments.competitors.Competitor`.
+        starts: float64 (R, n).
+        steps: Steps at most.
+        seed: With the number of the run, the address of its random numbers.
+        replicas: Numbers of the runs, int64 (R,); 0 … R-1 unless given.
+        stop: Which runs end at points (R, n) with values (R,), as bool (R,).
+        record_every: Steps from one point of the curves to the next; 0 for no curves.
+        slots: Runs side by side in a compiled ensemble.
+        compiled: Compile kernels. Eager torch takes a hundred times as long a step, but no seconds to
+            compile, which is right for the few steps of a smoke test. Their last bits differ.
 
-def check_plane(name: str, point: Sequence[float]) -> None:
-    """Raise :class:`UserError` unless ``point`` is one of the plane; ``name`` is its dotted key."""
-    if len(point) != 2 or not all(map(math.isfinite, point)):
-        raise UserError(f"{name}={list(point)}: must be two numbers, a point of the plane")
-
-
-def first_axis(contender: Contender) -> str:
-    """The searched parameter that tells trials apart, and is drawn: the step size if it is searched."""
-    return "lr" if "lr" in contender.space else next(iter(contender.space))
-
-
-class Reduced:
-    """What a claim's settings have that is not as published; they are compared once for all claims.
-
-    :param cfg: the settings of the run.
-    :param always: in words, what is not as published whatever a claim depends on.
+    Raises:
+        ValueError: For settings that the ensemble does not know.
     """
-
-    def __init__(self, cfg: Base, always: str = "") -> None:
-        self._found, self._always = reductions(cfg, ignore=("contenders.*.label",)), always
-
-    def __call__(self, *patterns: str) -> str:
-        """In words, for the settings that a claim depends on, numbers of runs and points apart.
-
-        :param patterns: of dotted keys, such as ``search.*``.
-        :returns: empty if they are all as published.
-        """
-        return ", ".join(filter(None, [self._always, describe(self._found, *patterns)]))
-
-    def tuned(self, name: str, contender: Contender, *patterns: str) -> str:
-        """The same for what a contender does with its best settings: those of its search count too."""
-        search = ("start", "search.*") if contender.space else ()
-        return self(f"contenders.{name}.*", *search, *patterns)
-
-
-class Contest:
-    """Runs on landscapes for one experiment.
-
-    :param lab: store and seeds.
-    :param compiled: compile kernels; eager torch takes a hundred times as long a step, but no
-        seconds to compile, which is right for the few steps of a smoke test.
-    """
-
-    def __init__(self, lab: Lab, compiled: bool) -> None:
-        self.lab = lab
-        self._compiled = compiled
-
-    def run(
-        self,
-        potential: Potential,
-        rule: str,
-        settings: Mapping[str, Any],
-        starts: Tensor,
-        steps: int,
-        seed: int,
-        *,
-        replicas: Tensor | None = None,
-        stop: Stop | None = None,
-        record_every: int = 0,
-        lanes: int | None = None,
-    ) -> Run:
-        """One replica from each of ``starts`` (R, n) under the rule of that name in :data:`RULES`."""
-        if rule == "bbi" and (settings.get("n_bounces"), settings.get("t1")) == (0, math.inf):
-            rule = "bbi_free"  # the same run by a smaller kernel
+    if ensemble not in ("elementwise", "single"):
+        settings = {name: value for name, value in optimizer.items() if name != "_target_"}
+        rule, values = hydra.utils.get_method(ensemble)(**_instantiated(settings))
         return simulate(
-            potential,
-            starts,
-            RULES[rule],
-            settings,
-            steps,
-            seed=seed,
-            replicas=replicas,
-            stop=stop,
-            record_every=record_every,
-            lanes=lanes,
-            compiled=self._compiled,
-        )
-
-    def tune(
-        self,
-        labels: Mapping[str, Any],
-        contender: Contender,
-        potential: Potential,
-        start: Sequence[float],
-        search: Search,
-    ) -> dict[str, float] | None:
-        """The contender's settings with those searched by TPE put in: lowest F in ``search.steps`` steps.
-
-        :returns: all settings by name, or None if every trial diverged.
-        """
-        if not contender.space:
-            return dict(contender.fixed)
-        seed = self.lab.seed("trials", *labels.values())
-
-        def evaluate(points: list[dict[str, float]]) -> pd.DataFrame:
-            columns = {k: torch.tensor([p[k] for p in points], dtype=torch.float64) for k in contender.space}
-            # The bits of its step size number a trial, so that each draws its own bounces in any batch.
-            numbers = columns[first_axis(contender)].view(torch.int64)
-            starts = torch.tensor([list(start)] * len(points), dtype=torch.float64)
-            settings = {**contender.fixed, **columns}
-            done = self.run(
-                potential, contender.optimizer, settings, starts, search.steps, seed, replicas=numbers
-            )
-            # A run that ends in NaN or infinity is a failed trial, whatever it saw on the way.
-            loss = np.where(np.array(done.status) == "diverged", np.nan, done.best.numpy())
-            return pd.DataFrame({"loss": loss, "status": done.status, "steps": done.steps.numpy()})
-
-        depends = {
-            "fixed": contender.fixed,
-            "start": list(start),
-            "steps": search.steps,
-            "potential": repr(potential),
-            "compiled": self._compiled,
-        }
-        trials = tpe(
-            self.lab,
-            {"stage": "search", **labels},
-            contender.space,
-            evaluate,
-            search.trials,
-            search.batch,
-            depends,
-        )
-        found = best(trials, contender.space)
-        return None if found is None else {**contender.fixed, **found}
-
-    def unit(self, key: Mapping[str, Any], compute: Callable[[], Tables]) -> Tables:
-        """:meth:`Lab.unit`, told also whether kernels are compiled: their last bits differ."""
-        return self.lab.unit({**key, "compiled": self._compiled}, compute)
+            potential, starts, rule, values, steps, seed=seed, replicas=replicas, stop=stop,
+            record_every=record_every, slots=slots, compiled=compiled,
+        )  # fmt: skip
+    apart = {name for name, value in optimizer.items() if isinstance(value, Tensor) and value.numel() > 1}
+    if ensemble == "elementwise" and not apart:
+        return _together(potential, _row(optimizer, 0), starts, seed, steps, stop, record_every)
+    numbers = range(len(starts)) if replicas is None else replicas.tolist()
+    return _joined([
+        _together(potential, _row(optimizer, i), starts[i : i + 1], derived_seed(seed, number), steps, stop,
+                  record_every)
+        for i, number in enumerate(numbers)
+    ])  # fmt: skip
 
 
-def rows(done: Run, **labels: object) -> pd.DataFrame:
-    """One row a replica: the labels (scalars or R of them), how it ended and where (x1, x2, …)."""
+def _row(optimizer: Optimizer, i: int) -> dict[str, Any]:
+    """The optimizer of run ``i``: numbers in the place of tensors (R,)."""
+    return {
+        name: float(value.reshape(-1)[i % value.numel()]) if isinstance(value, Tensor) else value
+        for name, value in optimizer.items()
+    }
+
+
+def _instantiated(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with objects, such as laws, in the place of their ``_target_``."""
+    return {
+        name: hydra.utils.instantiate(value) if isinstance(value, Mapping) else value
+        for name, value in settings.items()
+    }
+
+
+def _together(
+    potential: Potential,
+    optimizer: Optimizer,
+    starts: Tensor,
+    seed: int,
+    steps: int,
+    stop: Stop | None,
+    record_every: int,
+) -> Run:
+    """Runs as rows of one parameter; one that has ended stays where it is."""
+    theta = torch.nn.Parameter(starts.to(torch.float64).clone())
+    made = create(optimizer, [theta], seed)
+    best = torch.full((len(starts),), math.inf, dtype=torch.float64)
+    taken = torch.zeros(len(starts), dtype=torch.int64)
+    status, points = np.full(len(starts), "running", dtype=object), []
+
+    def closure() -> Tensor:
+        value, theta.grad = potential(theta.detach())
+        return value.sum()
+
+    for number in range(steps + 1):
+        value, grad = potential(theta.detach())
+        best = torch.where(value < best, value, best)
+        before = status == "running"
+        status[before & (number == steps)] = "budget"
+        if stop is not None:
+            status[before & stop(theta.detach(), value).numpy()] = "stopped"
+        status[before & ~(value.abs() < math.inf).numpy()] = "diverged"
+        active = torch.from_numpy(status == "running")
+        if record_every:
+            shown = before & ((number % record_every == 0) | (status != "running"))
+            points.append((number, shown.nonzero()[0], value[shown], theta.detach()[shown].clone()))
+        if not active.any():
+            break
+        theta.grad = torch.where(active[:, None], grad, 0.0)
+        old = theta.detach().clone()
+        step(made, value.sum(), closure)
+        with torch.no_grad():
+            theta.copy_(torch.where(active[:, None], theta, old))
+        taken += active
+    curves = _curves(points, starts.shape[1]) if record_every else None
+    return Run(theta.detach(), value, best, taken, status.tolist(), (), curves)
+
+
+def _curves(points: Sequence[tuple[int, np.ndarray, Tensor, Tensor]], n: int) -> Curves:
+    """The recorded points by run and step; momenta of other optimizers are not known: NaN."""
+    run = torch.cat([torch.from_numpy(shown) for _, shown, _, _ in points])
+    number = torch.cat([torch.full((len(shown),), number) for number, shown, _, _ in points])
+    value, theta = (torch.cat([point[i] for point in points]) for i in (2, 3))
+    order = torch.argsort(run, stable=True)
+    return Curves(run[order], number[order], value[order], theta[order], torch.full((len(run), n), math.nan))
+
+
+def _joined(runs: Sequence[Run]) -> Run:
+    """Runs that were computed one by one."""
+    theta, value, best, steps = (torch.cat([run[i] for run in runs]) for i in range(4))
+    parts = [
+        run.curves._replace(replica=run.curves.replica + number)
+        for number, run in enumerate(runs)
+        if run.curves is not None
+    ]
+    curves = Curves(*(torch.cat(column) for column in zip(*parts, strict=True))) if parts else None
+    return Run(theta, value, best, steps, [run.status[0] for run in runs], (), curves)
+
+
+def ends(done: Run) -> pd.DataFrame:
+    """One row a run: ``best``, ``final``, ``steps``, ``status`` and the last position (x1, x2, …)."""
     position = {f"x{i + 1}": column.numpy() for i, column in enumerate(done.theta.T)}
-    ends = {
+    columns = {
         "best": done.best.numpy(),
         "final": done.value.numpy(),
         "steps": done.steps.numpy(),
         "status": done.status,
     }
-    return pd.DataFrame({**labels, **ends, **position})
+    return pd.DataFrame({**columns, **position})
 
 
-def curve_rows(done: Run, **labels: object) -> pd.DataFrame:
-    """One row a recorded point: the labels, ``run``, ``step``, ``loss`` and the position (x1, x2, …)."""
+def curve_rows(done: Run) -> pd.DataFrame:
+    """One row a recorded point: ``run``, ``step``, ``loss`` and the position (x1, x2, …)."""
     curves = done.curves
     assert curves is not None
     position = {f"x{i + 1}": column.numpy() for i, column in enumerate(curves.theta.T)}
     table = {"run": curves.replica.numpy(), "step": curves.step.numpy(), "loss": curves.value.numpy()}
-    return pd.DataFrame({**labels, **table, **position})
+    return pd.DataFrame({**table, **position})
+
+
+def labelled(table: pd.DataFrame, **labels: object) -> pd.DataFrame:
+    """The table with labels, scalars or one value a row, as its first columns."""
+    return pd.DataFrame({**labels, **dict(table.items())}, index=table.index)
 
 
 def uniform_points(count: int, n: int, low: float, high: float, seed: int) -> Tensor:

@@ -1,119 +1,106 @@
 """What the tables of section 4.2 say of its claims."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from experiments.competitors import baselines, method
+from experiments.harness.reduced import Reduced
 from experiments.harness.search import failed
-from experiments.harness.statistics import Estimate, wilson
+from experiments.harness.statistics import UNKNOWN, Estimate, wilson
 from experiments.harness.tables import Tables, table_of
-from experiments.landscapes.ensemble import UNKNOWN, Reduced
+from experiments.harness.verdicts import published
 from experiments.landscapes.functions import Zakharov
-
-if TYPE_CHECKING:
-    from experiments.zakharov.units import Config
+from experiments.zakharov.config import Config
 
 
-def claims(tables: Tables, cfg: "Config") -> list[Estimate]:
+def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     """Answers to the claims of section 4.2."""
-    runs = table_of(tables, "runs", "stage", "contender", "side", "point", "best", "status", "steps")
-    trials = table_of(tables, "trials", "contender", "loss", "status")
-    long, reduced = runs[runs["stage"] == "long"].set_index("contender"), Reduced(cfg)
+    runs = table_of(tables, "runs", "stage", "competitor", "side", "point", "best", "status", "steps")
+    trials = table_of(tables, "trials", "competitor", "loss", "status")
+    long, reduced = runs[runs["stage"] == "long"].set_index("competitor"), Reduced(cfg)
     start = float(Zakharov()(torch.tensor(cfg.start, dtype=torch.float64))[0])
     found = [Estimate("zakharov-start", start, *UNKNOWN[1:], 1, reduced=reduced("start"))]
     found.append(_speed(long, trials, cfg, reduced))
     found += _from_random_points(runs[runs["stage"] == "random"], cfg, reduced)
-    for name, short in (("gdm", "gdm"), ("gdm_narrow", "narrow"), ("gdm_gamma", "gamma"), ("bbi", "bbi")):
-        if name in cfg.contenders:
-            found += _searched(trials[trials["contender"] == name], long, cfg, name, short, reduced)
+    for name, competitor in cfg.competitors.items():
+        if competitor.paper:
+            found += _searched(trials[trials["competitor"] == name], long, cfg, name, reduced)
     return found
 
 
-def _gdm(ran: Iterable[str], cfg: "Config") -> list[str]:
-    """The GDM contenders among those that ``ran``."""
-    names = set(ran)
-    return [name for name, c in cfg.contenders.items() if c.optimizer == "gdm" and name in names]
+def _speed(long: pd.DataFrame, trials: pd.DataFrame, cfg: Config, reduced: Reduced) -> Estimate:
+    """How much lower than the best baseline BBI comes, and whether it stops at ΔV as that does not."""
+    bad = trials.assign(bad=failed(trials)).groupby("competitor", sort=False)["bad"].agg(["sum", "count"])
+    numbers: dict[str, Any] = {
+        "failures": [{"name": name, "failed": k, "trials": n} for name, (k, n) in bad.iterrows()],
+        "lowest": long["best"].to_dict(),
+        "rival": "",
+        "steps": 0,
+        "status": "",
+    }
+    size = reduced("start", "search.*", "competitors.*", "long.steps")
+    ours, best = method(cfg.competitors), long["best"]
+    rivals = [name for name in baselines(cfg.competitors) if name in best.index]
+    if not rivals or ours not in best.index:
+        return Estimate("zakharov-speed", *UNKNOWN, len(long), numbers, reduced=size)
+    rival, floor = best[rivals].idxmin(), cfg.competitors[ours].fixed.get("delta_v", 0.0)
+    numbers |= {"rival": rival, "steps": long["steps"][ours], "status": long["status"][ours]}
+    holds = bool(long["status"][ours] == "converged" and best[ours] <= floor < best[rival])
+    gap = float(np.log10(best[rival]) - np.log10(best[ours]))
+    return Estimate("zakharov-speed", gap, *UNKNOWN[1:], len(long), numbers, holds, reduced=size)
 
 
-def _speed(long: pd.DataFrame, trials: pd.DataFrame, cfg: "Config", reduced: Reduced) -> Estimate:
-    """How much lower than the best GDM BBI comes, and whether it stops at ΔV as GDM does not."""
-    bad = trials.assign(bad=failed(trials)).groupby("contender", sort=False)["bad"].agg(["sum", "count"])
-    failures = ", ".join(f"{name} {k} of {n}" for name, (k, n) in bad.iterrows())
-    size = reduced("start", "search.*", "contenders.*", "long.steps")
-    best, gdm = long["best"], _gdm(long.index, cfg)
-    if not gdm or "bbi" not in best.index:
-        note = f"no settings found for {'GDM' if 'bbi' in best.index else 'BBI'}; diverged trials: {failures}"
-        return Estimate("zakharov-speed", *UNKNOWN, len(long), note, reduced=size)
-    rival, floor = best[gdm].idxmin(), cfg.contenders["bbi"].fixed.get("delta_v", 0.0)
-    holds = bool(long["status"]["bbi"] == "converged" and best["bbi"] <= floor < best[rival])
-    lowest = ", ".join(f"{name} {value:.3g}" for name, value in best.items())
-    note = (
-        f"best GDM: {rival}; BBI {long['status']['bbi']} after {long['steps']['bbi']} steps; "
-        f"lowest F: {lowest}; diverged trials: {failures}"
-    )
-    gap = float(np.log10(best[rival]) - np.log10(best["bbi"]))
-    return Estimate("zakharov-speed", gap, *UNKNOWN[1:], len(long), note, holds, reduced=size)
-
-
-def _from_random_points(runs: pd.DataFrame, cfg: "Config", reduced: Reduced) -> list[Estimate]:
-    """Share of points where BBI ends lower than a GDM contender, minus one half; diverged is highest.
+def _from_random_points(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]:
+    """Share of points where BBI ends lower than a baseline, minus one half; diverged is highest.
 
     Where both diverged BBI is not better: such points count against it.
     """
-    found, gdm = [], _gdm(runs["contender"], cfg)
+    found, ours = [], method(cfg.competitors)
     for side in cfg.random.sides:
         mine = runs[runs["side"] == side]
         lowest = mine.assign(best=mine["best"].where(mine["status"] != "diverged", np.inf)).pivot(
-            index="point", columns="contender", values="best"
+            index="point", columns="competitor", values="best"
         )
-        for name in gdm if "bbi" in lowest else []:
-            bbi, other = lowest["bbi"], lowest[name]
+        for name in baselines(cfg.competitors):
+            if ours not in lowest or name not in lowest:
+                continue
+            bbi, other = lowest[ours], lowest[name]
             wins, n = int((bbi < other).sum()), len(lowest)
             low, high = wilson(wins, n)
             off, others_off = np.isinf(bbi), np.isinf(other)
-            note = (
-                f"BBI lower from {wins} of {n} points, higher from {(bbi > other).sum()}; "
-                f"BBI diverged from {off.sum()} points, GDM from {others_off.sum()}, "
-                f"BBI alone from {(off & ~others_off).sum()}, GDM alone from {(others_off & ~off).sum()}"
-            )
-            variant = f"{cfg.contenders[name].label}, side {side:g}"
-            both = (f"contenders.{one}.*" for one in ("bbi", name))
+            numbers = {
+                "lower": wins,
+                "higher": int((bbi > other).sum()),
+                "diverged": int(off.sum()),
+                "others_diverged": int(others_off.sum()),
+                "alone": int((off & ~others_off).sum()),
+                "others_alone": int((others_off & ~off).sum()),
+            }
+            variant = f"{cfg.competitors[name].label}, side {side:g}"
+            both = (f"competitors.{one}.*" for one in (ours, name))
             size = reduced("start", "search.*", "random.steps", *both)
-            gap = wins / n - 0.5
-            found.append(
-                Estimate(
-                    "zakharov-random", gap, low - 0.5, high - 0.5, n, note, variant=variant, reduced=size
-                )
-            )
+            interval = (wins / n - 0.5, low - 0.5, high - 0.5)
+            found.append(Estimate("zakharov-random", *interval, n, numbers, variant=variant, reduced=size))
     return found
 
 
 def _searched(
-    trials: pd.DataFrame, long: pd.DataFrame, cfg: "Config", name: str, short: str, reduced: Reduced
+    trials: pd.DataFrame, long: pd.DataFrame, cfg: Config, name: str, reduced: Reduced
 ) -> list[Estimate]:
     """A search's best values beside the released code's."""
-    good, contender = trials[~failed(trials)], cfg.contenders[name]
-    size = reduced.tuned(name, contender)
-    if good.empty:
-        return [Estimate(f"zakharov-{short}-best", *UNKNOWN, len(trials), reduced=size)]
-    top = good.loc[good["loss"].idxmin()]
-    values = {"best": float(top["loss"])}
-    if short != "gdm":
-        values["long"] = float(long["best"][name])
-        values |= {"lr": float(top["lr"])} if "lr" in contender.space else {}
-    if short == "narrow" and "momentum" in contender.space:
-        values["momentum"] = float(top["momentum"])
-    longer = reduced.tuned(name, contender, "long.steps")
+    good, competitor = trials[~failed(trials)], cfg.competitors[name]
+    size = reduced("start", "search.*", f"competitors.{name}.*")
+    values = {"best": UNKNOWN[0]}
+    if not good.empty:
+        top = good.loc[good["loss"].idxmin()]
+        values = {"best": float(top["loss"]), "long": float(long["best"][name])}
+        values |= {key: float(top[key]) for key in competitor.space}
+    longer = reduced("start", "search.*", f"competitors.{name}.*", "long.steps")
     return [
-        Estimate(
-            f"zakharov-{short}-{what}",
-            value,
-            *UNKNOWN[1:],
-            len(trials),
-            reduced=longer if what == "long" else size,
-        )
+        Estimate(claim, value, *UNKNOWN[1:], len(trials), reduced=longer if what == "long" else size)
         for what, value in values.items()
+        if (claim := f"zakharov-{competitor.paper}-{what}") in published()
     ]

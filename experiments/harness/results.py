@@ -1,0 +1,145 @@
+"""The folder of a finished experiment: tables, settings, provenance, figures. Written once, then only read."""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.harness import provenance
+from experiments.harness.errors import UserError
+from experiments.harness.settings import Experiment
+from experiments.harness.tables import CORRUPT, FILES, Tables, dtypes, dump_yaml, encode
+from experiments.harness.units import Done
+
+RECORD = "provenance.json"
+
+
+def write(
+    cfg: Experiment, joined: Tables, units: Sequence[Done], command: str, started: float, stand_in: bool
+) -> None:
+    """Write settings, tables and provenance of a run.
+
+    The provenance is removed first and written last, so that a folder with a provenance is complete.
+
+    Args:
+        cfg: The settings.
+        joined: All rows, by table.
+        units: What the rows were made of, for the provenance.
+        command: The command that was run.
+        started: When it was started, in seconds since the epoch.
+        stand_in: Whether other data were used than the settings ask for; such tables are never final.
+
+    Raises:
+        UserError: The folder cannot be written.
+    """
+    files = {"config.yaml": dump_yaml(cfg.portable()), **encode(joined)}
+    record = {
+        "fingerprint": provenance.fingerprint(cfg),
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        "columns": {name: dtypes(frame) for name, frame in joined.items()},
+        "rows": {name: len(frame) for name, frame in joined.items()},
+        "stand_in": stand_in,
+        **provenance.describe(cfg, command, started, [(done.made, done.seconds) for done in units]),
+    }
+    files[RECORD] = (json.dumps(record, indent=2) + "\n").encode()
+    try:
+        _replace(cfg.folder, files)
+    except OSError as error:
+        raise UserError(f"cannot write to {cfg.folder}: {error}; choose paths.results=FOLDER") from error
+
+
+def _replace(folder: Path, files: dict[str, bytes]) -> None:
+    """Put ``files`` in the place of what an earlier run left; the record goes first and comes last."""
+    (folder / RECORD).unlink(missing_ok=True)
+    shutil.rmtree(folder / "figures", ignore_errors=True)  # they are of the old tables
+    for name in set(FILES.values()) - set(files):
+        (folder / name).unlink(missing_ok=True)
+    for name, data in sorted(files.items(), key=lambda item: item[0] == RECORD):
+        partial = folder / f".{name}.part"
+        partial.write_bytes(data)
+        os.replace(partial, folder / name)
+
+
+def finished(cfg: Experiment) -> bool:
+    """Whether the folder holds complete tables of these settings.
+
+    Tables of a stand-in never count, as the data themselves may be there now.
+
+    Raises:
+        UserError: They belong to these settings but a file is corrupt.
+    """
+    record = read_record(cfg.folder)
+    if record is None or record.get("stand_in", False):
+        return False
+    if record["fingerprint"] != provenance.fingerprint(cfg):
+        print(f"{cfg.folder}: tables of other settings, to be replaced", file=sys.stderr)
+        return False
+    if any(not (cfg.folder / name).exists() for name in record["files"]):
+        return False
+    verify(cfg.folder, record)
+    return True
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The provenance in ``folder``, or None if there is none.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    file = folder / RECORD
+    try:
+        record = json.loads(file.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(CORRUPT.format(file=file, why=error)) from error
+    if not (isinstance(record, dict) and {"fingerprint", "files", "columns"} <= record.keys()):
+        raise UserError(CORRUPT.format(file=file, why="entries are missing"))
+    return record
+
+
+def verify(folder: Path, record: dict[str, Any]) -> None:
+    """Compare the files of ``folder`` with the checksums in its provenance.
+
+    Raises:
+        UserError: A file is missing, unreadable or other than it was written.
+    """
+    for name, expected in record["files"].items():
+        file = folder / name
+        try:
+            found = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            raise UserError(f"{file} cannot be read: {error.strerror}; run the experiment again") from error
+        if found != expected:
+            raise UserError(
+                f"{file} is not what the run wrote (truncated or edited); "
+                "restore it (git checkout) or delete it, then run again"
+            )
+
+
+def read_tables(folder: Path) -> Tables:
+    """The tables that a finished experiment left in ``folder``, by name.
+
+    Raises:
+        UserError: There are none, or a file is corrupt.
+    """
+    record = read_record(folder)
+    if record is None:
+        raise UserError(f"{folder} holds no results; run it: python -m experiments experiment={folder.name}")
+    verify(folder, record)
+    found = {}
+    for name, columns in record["columns"].items():
+        file = folder / FILES[name]
+        if file.suffix == ".csv":
+            # Empty means NaN in a number and the empty string in a text.
+            missing = {column: [""] for column, dtype in columns.items() if dtype == "float64"}
+            found[name] = pd.read_csv(file, dtype=columns, keep_default_na=False, na_values=missing)
+        else:
+            found[name] = pd.read_parquet(file)
+    return found

@@ -1,0 +1,175 @@
+"""Running experiments: their units on one executor, their tables, figures and the report."""
+
+import importlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Executor as BaseExecutor
+from typing import Any, NamedTuple
+
+from experiments.harness import results
+from experiments.harness.errors import UserError
+from experiments.harness.executor import LazyExecutor
+from experiments.harness.progress import Progress
+from experiments.harness.settings import Experiment
+from experiments.harness.store import Store
+from experiments.harness.tables import Tables
+from experiments.harness.units import Done, Surroundings, Unit, checkpointed, derived_seed, perform
+
+
+class Job(NamedTuple):
+    """An experiment to run.
+
+    Attributes:
+        cfg: Its settings.
+        section: Its package, with ``Config``, ``run``, ``estimate`` and ``draw``.
+        command: The command line, for the provenance.
+    """
+
+    cfg: Experiment
+    section: Any
+    command: str
+
+
+class Compute:
+    """What the ``run`` of a section is given: it computes units of work, or takes them from the store.
+
+    Args:
+        cfg: The settings.
+        store: Of the experiment, opened.
+        executor: Where units are computed.
+        stopping: Set when the run is interrupted.
+
+    Attributes:
+        stand_in: To be set by a section that uses other data than the settings ask for.
+        used: The units of the tables, in their order.
+    """
+
+    def __init__(
+        self, cfg: Experiment, store: Store, executor: BaseExecutor, stopping: threading.Event
+    ) -> None:
+        self._cfg, self._store, self._executor, self._stopping = cfg, store, executor, stopping
+        self._surroundings = Surroundings(cfg.paths.data, cfg.paths.download)
+        self.stand_in = False
+        self.used: list[Done] = []
+
+    def seed(self, *labels: object) -> int:
+        """A seed below 2⁶³ that follows from the experiment's seed and ``labels``."""
+        return derived_seed(self._cfg.seed, *labels)
+
+    def __call__(self, units: Sequence[Unit], what: str) -> list[Tables]:
+        """The tables of units, in their order.
+
+        Args:
+            units: They may be computed in any order, several at a time.
+            what: Name of the stage on the progress display.
+
+        Raises:
+            UserError: The store is corrupt or cannot be written, or there are no workers.
+        """
+        found = {unit: done for unit in units if (done := self._store.get(unit)) is not None}
+        missing = [unit for unit in dict.fromkeys(units) if unit not in found]
+        with Progress(len(missing), f"{self._cfg.experiment}: {what}") as progress:
+            waiting = {self._submit(unit): unit for unit in missing}
+            while waiting:
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    unit = waiting.pop(future)
+                    try:
+                        found[unit] = future.result()
+                    except BaseException:
+                        for other in waiting:
+                            other.cancel()
+                        raise
+                    self._store.put(unit, found[unit])
+                    progress.advance()
+        self.used += [found[unit] for unit in units]
+        return [found[unit].tables for unit in units]
+
+    def _submit(self, unit: Unit) -> "Future[Done]":
+        if self._stopping.is_set():
+            raise CancelledError
+        found = checkpointed(self._surroundings, self._store.checkpoint(unit))
+        return self._executor.submit(perform, unit.key, found)
+
+
+def run(jobs: Sequence[Job], after: Callable[[], None] = lambda: None) -> int:
+    """Run experiments side by side on one executor, and draw the figures of each when it is done.
+
+    Args:
+        jobs: Experiments with the same executor settings.
+        after: Called after each finished experiment.
+
+    Returns:
+        The exit code: 0, or 2 if a user error was printed.
+    """
+    codes = [0]
+    stopping = threading.Event()
+    with LazyExecutor(jobs[0].cfg.executor) as executor:
+        if len(jobs) == 1 or jobs[0].cfg.executor.kind == "serial":
+            for job in jobs:
+                codes.append(_complete(job, lambda job=job: _tables(job, executor, stopping), after))  # type: ignore[misc]
+            return max(codes)
+        with ThreadPoolExecutor(len(jobs)) as threads:
+            futures = {threads.submit(_tables, job, executor, stopping): job for job in jobs}
+            try:
+                for future in as_completed(futures):
+                    codes.append(_complete(futures[future], future.result, after))
+            except BaseException:
+                stopping.set()
+                executor.shutdown()
+                raise
+    return max(codes)
+
+
+def _tables(job: Job, executor: BaseExecutor, stopping: threading.Event) -> None:
+    """Compute an experiment and write its tables, unless they are there."""
+    cfg, started = job.cfg, time.time()
+    if results.finished(cfg):
+        say(f"{cfg.experiment}: finished before with these settings; nothing to compute")
+        return
+    with Store(cfg.folder) as store:
+        compute = Compute(cfg, store, executor, stopping)
+        tables = job.section.run(cfg, compute)
+        results.write(cfg, tables, compute.used, job.command, started, compute.stand_in)
+
+
+def _complete(job: Job, tables: Callable[[], None], after: Callable[[], None]) -> int:
+    """Wait for an experiment's tables and draw its figures; the exit code."""
+    try:
+        tables()
+        draw(job.cfg, job.section)
+        after()
+    except UserError as error:
+        say(f"error: {error}")
+        return 2
+    say(f"{job.cfg.experiment}: tables and figures are in {job.cfg.folder}")
+    return 0
+
+
+def draw(cfg: Experiment, section: Any, again: bool = False) -> None:
+    """Draw an experiment's figures from its tables, unless they are there.
+
+    Args:
+        cfg: The settings.
+        section: The experiment's package.
+        again: Draw them in any case.
+    """
+    from experiments.harness import plotting, verdicts  # matplotlib takes a second to import
+
+    folder = cfg.folder / "figures"
+    if again or not folder.is_dir():
+        with plotting.style():
+            drawn = section.draw(results.read_tables(cfg.folder), cfg, verdicts.published())
+        plotting.save(drawn, folder)
+
+
+def section_of(cfg: Any, package: str = "experiments") -> Any:
+    """The package of the experiment that a composed configuration is about."""
+    return importlib.import_module(f"{package}.{cfg['experiment']}")
+
+
+def say(text: str) -> None:
+    """Print a line on stderr."""
+    print(text, file=sys.stderr, flush=True)
