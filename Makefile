@@ -34,7 +34,7 @@ reproduce: install  ## run the experiments of a profile: tables, figures, report
 	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) $(if $(ONLY),--only "$(ONLY)") paths.results=$(RESULTS) $(ARGS)
 
 figures: install  ## redraw all figures of a profile from its tables alone
-	$(BIN)/python scripts/figures.py --profile $(PROFILE) --results $(RESULTS)
+	$(BIN)/python scripts/report.py --figures --profile $(PROFILE) --results $(RESULTS)
 
 report: install  ## write the verdicts of a profile from its tables alone
 	$(BIN)/python scripts/report.py --profile $(PROFILE) --results $(RESULTS)

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.harness.errors import JobFailed, UserError, did_you_mean, strict, unknown_key
-from experiments.harness.settings import CONF, compose, dotted, load
+from experiments.harness.settings import CONF, Job, compose, dotted, load
 
 _BROKEN_PIPE = 141
 HELP = """\
@@ -112,20 +112,13 @@ def _run(arguments: list[str], conf_dir: Path, package: str) -> int:
     original, sys.argv = sys.argv, ["experiments", *arguments]
 
     def job(cfg: DictConfig) -> None:
-        _job(cfg, package, codes)
+        _job(cfg, conf_dir, package, codes)
 
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir), config_name="config")(job)()
+        with one_line(arguments, conf_dir):
+            hydra.main(version_base="1.3", config_path=str(conf_dir), config_name="config")(job)()
     except JobFailed as failed:
         return int(failed.args[0])
-    except BrokenPipeError:
-        raise
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_one_line(error, arguments, conf_dir)) from error
-    except yaml.YAMLError as error:
-        raise UserError(f"a file in {conf_dir} is no YAML: {' '.join(str(error).split())}") from error
-    except OSError as error:
-        raise UserError(f"{error}; choose paths.results=FOLDER") from error
     finally:
         sys.argv = original
     if _BROKEN_PIPE in codes:
@@ -133,14 +126,14 @@ def _run(arguments: list[str], conf_dir: Path, package: str) -> int:
     return max(codes)
 
 
-def _job(cfg: DictConfig, package: str, codes: list[int]) -> None:
+def _job(cfg: DictConfig, conf_dir: Path, package: str, codes: list[int]) -> None:
     """Run one experiment; the exit code is appended to ``codes``.
 
     Hydra prints its own text around an exception. A job of a multirun raises :class:`JobFailed` all the same,
     since a launcher may run it in another process, where ``codes`` is a copy.
     """
     try:
-        code = _execute(cfg, package)
+        code = _execute(cfg, conf_dir, package)
     except UserError as error:
         code = complain(error)
     except BrokenPipeError:
@@ -153,16 +146,29 @@ def _job(cfg: DictConfig, package: str, codes: list[int]) -> None:
         raise JobFailed(code)
 
 
-def _execute(cfg: DictConfig, package: str) -> int:
+def _execute(cfg: DictConfig, conf_dir: Path, package: str) -> int:
     """Run one experiment unless its results are there; the exit code."""
+    from experiments.harness import session  # which imports pandas
+
+    if not cfg.get("experiment"):
+        names = ", ".join(_entries(conf_dir, "experiment"))
+        raise UserError(f"no experiment given; add experiment=NAME, one of {names}")
+    return session.run([prepare(cfg, HydraConfig.get().overrides.task, package)])
+
+
+def prepare(cfg: DictConfig, overrides: Sequence[str], package: str = "experiments") -> Job:
+    """An experiment to run, from a composed configuration and the overrides that it was composed with.
+
+    Raises:
+        UserError: A setting is unknown, of the wrong type or out of range.
+    """
     from experiments import competitors
-    from experiments.harness import session  # these import pandas, which --help does not need
+    from experiments.harness import session
 
     section = session.section_of(cfg, package)
     settings = load(cfg, section.Config)
     competitors.check_all(settings)
-    command = "python -m experiments " + shlex.join(HydraConfig.get().overrides.task)
-    return session.run([session.Job(settings, section, command)])
+    return Job(settings, section, f"python -m experiments {shlex.join(overrides)}")
 
 
 def complain(error: UserError) -> int:
@@ -193,7 +199,22 @@ def _entries(conf_dir: Path, group: str) -> dict[str, Path]:
     return {file.stem: file for file in sorted((conf_dir / group).glob("*.yaml"))}
 
 
-def _one_line(error: Exception, arguments: list[str], conf_dir: Path) -> str:
+@contextmanager
+def one_line(arguments: Sequence[str], conf_dir: Path = CONF) -> Iterator[None]:
+    """A context in which errors of Hydra, OmegaConf and YAML become user errors."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_one_line(error, arguments, conf_dir)) from error
+    except yaml.YAMLError as error:
+        raise UserError(f"a file in {conf_dir} is no YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise UserError(f"{error}; choose paths.results=FOLDER") from error
+
+
+def _one_line(error: Exception, arguments: Sequence[str], conf_dir: Path) -> str:
     """One line for an error of Hydra or OmegaConf."""
     text = " ".join(str(error).split("full_key:")[0].split()) or type(error).__name__
     if isinstance(error, OverrideParseException):
@@ -210,7 +231,7 @@ def _one_line(error: Exception, arguments: list[str], conf_dir: Path) -> str:
     return text
 
 
-def _known_keys(arguments: list[str], conf_dir: Path) -> list[str]:
+def _known_keys(arguments: Sequence[str], conf_dir: Path) -> list[str]:
     """Dotted keys of the configuration that the experiment and profile of a command line stand for."""
     groups = [word.split(",")[0] for word in arguments if re.match(r"(experiment|profile)=", word)]
     return list(dotted(OmegaConf.to_container(compose(*groups, conf_dir=conf_dir))))

@@ -47,8 +47,8 @@ class Competitor(Settings):
     ensemble: str = "single"
     role: Literal["method", "baseline", "other"] = "other"
     paper: str = ""
-    fixed: dict[str, Any] = {}
-    space: dict[str, Range] = {}
+    fixed: dict[str, Any] = Field(default_factory=dict)
+    space: dict[str, Range] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _fixed_or_searched(self) -> Self:

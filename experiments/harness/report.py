@@ -1,12 +1,10 @@
 """The report: `results/paper.yaml` joined with the experiments' tables, for a reader who runs nothing."""
 
-import argparse
 import importlib
 import math
 import os
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
@@ -268,27 +266,3 @@ def _replace(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".part")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
-
-
-def command(description: str, action: Callable[[Path, str], Path | list[Path]]) -> int:
-    """Run `write` or `draw` as a command: parse `--profile` and `--results`, print the paths written.
-
-    Returns:
-        The exit code: 0, or 2 after one line about what the user has to change.
-    """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        "--profile", default="quick", help="smoke, quick, cpu or paper (default: %(default)s)"
-    )
-    parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
-    options = parser.parse_args()
-    try:
-        written = action(options.results, options.profile)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"error: cannot write {error.filename}: {error.strerror}; choose --results", file=sys.stderr)
-        return 2
-    print(*(written if isinstance(written, list) else [written]), sep="\n")
-    return 0

@@ -1,4 +1,4 @@
-"""The folder of a finished experiment: tables, settings, provenance, figures. Written once, then only read."""
+"""The folder of a finished experiment: settings, tables, provenance. Written once, then only read."""
 
 import hashlib
 import json

@@ -7,30 +7,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures import Executor as BaseExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 from experiments.harness import results
 from experiments.harness.errors import UserError
 from experiments.harness.executor import LazyExecutor
 from experiments.harness.progress import Progress
-from experiments.harness.settings import Experiment
+from experiments.harness.settings import Experiment, Job
 from experiments.harness.store import Store
 from experiments.harness.tables import Tables
 from experiments.harness.units import Done, Surroundings, Unit, checkpointed, derived_seed, perform
-
-
-class Job(NamedTuple):
-    """An experiment to run.
-
-    Attributes:
-        cfg: Its settings.
-        section: Its package, with ``Config``, ``run``, ``estimate`` and ``draw``.
-        command: The command line, for the provenance.
-    """
-
-    cfg: Experiment
-    section: Any
-    command: str
 
 
 class Compute:

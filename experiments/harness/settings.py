@@ -6,12 +6,12 @@ The YAML files in ``conf/`` contain the numbers; the models here and in the sect
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -107,6 +107,20 @@ class Experiment(Settings):
         return self.model_dump(mode="python", by_alias=True, exclude={"paths", "executor"})
 
 
+class Job(NamedTuple):
+    """An experiment to run.
+
+    Attributes:
+        cfg: Its settings.
+        section: Its package, with ``Config``, ``run``, ``estimate`` and ``draw``.
+        command: The command line, for the provenance.
+    """
+
+    cfg: Experiment
+    section: Any
+    command: str
+
+
 Schema = TypeVar("Schema", bound=Experiment)
 
 
@@ -134,6 +148,8 @@ def load(cfg: DictConfig | Mapping[str, Any], schema: type[Schema]) -> Schema:
         plain = OmegaConf.to_container(OmegaConf.create(cfg), resolve=True, throw_on_missing=True)  # type: ignore[arg-type]
     except OmegaConfBaseException as error:
         key, text = error.full_key or "", str(error).splitlines()[0]
+        if isinstance(error, MissingMandatoryValue):
+            text = "must be given"
         raise UserError(f"{key}: {text}" if key else text) from error
     assert isinstance(plain, dict)
     try:
@@ -175,10 +191,10 @@ def _allowed(kind: str, limits: Mapping[str, Any]) -> str:
         "list_type": "a list",
         "dict_type": "a mapping of names to values",
         "model_type": "a mapping of settings",
-        "greater_than": f"above {limits.get('gt')}",
-        "greater_than_equal": f"{limits.get('ge')} or more",
-        "less_than": f"below {limits.get('lt')}",
-        "less_than_equal": f"{limits.get('le')} or less",
+        "greater_than": f"above {limits.get('gt', 0):g}",
+        "greater_than_equal": f"{limits.get('ge', 0):g} or more",
+        "less_than": f"below {limits.get('lt', 0):g}",
+        "less_than_equal": f"{limits.get('le', 0):g} or less",
         "too_short": f"a list of {limits.get('min_length')} or more",
         "too_long": f"a list of {limits.get('max_length')} or fewer",
         "string_too_short": "given, not empty",

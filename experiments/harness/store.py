@@ -41,6 +41,30 @@ class Store:
 
     def __enter__(self) -> "Store":
         try:
+            self._lock_folder()
+            with self._errors():
+                self._connect()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database and let other processes compute in the folder."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+        if self._alone is not None:
+            self._alone.close()  # which releases the lock
+            self._alone = None
+
+    def _lock_folder(self) -> None:
+        try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._alone = (self.folder / ".lock").open("ab")
             fcntl.flock(self._alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,26 +75,16 @@ class Store:
         except OSError as error:
             why = error.strerror or error
             raise UserError(f"cannot write to {self.folder}: {why}; choose paths.results=FOLDER") from error
-        with self._errors():
-            # Write-ahead logging makes a commit one append. Threads of this process take turns, by the lock.
-            self._database = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.execute(SCHEMA)
-            [verdict] = self._database.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._database is not None:
-            self._database.close()
-            self._database = None
-        if self._alone is not None:
-            self._alone.close()  # which releases the lock
-            self._alone = None
+    def _connect(self) -> None:
+        # Write-ahead logging makes a commit one append. Threads of this process take turns, by the lock.
+        self._database = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.execute(SCHEMA)
+        [verdict] = self._database.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
 
     @property
     def _open(self) -> sqlite3.Connection:

@@ -63,12 +63,12 @@ class Surroundings:
     checkpoint: Path | None = None
 
 
-_surroundings = contextvars.ContextVar("surroundings", default=Surroundings())
+_surroundings: contextvars.ContextVar[Surroundings] = contextvars.ContextVar("surroundings")
 
 
 def surroundings() -> Surroundings:
     """The surroundings of the unit that is being computed."""
-    return _surroundings.get()
+    return _surroundings.get(Surroundings())
 
 
 @contextlib.contextmanager

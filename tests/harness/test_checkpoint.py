@@ -1,70 +1,68 @@
-"""Long units that keep their state in a file, which is gone once they are stored."""
+"""Long units that save their state: they go on from it to the same bits."""
 
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import torch
 
 from experiments.harness import checkpoint
-from experiments.harness.settings import Base, Paths
-from experiments.harness.store import Lab, Tables
+from experiments.harness.units import Surroundings, within
+from tests.toys.hill import Walk
+
+FILE = "unit.pt"
 
 
-def lab(root: Path) -> Lab:
-    paths = Paths(str(root))
-    return Lab(Base(experiment="hill", title="t", section="1", profile="quick", paths=paths))
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The checkpoint file of a unit in which the test runs; the state is saved after every piece."""
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    with within(Surroundings(checkpoint=tmp_path / "new" / FILE)):
+        yield tmp_path / "new" / FILE
 
 
-class Long:
-    """A unit of five pieces that keeps its state; it breaks down before one of them."""
+class Broken(Walk):
+    """A walk that breaks down before its fourth step."""
 
-    def __init__(self, it: Lab, broken_at: int = 5) -> None:
-        self.it, self.broken_at, self.done = it, broken_at, list[int]()
-
-    def __call__(self) -> Tables:
-        file = self.it.checkpoint({"long": 1})
-        state = checkpoint.load(file) or {"done": [], "sum": torch.zeros((), dtype=torch.float64)}
-        for piece in range(len(state["done"]), 5):
-            if piece == self.broken_at:
-                raise KeyboardInterrupt
-            self.done.append(piece)
-            state = {"done": [*state["done"], piece], "sum": state["sum"] + 0.1 * piece}
-            checkpoint.save(file, state)
-        return {"runs": pd.DataFrame({"sum": [state["sum"].item()], "pieces": [len(state["done"])]})}
+    def advance(self) -> list[dict[str, Any]]:
+        if self.done == 3:
+            raise KeyboardInterrupt
+        return super().advance()
 
 
-def interrupted(root: Path) -> Path:
-    """Leaves a long unit after three pieces; where its state is kept."""
-    with lab(root) as it, pytest.raises(KeyboardInterrupt):
-        it.unit({"long": 1}, Long(it, broken_at=3))
-    return it.checkpoint({"long": 1})
+def steps(log: Path) -> list[int]:
+    return [int(line.split()[1]) for line in log.read_text().splitlines()]
 
 
-def test_a_long_unit_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    with lab(tmp_path / "whole") as it:
-        expected = it.unit({"long": 1}, Long(it))["runs"]
-    file = interrupted(tmp_path)
-    assert file.exists() and file != lab(tmp_path).checkpoint({"long": 2})
-    with lab(tmp_path) as it:
-        rest = Long(it)
-        pd.testing.assert_frame_equal(it.unit({"long": 1}, rest)["runs"], expected, check_exact=True)
-    assert rest.done == [3, 4]
-    assert list(file.parent.iterdir()) == []  # gone, once the unit is stored
+def test_interrupted_work_goes_on_to_the_same_rows(tmp_path: Path, file: Path) -> None:
+    with within(Surroundings()):
+        expected = checkpoint.run(Walk(6, 5, str(tmp_path / "whole")))
+    log = tmp_path / "log"
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.run(Broken(6, 5, str(log)))
+    assert file.exists()
+    assert checkpoint.run(Walk(6, 5, str(log))) == expected
+    assert steps(log) == [0, 1, 2, 3, 4, 5]
+
+
+def test_no_file_where_none_is_wanted_or_nothing_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    monkeypatch.setattr(checkpoint, "SECONDS", 1e9)
+    checkpoint.run(Walk(3, 1, str(tmp_path / "log")))
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense"])
 def test_a_corrupt_checkpoint_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: bytes
+    tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str], damage: bytes
 ) -> None:
-    file = interrupted(tmp_path)
+    log = tmp_path / "log"
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.run(Broken(6, 5, str(log)))
     file.write_bytes(damage or file.read_bytes()[:-100])
-    capsys.readouterr()
-    with lab(tmp_path) as it:
-        again = Long(it)
-        assert it.unit({"long": 1}, again)["runs"]["pieces"].item() == 5
-    assert again.done == [0, 1, 2, 3, 4] and not file.exists()
+    assert len(checkpoint.run(Walk(6, 5, str(log)))) == 6
+    assert steps(log)[3:] == [0, 1, 2, 3, 4, 5]
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and str(file) in err and "starts again" in err
 
@@ -79,17 +77,15 @@ class Trojan:
         return Path.touch, (self.file,)
 
 
-def test_a_checkpoint_runs_no_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "x.pt"
-    checkpoint.save(file, {"done": Trojan(tmp_path / "ran")})
-    assert checkpoint.load(file) is None and not (tmp_path / "ran").exists()
+def test_a_checkpoint_runs_no_code(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint.save({"done": Trojan(tmp_path / "ran")})
+    assert checkpoint.load() is None and not (tmp_path / "ran").exists()
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_checkpoint_is_whole_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "new" / "x.pt"
-    assert checkpoint.load(file) is None
-    checkpoint.save(file, {"step": 1})
+def test_a_checkpoint_is_whole_at_any_moment(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checkpoint.load() is None
+    checkpoint.save({"step": 1})
 
     def halfway(state: object, path: Path) -> None:
         path.write_bytes(b"PK")
@@ -97,5 +93,5 @@ def test_a_checkpoint_is_whole_at_any_moment(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(torch, "save", halfway)
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.save(file, {"step": 2})
-    assert checkpoint.load(file) == {"step": 1}
+        checkpoint.save({"step": 2})
+    assert checkpoint.load() == {"step": 1}

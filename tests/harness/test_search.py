@@ -1,4 +1,4 @@
-"""The search: hyperopt's TPE, replayed from the store."""
+"""The search: hyperopt's TPE with a history of its own."""
 
 import math
 from pathlib import Path
@@ -10,16 +10,11 @@ import pandas as pd
 import pytest
 from hyperopt import hp
 
-from experiments.competitors import Range
-from experiments.harness.search import best, tpe
-from experiments.harness.settings import Base, Paths
-from experiments.harness.store import Lab, read_tables
+from experiments.harness import checkpoint, search
+from experiments.harness.search import Range, best, tpe
+from experiments.harness.units import Surroundings, within
 
-SPACE = {"lr": Range(1e-4, 0.5), "momentum": Range(0.0, 1.0)}
-
-
-def lab(root: Path) -> Lab:
-    return Lab(Base(experiment="hill", title="t", section="1", profile="quick", paths=Paths(str(root))))
+SPACE = {"lr": Range(low=1e-4, high=0.5), "momentum": Range(low=0.0, high=1.0)}
 
 
 def loss(point: dict[str, float]) -> float:
@@ -27,7 +22,7 @@ def loss(point: dict[str, float]) -> float:
 
 
 class Valley:
-    """A quadratic that counts its calls, breaks down at one of them, and fails in a corner."""
+    """A quadratic that notes its calls, breaks down at one of them, and fails in a corner."""
 
     def __init__(self, broken_at: int = -1, corner: float = -1.0) -> None:
         self.sizes: list[int] = []
@@ -42,16 +37,15 @@ class Valley:
         return pd.DataFrame({"steps": [7] * len(points), "status": ["done"] * len(points), "loss": values})
 
 
-def search(root: Path, evaluate: Any, trials: int = 40, batch: int = 1, **more: Any) -> pd.DataFrame:
-    with lab(root) as it:
-        return tpe(it, {"contender": "gdm", "paper": 1}, SPACE, evaluate, trials, batch, **more)
+def searched(evaluate: Any, trials: int = 40, batch: int = 1) -> pd.DataFrame:
+    return tpe(SPACE, evaluate, trials, [0, "gdm"], batch)
 
 
-def test_it_is_hyperopts_own_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_it_is_hyperopts_own_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the seeds that ``fmin`` draws, the trials are those of ``fmin``."""
     stream = np.random.default_rng(5)
-    monkeypatch.setattr(Lab, "seed", lambda self, *labels: int(stream.integers(2**31 - 1)))
-    ours = search(tmp_path, Valley(corner=0.1))
+    monkeypatch.setattr(search, "derived_seed", lambda *labels: int(stream.integers(2**31 - 1)))
+    ours = searched(Valley(corner=0.1))
     trials = hyperopt.Trials()
     hyperopt.fmin(
         lambda at: {"status": "ok", "loss": loss(at)} if at["momentum"] >= 0.1 else {"status": "fail"},
@@ -63,59 +57,43 @@ def test_it_is_hyperopts_own_search(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert 0 < ours["loss"].isna().sum() < 20
 
 
-def test_columns(tmp_path: Path) -> None:
-    with lab(tmp_path) as it:
-        table = tpe(it, {"contender": "gdm"}, SPACE, Valley(), 3)
-        it.finish()
-    assert list(table) == ["contender", "trial", "lr", "momentum", "loss", "status", "steps"]
-    assert table["trial"].tolist() == [0, 1, 2]
-    pd.testing.assert_frame_equal(read_tables(it.folder)["trials"], table, check_exact=True)
+def test_columns() -> None:
+    table = searched(Valley(), 3)
+    assert list(table) == ["trial", "lr", "momentum", "loss", "status", "steps"]
+    assert table["trial"].tolist() == [0, 1, 2] and table["steps"].dtype == "int64"
 
 
 @pytest.mark.parametrize("batch", [1, 8])
-def test_an_interrupted_search_goes_on(tmp_path: Path, batch: int) -> None:
-    expected = search(tmp_path / "whole", Valley(corner=0.2), batch=batch)
-    with pytest.raises(KeyboardInterrupt):
-        search(tmp_path / "broken", Valley(broken_at=3, corner=0.2), batch=batch)
+def test_an_interrupted_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    expected = searched(Valley(corner=0.2), batch=batch)
     rest = Valley(corner=0.2)
-    pd.testing.assert_frame_equal(search(tmp_path / "broken", rest, batch=batch), expected, check_exact=True)
+    with within(Surroundings(checkpoint=tmp_path / "x.pt")):
+        with pytest.raises(KeyboardInterrupt):
+            searched(Valley(broken_at=3, corner=0.2), batch=batch)
+        pd.testing.assert_frame_equal(searched(rest, batch=batch), expected, check_exact=True)
     assert sum(rest.sizes) == 40 - 3 * batch
 
 
-def test_a_longer_search_continues_a_shorter_one(tmp_path: Path) -> None:
-    short = search(tmp_path, Valley(), 25)
-    more = Valley()
-    long = search(tmp_path, more, 32)
-    pd.testing.assert_frame_equal(long[:25], short, check_exact=True)
-    assert len(more.sizes) == 7
-
-
-def test_what_the_losses_depend_on_tells_searches_apart(tmp_path: Path) -> None:
-    search(tmp_path, Valley(), 3)
-    other = Valley()
-    search(tmp_path, other, 3, depends={"steps": 200})
-    assert other.sizes == [1, 1, 1]
-
-
-def test_batches(tmp_path: Path) -> None:
+def test_batches() -> None:
     valley = Valley()
-    table = search(tmp_path, valley, 35, batch=8)
+    table = searched(valley, 35, batch=8)
     assert valley.sizes == [8, 8, 8, 8, 3]
     assert table["lr"].nunique() == 35 and table["trial"].tolist() == list(range(35))
 
 
-def test_it_learns(tmp_path: Path) -> None:
+def test_it_learns() -> None:
     """The last trials are twice as good as uniform points, whose mean loss follows from the ranges."""
     uniform = (0.5**2 / 12 + (0.25 - 0.2) ** 2) + (1 / 12 + (0.5 - 0.7) ** 2)
-    table = search(tmp_path, Valley(), 150)
+    table = searched(Valley(), 150)
     assert table["loss"][:20].mean() == pytest.approx(uniform, rel=0.5)
     assert table["loss"][-50:].mean() < uniform / 2
     found = best(table, SPACE)
     assert found is not None and loss(found) == table["loss"].min() < 0.01
 
 
-def test_all_trials_may_fail(tmp_path: Path) -> None:
-    table = search(tmp_path, Valley(corner=2.0), 30)
+def test_all_trials_may_fail() -> None:
+    table = searched(Valley(corner=2.0), 30)
     assert len(table) == 30 and table["loss"].isna().all() and best(table, SPACE) is None
 
 
@@ -125,18 +103,34 @@ def test_best_takes_the_first_finite_loss() -> None:
         "loss": [math.nan, -math.inf, 0.1, 0.5, 0.5, 0.7],
         "status": ["done", "done", "diverged", "done", "done", "done"],
     })  # fmt: skip
-    assert best(table, {"lr": Range(0.0, 9.0)}) == {"lr": 4.0}
+    assert best(table, ["lr"]) == {"lr": 4.0}
 
 
-def test_a_logarithmic_axis_is_searched_evenly_in_the_logarithm(tmp_path: Path) -> None:
+def test_a_logarithmic_axis_is_searched_evenly_in_the_logarithm() -> None:
     """Of 200 random points on [1e-8, 1], those below 1e-4 are one half, within four standard deviations."""
-    space = {"lr": Range(1e-8, 1.0, "log")}
 
     def flat(points: list[dict[str, float]]) -> pd.DataFrame:
         return pd.DataFrame({"loss": [0.0] * len(points), "status": ["done"] * len(points)})
 
-    with lab(tmp_path) as it:
-        # A batch is suggested before any of its losses are known: all of it is hyperopt's random start.
-        table = tpe(it, {"c": "x"}, space, flat, 200, batch=200)
+    # A batch is suggested before any of its losses are known: all of it is hyperopt's random start.
+    table = tpe({"lr": Range(low=1e-8, high=1.0, scale="log")}, flat, 200, [0], batch=200)
     assert abs((table["lr"] < 1e-4).mean() - 0.5) < 4 * 0.5 / math.sqrt(200)
     assert table["lr"].between(1e-8, 1.0).all()
+
+
+@pytest.mark.parametrize(
+    ("axis", "middle"),
+    [
+        (Range(low=2.0, high=4.0), 3.0),
+        (Range(low=1e-6, high=1e-2, scale="log"), 1e-4),
+        (Range(low=0.0, high=0.9999, scale="one_minus_log"), 0.99),
+        (Range(low=0.0, high=2.0, scale="neglog"), math.exp(-1.0)),
+    ],
+)
+def test_scales(axis: Range, middle: float) -> None:
+    """The coordinate's ends are the value's bounds, and its middle is the mean on the named scale."""
+    low, high = axis.coordinates()
+    assert axis.value((low + high) / 2) == pytest.approx(middle, rel=1e-12)
+    ends = sorted([axis.value(low), axis.value(high)])
+    assert ends == pytest.approx(list(axis.bounds()), rel=1e-12)
+    assert axis.bounds()[0] <= ends[0] and ends[1] <= axis.bounds()[1]

@@ -1,0 +1,98 @@
+"""Executors: the same tables from each of them, whatever happens to their workers."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.harness import settings
+from experiments.harness.errors import UserError
+from experiments.harness.executor import LazyExecutor
+from tests.harness.conftest import ROOT, Home, until
+
+TABLES = ("trials.csv", "config.yaml")
+
+
+def tables(home: Home, root: str) -> dict[str, bytes]:
+    return {name: (home.results(root) / name).read_bytes() for name in TABLES}
+
+
+def computed(log: Path) -> list[int]:
+    """The numbers of the units in the order in which their computation began."""
+    return [int(line.split()[0]) for line in log.read_text().splitlines()]
+
+
+def worker(log: Path) -> int:
+    """The process that began the last unit."""
+    return int(log.read_text().splitlines()[-1].split()[1])
+
+
+def test_a_killed_worker_is_replaced_and_its_unit_repeated(home: Home) -> None:
+    words, log = "experiment=hill search.trials=12", home.folder / "log"
+    assert home.run(f"{words} executor=serial paths.results=serial")[0] == 0
+    with home.start(f"{words} executor.workers=2 paths.results=local", SLEEP="0.3", LOG=str(log)) as process:
+        until(lambda: log.exists() and len(computed(log)) >= 3)
+        os.kill(worker(log), signal.SIGKILL)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "distributed" not in err and "Traceback" not in err
+    assert sorted(set(computed(log))) == list(range(12))
+    assert 12 < len(computed(log)) <= 14  # the unit of the killed worker, and one that it had been sent
+    assert tables(home, "local") == tables(home, "serial")
+
+
+def test_no_worker_outlives_a_killed_main_process(home: Home) -> None:
+    log = home.folder / "log"
+    with home.start("experiment=hill search.trials=40 executor.workers=2", SLEEP="0.2", LOG=str(log)) as process:
+        until(lambda: log.exists() and len(computed(log)) >= 3)
+        process.kill()
+    pid = worker(log)
+    until(lambda: not Path(f"/proc/{pid}").exists(), 20)
+
+
+def test_workers_of_a_scheduler_one_of_them_killed(home: Home) -> None:
+    """A scheduler and two workers started by hand; nobody replaces the one that is killed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    words, log = "experiment=hill search.trials=10", home.folder / "log"
+    assert home.run(f"{words} executor=serial paths.results=serial")[0] == 0
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SLEEP": "0.3", "LOG": str(log)}
+    dask = [sys.executable, "-m", "dask"]
+    scheduler = [*dask, "scheduler", "--host", address, "--no-dashboard"]
+    hands = [*dask, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    processes = [subprocess.Popen(command, **quiet) for command in (scheduler, hands, hands)]  # type: ignore[call-overload]
+    try:
+        with home.start(f"{words} executor=dask executor.address={address} paths.results=dask") as process:
+            until(lambda: log.exists() and len(computed(log)) >= 3)
+            os.kill(worker(log), signal.SIGKILL)
+            _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        pids = {int(line.split()[1]) for line in log.read_text().splitlines()}
+        assert len(pids) == 2 and sorted(set(computed(log))) == list(range(10))
+        assert tables(home, "dask") == tables(home, "serial")
+    finally:
+        for each in processes:
+            each.kill()
+            each.wait()
+
+
+def test_a_scheduler_that_is_not_there_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.harness.executor.CONNECT_SECONDS", 0.5)
+    chosen = settings.Executor(kind="dask", address="tcp://127.0.0.1:1")
+    with LazyExecutor(chosen) as executor, pytest.raises(UserError, match=r"127\.0\.0\.1:1.*dask scheduler"):
+        executor.submit(int)
+    with LazyExecutor(settings.Executor(kind="dask")) as executor, pytest.raises(UserError, match="must be given"):
+        executor.submit(int)
+
+
+def test_serial_keeps_errors_in_the_future() -> None:
+    with LazyExecutor(settings.Executor(kind="serial")) as executor:
+        assert executor.submit(int, "7").result() == 7
+        with pytest.raises(ValueError, match="invalid literal"):
+            executor.submit(int, "x").result()
