@@ -34,7 +34,9 @@ def run(profile: str, only: str, settings: Sequence[str]) -> int:
     """Run the experiments and write the report after each; the exit code is that of the worst one."""
     names = chosen("--only", only, "experiment")
     if profile not in chosen("--profile", "", "profile"):
-        raise UserError(f"--profile {profile!r}: no such profile{did_you_mean(profile, chosen('', '', 'profile'))}")
+        raise UserError(
+            f"--profile {profile!r}: no such profile{did_you_mean(profile, chosen('', '', 'profile'))}"
+        )
     jobs = []
     for name in names:
         overrides = [f"experiment={name}", f"profile={profile}", *settings]

@@ -72,6 +72,7 @@ class LazyExecutor(BaseExecutor):
         dask.config.set({
             "distributed.scheduler.allowed-failures": ATTEMPTS,
             "distributed.comm.timeouts.connect": CONNECT_SECONDS,
+            "distributed.worker.preload": ["experiments.harness.worker"],
             "distributed.worker.memory.target": False,
             "distributed.worker.memory.spill": False,
             "distributed.worker.memory.pause": False,

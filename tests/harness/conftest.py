@@ -50,14 +50,17 @@ class Home:
             (folder / f"conf/profile/quick/{name}.yaml").write_text(text)
         (folder / "command.py").write_text(START.format(conf=str(folder / "conf")))
 
-    def start(self, words: str, **environment: str) -> "subprocess.Popen[str]":
+    def start(self, words: str, session: bool = False, **environment: str) -> "subprocess.Popen[str]":
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **environment}
         command = [sys.executable, "command.py", *words.split()]
-        return subprocess.Popen(command, cwd=self.folder, env=environment, text=True, stdout=-1, stderr=-1)
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment, text=True, stdout=-1, stderr=-1,
+            start_new_session=session,
+        )  # fmt: skip
 
     def run(self, words: str, **environment: str) -> tuple[int, str, str]:
         with self.start(words, **environment) as process:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=240)
         return process.returncode, out, err
 
     def files(self) -> set[str]:
@@ -79,7 +82,7 @@ class Home:
         until(lambda: self.units() >= count)
 
 
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

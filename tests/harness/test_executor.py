@@ -47,7 +47,9 @@ def test_a_killed_worker_is_replaced_and_its_unit_repeated(home: Home) -> None:
 
 def test_no_worker_outlives_a_killed_main_process(home: Home) -> None:
     log = home.folder / "log"
-    with home.start("experiment=hill search.trials=40 executor.workers=2", SLEEP="0.2", LOG=str(log)) as process:
+    with home.start(
+        "experiment=hill search.trials=40 executor.workers=2", SLEEP="0.2", LOG=str(log)
+    ) as process:
         until(lambda: log.exists() and len(computed(log)) >= 3)
         process.kill()
     pid = worker(log)
@@ -87,7 +89,10 @@ def test_a_scheduler_that_is_not_there_is_a_user_error(monkeypatch: pytest.Monke
     chosen = settings.Executor(kind="dask", address="tcp://127.0.0.1:1")
     with LazyExecutor(chosen) as executor, pytest.raises(UserError, match=r"127\.0\.0\.1:1.*dask scheduler"):
         executor.submit(int)
-    with LazyExecutor(settings.Executor(kind="dask")) as executor, pytest.raises(UserError, match="must be given"):
+    with (
+        LazyExecutor(settings.Executor(kind="dask")) as executor,
+        pytest.raises(UserError, match="must be given"),
+    ):
         executor.submit(int)
 
 

@@ -16,7 +16,11 @@ from tests.toys.hill import trial
 
 def area(axis: Range, factor: float, where: list[float]) -> Tables:
     """A unit that needs a model, and numbers that JSON does not have."""
-    rows = {"area": [factor * (axis.high - axis.low)], "where": [where[0]], "data": [surroundings().data or ""]}
+    rows = {
+        "area": [factor * (axis.high - axis.low)],
+        "where": [where[0]],
+        "data": [surroundings().data or ""],
+    }
     return {"runs": pd.DataFrame(rows)}
 
 
@@ -30,10 +34,15 @@ def listed() -> Tables:
 
 def test_a_key_is_the_functions_name_and_its_arguments() -> None:
     key = unit(trial, number=3, lr=0.1, seed=7).key
-    assert json.loads(key) == {"function": "tests.toys.hill:trial", "arguments": {"number": 3, "lr": 0.1, "seed": 7}}
+    assert json.loads(key) == {
+        "function": "tests.toys.hill:trial",
+        "arguments": {"number": 3, "lr": 0.1, "seed": 7},
+    }
 
 
-plain = st.one_of(st.integers(-(2**53), 2**53), st.floats(allow_nan=False), st.text(max_size=5), st.booleans())
+plain = st.one_of(
+    st.integers(-(2**53), 2**53), st.floats(allow_nan=False), st.text(max_size=5), st.booleans()
+)
 
 
 @given(st.tuples(plain, plain), st.tuples(plain, plain))
