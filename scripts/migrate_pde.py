@@ -10,7 +10,7 @@ from experiments.harness.store import Store
 from experiments.harness.tables import Tables, unpack
 from experiments.harness.units import Done, Unit, derived_seed, unit
 from experiments.pde.config import Engine, Problem, Thresholds
-from experiments.pde.units import Seeds, shooting, training
+from experiments.pde.units import shooting, training
 
 CLASSES: dict[str, dict[str, Any]] = {
     "bbi": {"_target_": "bbi.BBI"},
@@ -31,12 +31,12 @@ def new_unit(old: dict[str, Any]) -> Unit:
     given = {name: budget["fixed"][name] for name in ORDER if name in budget["fixed"]}
     assert len(given) == len(budget["fixed"])
     fixed = {name: int(value) if name in WHOLE else value for name, value in given.items()}
-    seeds = Seeds(
-        network=derived_seed(seed, "network", old["network"]),
-        bounces=derived_seed(seed, "bounces", run),
-        points=derived_seed(seed, "points", run if budget["redraw"] else "fixed"),
-        judge=derived_seed(seed, "held out"),
-    )
+    seeds = {
+        "network": derived_seed(seed, "network", old["network"]),
+        "bounces": derived_seed(seed, "bounces", run),
+        "points": derived_seed(seed, "points", run if budget["redraw"] else "fixed"),
+        "judge": derived_seed(seed, "held out"),
+    }
     return unit(
         training,
         problem=Problem(**old["training"]),

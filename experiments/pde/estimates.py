@@ -1,6 +1,5 @@
 """Section 4.4 from the tables: how many solutions there are, which runs find one, and which the second."""
 
-import math
 from typing import Any
 
 import pandas as pd
@@ -77,37 +76,36 @@ def _trainings(runs: pd.DataFrame, cfg: Config, name: str, reduced: Reduced) -> 
 
 def _unsolved(about: Estimate, runs: pd.DataFrame, thresholds: Thresholds) -> Estimate:
     """The share of runs that became no solution."""
-    count, n = int((runs["label"] == "neither").sum()), len(runs)
+    unsolved = runs["label"] == "neither"
     nearer = runs[["l2_first", "l2_second"]].min(axis=1)
     half = runs[(nearer <= thresholds.l2 / 2) & (runs["residual"] <= thresholds.residual / 2)]
-    numbers = {"solved": n - count, "thresholds": thresholds, "half": _counts(half), **_outcomes(runs)}
-    low, high = _interval(count, runs)
-    return about._replace(claim="pde-solves", estimate=count / n, low=low, high=high, numbers=numbers)
-
-
-def _interval(count: int, runs: pd.DataFrame) -> tuple[float, float]:
-    """Wilson's interval for a share of the runs from one initial network.
-
-    Runs from several networks are no independent draws of one share: what a run becomes depends on the
-    network, and the pooled share has no such interval.
-    """
-    return wilson(count, len(runs)) if runs["network"].nunique() == 1 else (math.nan, math.nan)
+    numbers = {"solved": int((~unsolved).sum()), "thresholds": thresholds, "half": _counts(half)}
+    return _share("pde-solves", unsolved, about, runs, numbers)
 
 
 def _second(about: Estimate, runs: pd.DataFrame) -> Estimate:
     """The share of runs at the second solution."""
-    second = runs["label"] == "second"
-    count, n, p = int(second.sum()), len(runs), math.nan
-    if runs["network"].nunique() > 1 and 0 < count < n:
+    second, p = runs["label"] == "second", None
+    if runs["network"].nunique() > 1 and second.nunique() > 1:
         test = chi2_contingency(pd.crosstab(runs["network"], second), correction=False)
         if test.expected_freq.min() >= 5:  # with fewer the statistic does not follow the χ² distribution
             p = float(test.pvalue)
     both = runs.groupby("network")["label"].agg(lambda labels: {"first", "second"} <= set(labels))
-    low, high = _interval(count, runs)
-    return about._replace(
-        claim="pde-both", estimate=count / n, low=low, high=high, holds=bool(both.any()),
-        numbers={"p": None if math.isnan(p) else p, **_outcomes(runs)},
-    )  # fmt: skip
+    return _share("pde-both", second, about, runs, {"p": p})._replace(holds=bool(both.any()))
+
+
+def _share(
+    claim: str, which: "pd.Series[Any]", about: Estimate, runs: pd.DataFrame, numbers: dict[str, Any]
+) -> Estimate:
+    """The share of ``which`` runs, with Wilson's interval if they are from one initial network.
+
+    Runs from several networks are no independent draws of one share: what a run becomes depends on the
+    network, and the pooled share has no such interval.
+    """
+    count, n = int(which.sum()), len(runs)
+    low, high = wilson(count, n) if runs["network"].nunique() == 1 else UNKNOWN[1:]
+    numbers = {**numbers, **_outcomes(runs)}
+    return about._replace(claim=claim, estimate=count / n, low=low, high=high, numbers=numbers)
 
 
 def _outcomes(runs: pd.DataFrame) -> dict[str, Any]:

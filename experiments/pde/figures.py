@@ -158,19 +158,16 @@ def _networks(axes: Axes, task: Task, profiles: pd.DataFrame, runs: pd.DataFrame
     """The profiles of the networks with this label, a colour for each competitor, the first ones on top."""
     if profiles.empty:
         return
-    found = _of(runs, stage="train", problem=task.label, label=label)
-    for order, (name, look) in enumerate(_looks(task).items()):
+    found = _of(runs, problem=task.label, label=label)
+    styles = _looks(task)
+    for order, (name, look) in enumerate(styles.items()):
         for _, run in _of(found, competitor=name).iterrows():
             path = _of(profiles, competitor=name, network=run["network"], run=run["run"])
-            axes.plot(
-                path["r"],
-                path["u"],
-                **look,
-                linewidth=0.5,
-                alpha=0.5,
-                label=f"networks by {task.competitors[name].label}",
-                zorder=3 + len(task.competitors) - order,
-            )
+            look |= {
+                "label": f"networks by {task.competitors[name].label}",
+                "zorder": 3 + len(styles) - order,
+            }
+            axes.plot(path["r"], path["u"], **look, linewidth=0.5, alpha=0.5)
 
 
 def _disc(figure: Figure, axes: Axes, exact: pd.DataFrame) -> None:
@@ -190,7 +187,7 @@ def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         mine = _of(train, problem=task.label, competitor=name)
         if mine.empty:
             continue
-        ends = _of(runs, stage="train", problem=task.label, competitor=name).set_index(["network", "run"])
+        ends = _of(runs, problem=task.label, competitor=name).set_index(["network", "run"])
         error = _error_by_run(mine, ends)
         low, middle, high = np.quantile(error, (0.1, 0.5, 0.9), axis=1, method="nearest")
         label = f"{task.competitors[name].label}, {error.shape[1]} runs"
@@ -198,7 +195,7 @@ def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         axes.fill_between(error.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
         for run in ends.index[ends["label"] == "second"]:
             axes.plot(error.index, error[run], color=_OUTCOMES["second"], linewidth=0.5, alpha=0.4, zorder=1)
-    if len(_of(runs, stage="train", problem=task.label, label="second")):
+    if len(_of(runs, problem=task.label, label="second")):
         axes.plot([], color=_OUTCOMES["second"], linewidth=0.7, label="those that end at the second solution")
     axes.set(xlabel="iteration", ylabel="mean |u − nearer solution|", yscale="log")
     axes.set_title(_title(task, runs), fontsize=9)

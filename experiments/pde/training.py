@@ -7,7 +7,7 @@ at width 64 and 550 points: two at once take 0.94 of the time a run, four 0.99, 
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -111,7 +111,7 @@ def gradients(loss: Loss, parameters: Parameters, x: Tensor, f: Tensor, compiled
         compiled: Compile loss and gradients to one kernel, which also saves autograd's time; eager torch
             takes the place of a compiler that is missing, with a warning.
     """
-    if (count := _pieces(loss, parameters, x)) > 1:
+    if (count := pieces(loss, parameters, x)) > 1:
         part = replace(loss, interior=loss.interior // count)
         one = gradients(part, parameters, *_split(loss, x, f, count)[0], compiled)
 
@@ -167,7 +167,7 @@ def _compiled(
     return without_graph
 
 
-def _pieces(loss: Loss, parameters: Parameters, x: Tensor) -> int:
+def pieces(loss: Loss, parameters: Parameters, x: Tensor) -> int:
     """In how many equal pieces the points are taken: the fewest whose rows of a layer fit ``PIECE_BYTES``."""
     rows = (x.shape[1] + 2) * loss.interior  # the value, d slopes and the Laplacian of each point
     most = rows * len(parameters[0]) * parameters[0].element_size() / PIECE_BYTES
@@ -187,6 +187,7 @@ def _split(loss: Loss, x: Tensor, f: Tensor, count: int) -> list[tuple[Tensor, T
     return list(zip(cut(x), cut(f), strict=True))
 
 
+@dataclass
 class Training:
     """A training as resumable work: a row of the curve and the steps up to the next one are a piece.
 
@@ -202,26 +203,23 @@ class Training:
         measure: What to know about the parameters, for the curve.
     """
 
-    def __init__(
-        self,
-        parameters: Parameters,
-        optimizer: torch.optim.Optimizer,
-        points: Points,
-        gradient: Gradients,
-        iterations: int,
-        record_every: int,
-        measure: Callable[[Parameters], Row],
-    ) -> None:
-        self.optimizer, self.finished = optimizer, False
-        self._parameters, self._points, self._gradient = parameters, points, gradient
-        self._iterations, self._record_every, self._measure = iterations, record_every, measure
-        self._iteration, self._draw, self._batch = 0, 0, points.at(0)
+    parameters: Parameters
+    optimizer: torch.optim.Optimizer
+    points: Points
+    gradient: Gradients
+    iterations: int
+    record_every: int
+    measure: Callable[[Parameters], Row]
+    finished: bool = field(default=False, init=False)
+    _iteration: int = field(default=0, init=False)
+    _draw: int = field(default=-1, init=False)
+    _batch: tuple[Tensor, ...] = field(default=(), init=False)
 
     def advance(self) -> list[Row]:
         """The row of this iteration: ``iteration``, ``loss`` and the measures; then steps up to the next."""
         loss = self._differentiate()
-        row = {"iteration": self._iteration, "loss": loss.item(), **self._measure(self._parameters)}
-        steps = min(self._record_every, self._iterations - self._iteration)
+        row = {"iteration": self._iteration, "loss": loss.item(), **self.measure(self.parameters)}
+        steps = min(self.record_every, self.iterations - self._iteration)
         self.finished = steps == 0 or not math.isfinite(row["loss"])
         for number in range(0 if self.finished else steps):
             if number:
@@ -232,27 +230,23 @@ class Training:
 
     def _differentiate(self) -> Tensor:
         """The loss on this iteration's points; its gradients are left with the parameters."""
-        draw = self._points.draw(min(self._iteration, self._iterations - 1))  # none for the last row alone
+        draw = self.points.draw(min(self._iteration, self.iterations - 1))  # no fresh points for the last row
         if draw != self._draw:
-            self._draw, self._batch = draw, self._points.at(draw)
-        loss, slopes = self._gradient(self._parameters, *self._batch)
-        for p, slope in zip(self._parameters, slopes, strict=True):
+            self._draw, self._batch = draw, self.points.at(draw)
+        loss, slopes = self.gradient(self.parameters, *self._batch)
+        for p, slope in zip(self.parameters, slopes, strict=True):
             p.grad = slope
         return loss
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next piece depends on; the points follow from the iteration."""
-        parameters = [p.detach() for p in self._parameters]
-        return {
-            "iteration": self._iteration,
-            "parameters": parameters,
-            "optimizer": self.optimizer.state_dict(),
-        }
+        parameters, optimizer = [p.detach() for p in self.parameters], self.optimizer.state_dict()
+        return {"iteration": self._iteration, "parameters": parameters, "optimizer": optimizer}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
         self._iteration = state["iteration"]
         self.optimizer.load_state_dict(state["optimizer"])
         with torch.no_grad():
-            for p, stored in zip(self._parameters, state["parameters"], strict=True):
+            for p, stored in zip(self.parameters, state["parameters"], strict=True):
                 p.copy_(stored)

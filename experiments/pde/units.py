@@ -1,8 +1,10 @@
 """Section 4.4: a nonlinear Poisson equation with two solutions. Which one does a network become?"""
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +15,9 @@ from experiments.competitors import Optimizer, create
 from experiments.harness import checkpoint
 from experiments.harness.devices import device
 from experiments.harness.session import Compute
-from experiments.harness.settings import Count, Positive, Seed, Settings, Whole
+from experiments.harness.settings import Count, Positive, Seed, Whole
 from experiments.harness.tables import Tables, join
-from experiments.harness.units import unit
+from experiments.harness.units import Unit, unit
 from experiments.pde.config import Config, Engine, Problem, Task, Thresholds
 from experiments.pde.network import ResidualNetwork
 from experiments.pde.outcome import LABELS, Judge
@@ -27,66 +29,39 @@ RADII = np.linspace(0.0, 1.0, 101)  # where networks are looked at
 FINE = np.linspace(0.0, 1.0, 401)  # where the solutions are: 20 r² has eight waves near r = 1
 
 
-class Seeds(Settings):
-    """Where the random numbers of a training come from.
-
-    Attributes:
-        network: Of the initial parameters.
-        bounces: Of the optimizer.
-        points: Of the points it is trained on.
-        judge: Of the points it is judged by.
-    """
-
-    network: Seed
-    bounces: Seed
-    points: Seed
-    judge: Seed
-
-
 def run(cfg: Config, compute: Compute) -> Tables:
     """Find the radial solutions by shooting; train networks, and say which solution each became."""
-    shots = [
-        unit(shooting, k=cfg.problems[name].k, dimension=cfg.problems[name].dimension) for name in cfg.shoot
-    ]
-    found = compute(shots, "shooting")
-    parts = [
-        _labelled(table, problem=cfg.problems[name].label)
-        for name, table in zip(cfg.shoot, found, strict=True)
-    ]
+    shot = [cfg.problems[name] for name in cfg.shoot]
+    found = compute([unit(shooting, k=task.k, dimension=task.dimension) for task in shot], "shooting")
+    labels: list[dict[str, Any]] = [{"problem": task.label} for task in shot]
+    trainings = [each for name in cfg.train for each in _trainings(cfg.problems[name], cfg, compute)]
+    found += compute([each for _, each in trainings], "training")
+    labels += [label for label, _ in trainings]
+    return join([
+        {name: rows.assign(**label) for name, rows in tables.items()}
+        for label, tables in zip(labels, found, strict=True)
+    ])  # fmt: skip
+
+
+def _trainings(task: Task, cfg: Config, compute: Compute) -> Iterator[tuple[dict[str, Any], Unit]]:
+    """Labels and units: first run 0 of every competitor from every network, then run 1, …"""
     where = device(cfg.engine.device).type  # decided here, as a worker may have other devices
     engine = cfg.engine.model_copy(update={"device": where})
-    runs = [(cfg.problems[name], *each) for name in cfg.train for each in _runs(cfg.problems[name])]
-    units = []
-    for task, name, network, number in runs:
+    rounds = range(max(entrant.runs for entrant in task.competitors.values()))
+    for run, network, name in itertools.product(rounds, range(task.networks), task.competitors):
         entrant = task.competitors[name]
-        seeds = Seeds(
-            network=compute.seed("network", network),
-            bounces=compute.seed("bounces", number),
-            points=compute.seed("points", number if entrant.redraw else "fixed"),
-            judge=compute.seed("held out"),
-        )
-        units.append(
-            unit(
+        if run < entrant.runs:
+            seeds = {
+                "network": compute.seed("network", network),
+                "bounces": compute.seed("bounces", run),
+                "points": compute.seed("points", run if entrant.redraw else "fixed"),
+                "judge": compute.seed("held out"),
+            }
+            labels = {"problem": task.label, "competitor": name, "network": network, "run": run}
+            yield labels, unit(
                 training, problem=task.problem, optimizer=entrant.optimizer(), iterations=entrant.iterations,
                 redraw=entrant.redraw, seeds=seeds, engine=engine, thresholds=cfg.thresholds,
-            )
-        )  # fmt: skip
-    for (task, name, network, number), table in zip(runs, compute(units, "training"), strict=True):
-        parts.append(_labelled(table, problem=task.label, competitor=name, network=network, run=number))
-    return join(parts)
-
-
-def _runs(task: Task) -> Iterator[tuple[str, int, int]]:
-    """Competitor, network and run: first run 0 of every competitor from every network, then run 1, …"""
-    for run in range(max(entrant.runs for entrant in task.competitors.values())):
-        for network in range(task.networks):
-            for name, entrant in task.competitors.items():
-                if run < entrant.runs:
-                    yield name, network, run
-
-
-def _labelled(tables: Tables, **labels: object) -> Tables:
-    return {name: rows.assign(**labels) for name, rows in tables.items()}
+            )  # fmt: skip
 
 
 def shooting(k: Positive, dimension: Count) -> Tables:
@@ -115,7 +90,7 @@ def training(
     optimizer: Optimizer,
     iterations: Count,
     redraw: Whole,
-    seeds: Seeds,
+    seeds: dict[str, Seed],
     engine: Engine,
     thresholds: Thresholds,
 ) -> Tables:
@@ -126,7 +101,8 @@ def training(
         optimizer: Class and all settings.
         iterations: Steps of the optimizer.
         redraw: Fresh points every so many iterations; 0 for the same ones throughout.
-        seeds: Of the network, the optimizer and the points.
+        seeds: Of the initial ``network``, the optimizer's ``bounces``, the ``points`` of the training, and
+            those that ``judge`` the network.
         engine: How it is trained; the device is ``cpu`` or ``cuda``.
         thresholds: What makes it a solution.
 
@@ -135,11 +111,13 @@ def training(
         ``network`` (``r``, ``u``).
     """
     where, poisson = device(engine.device), Poisson(problem.k, problem.dimension)
-    parameters = list(nn.ParameterList(_network(problem).parameters(seeds.network)).to(where))
-    points = Points(poisson, problem.interior, problem.boundary, seeds.points, redraw, engine.variant, where)
-    judge = _judge(poisson, seeds.judge, thresholds, where)
+    parameters = list(nn.ParameterList(_network(problem).parameters(seeds["network"])).to(where))
+    points = Points(
+        poisson, problem.interior, problem.boundary, seeds["points"], redraw, engine.variant, where
+    )
+    judge = _judge(poisson, seeds["judge"], thresholds, where)
     work = Training(
-        parameters, create(optimizer, parameters, seeds.bounces), points, _gradients(problem, engine),
+        parameters, create(optimizer, parameters, seeds["bounces"]), points, _gradients(problem, engine),
         iterations, problem.record_every, judge.near,
     )  # fmt: skip
     rows = checkpoint.run(work)
