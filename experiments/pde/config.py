@@ -32,8 +32,9 @@ class Entrant(Competitor):
         """Optimizers come with ranges for searches: what has one is given here."""
         if not isinstance(settings, Mapping):
             return settings
-        for name in settings.get("space", {}).keys() - settings.get("fixed", {}).keys():
-            raise ValueError(f"fixed.{name} must be given, as nothing is searched here")
+        for name in settings.get("space", {}):
+            if name not in settings.get("fixed", {}):
+                raise ValueError(f"fixed.{name} must be given, as nothing is searched here")
         return {**settings, "space": {}}
 
 
@@ -140,13 +141,16 @@ class Config(Experiment):
     @model_validator(mode="after")
     def _problems_exist_and_differ(self) -> Self:
         for key in ("train", "shoot"):
-            for name in set(getattr(self, key)) - self.problems.keys():
-                raise ValueError(f"{key}={name}: no such problem{did_you_mean(name, self.problems)}")
+            for name in getattr(self, key):
+                if name not in self.problems:
+                    raise ValueError(f"{key}={name}: no such problem{did_you_mean(name, self.problems)}")
         labels = [self.problems[name].label for name in {*self.train, *self.shoot}]
         for label in labels:
             if labels.count(label) > 1:
                 raise ValueError(f"problems: two of them are {label}; train and shoot one at a time")
         runs = [entrant.runs for name in self.train for entrant in self.problems[name].competitors.values()]
         if not self.shoot and not any(runs):
-            raise ValueError("shoot=[]: nothing to do, as no competitor in train has runs; give one a run")
+            raise ValueError(
+                "shoot=[]: nothing to do; name a problem there, or give a competitor in train runs"
+            )
         return self
