@@ -26,9 +26,7 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Fi
     """
     curves, drawn = tables["curves"], {}
     runs = tables.get("runs", pd.DataFrame())  # none where nothing was trained
-    scans, radial, train = (
-        curves[curves["stage"] == stage] for stage in ("shooting_scan", "radial", "train")
-    )
+    scans, radial, train = (_of(curves, stage=stage) for stage in ("shooting_scan", "radial", "train"))
     searched, trained = _tasks(cfg, scans), _tasks(cfg, train)
     if searched:
         drawn["shooting"] = _search(searched, scans, radial)
@@ -74,8 +72,7 @@ def _looks(task: Task) -> dict[str, dict[str, Any]]:
 
 def _starts(radial: pd.DataFrame, task: Task) -> list[float]:
     """u(0) of a problem's solutions."""
-    mine = _of(radial, problem=task.label)
-    return sorted(float(rows.loc[rows["r"].idxmin(), "u"]) for _, rows in mine.groupby("solution"))
+    return sorted(_of(radial, problem=task.label, r=0.0)["u"])
 
 
 def _search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Figure:

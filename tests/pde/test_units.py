@@ -14,11 +14,9 @@ MINE = "problems.k2.competitors.mine"
     ("settings", "message"),
     [
         ("problems.k5.k=0", "problems.k5.k=0: must be above 0"),
-        ("problems.k5.dimension=0", "problems.k5.dimension=0: must be 1 or more"),
         ("problems.k5.interior=0", "problems.k5.interior=0: must be 1 or more"),
         ("thresholds.l2=0", "thresholds.l2=0: must be above 0"),
         ("engine.device=tpu", "engine.device=tpu: not known"),
-        ("engine.variant=papper", "engine.variant=papper: not known (did you mean 'paper'?)"),
         ("train=[k3]", "train=k3: no such problem (allowed: k20, k5, k8)"),
         ("train=[] shoot=[]", "shoot=[]: nothing to do"),
         ("problems.k20.k=5 train=[k5] shoot=[k20]", "problems: two of them are k=5"),
@@ -26,10 +24,7 @@ MINE = "problems.k2.competitors.mine"
             "~problems.k5.competitors.bbi",
             "problems.k5.competitors: must have one competitor with role=method",
         ),
-        (
-            "~problems.k5.competitors.gdm.fixed.momentum",
-            "problems.k5.competitors.gdm: fixed.momentum must be given",
-        ),
+        ("~problems.k5.competitors.gdm.fixed.lr", "problems.k5.competitors.gdm: fixed.lr must be given"),
     ],
 )
 def test_bad_settings_are_one_line(settings, message):
