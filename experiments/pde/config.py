@@ -32,8 +32,8 @@ class Entrant(Competitor):
         """Optimizers come with ranges for searches: what has one is given here."""
         if not isinstance(settings, Mapping):
             return settings
-        for name in settings.get("space", {}):
-            if name not in settings.get("fixed", {}):
+        for name in settings.get("space") or {}:
+            if name not in (settings.get("fixed") or {}):
                 raise ValueError(f"fixed.{name} must be given, as nothing is searched here")
         return {**settings, "space": {}}
 
