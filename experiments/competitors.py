@@ -6,7 +6,7 @@ Every other module treats optimizers alike, through what is defined here.
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import hydra.utils
 import torch
@@ -199,7 +199,15 @@ def _try(name: str, competitor: Competitor, found: Mapping[str, float]) -> None:
         raise UserError(f"{name}: {competitor.target} refuses {values}: {cause}") from error
 
 
-def _one_method(competitors: dict[str, Competitor]) -> dict[str, Competitor]:
+Kind = TypeVar("Kind", bound=Competitor)
+
+
+def one_method(competitors: dict[str, Kind]) -> dict[str, Kind]:
+    """The competitors, of which one is the method of the paper.
+
+    Raises:
+        ValueError: None of them is, or several are.
+    """
     names = [name for name, competitor in competitors.items() if competitor.role == "method"]
     if len(names) != 1:
         raise ValueError(
@@ -208,7 +216,7 @@ def _one_method(competitors: dict[str, Competitor]) -> dict[str, Competitor]:
     return competitors
 
 
-Competitors = Annotated[dict[str, Competitor], AfterValidator(_one_method)]
+Competitors = Annotated[dict[str, Competitor], AfterValidator(one_method)]
 """Competitors by name, one of them the method of the paper."""
 
 

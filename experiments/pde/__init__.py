@@ -1,5 +1,8 @@
 """Section 4.4: a nonlinear Poisson equation."""
 
-from experiments.pde.sections import Config, claims, figures, run
+from experiments.pde.config import Config
+from experiments.pde.estimates import estimate
+from experiments.pde.figures import draw
+from experiments.pde.units import run
 
-__all__ = ["Config", "claims", "figures", "run"]
+__all__ = ["Config", "draw", "estimate", "run"]

@@ -1,7 +1,7 @@
 """The figures of section 4.4 and appendix B, drawn from the tables."""
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,35 +11,22 @@ from matplotlib.figure import Figure
 
 from experiments.harness.plotting import PALETTE, looks
 from experiments.harness.statistics import wilson
-from experiments.harness.store import Tables
-from experiments.harness.verdicts import load_paper, published_for
-from experiments.pde.units import Task
-
-if TYPE_CHECKING:
-    from experiments.pde.sections import Config
+from experiments.harness.tables import Tables
+from experiments.pde.config import Config, Task
 
 _OUTCOMES = {"second": PALETTE[3], "first": PALETTE[5], "neither": "#D0D0D0"}
 _TITLES = {"first": "first solution, sin²(k r²)", "second": "second solution, by shooting"}
 
 
-def figures(tables: Tables, cfg: "Config") -> dict[str, Figure]:
+def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Figure]:
     """The search for radial solutions, Fig. 7, errors against iterations, and what the runs ended at.
 
-    Args:
-        tables: ``runs`` with the stage ``train``; ``curves`` with the stages ``shooting_scan`` (u0, miss),
-            ``radial`` (solution, r, u), ``network`` (contender, network, run, r, u) and ``train`` (contender,
-            network, run, iteration, l1_first, l1_second). All name their problem.
-        cfg: For the problems and their contenders.
-
-    Returns:
-        Figures by name; those of one problem end in its k. Fig. 7 is drawn for the largest k and for the
-        problems that networks were trained on.
+    Names of figures that show one problem end in its k. Fig. 7 is drawn for the largest k and for the
+    problems that networks were trained on.
     """
     curves, drawn = tables["curves"], {}
     runs = tables.get("runs", pd.DataFrame())  # none where nothing was trained
-    scans, radial, train = (
-        curves[curves["stage"] == stage] for stage in ("shooting_scan", "radial", "train")
-    )
+    scans, radial, train = (_of(curves, stage=stage) for stage in ("shooting_scan", "radial", "train"))
     searched, trained = _tasks(cfg, scans), _tasks(cfg, train)
     if searched:
         drawn["shooting"] = _search(searched, scans, radial)
@@ -50,11 +37,12 @@ def figures(tables: Tables, cfg: "Config") -> dict[str, Figure]:
         if _of(train, problem=task.label)["iteration"].nunique() > 2:  # no line through two points
             drawn[f"error_curves_{_tag(task)}"] = _errors(task, train, runs)
     if trained:
-        drawn["outcomes"] = _outcomes(trained, runs)
+        [share] = published["pde-both"].values()
+        drawn["outcomes"] = _outcomes(trained, runs, share)
     return drawn
 
 
-def _tasks(cfg: "Config", rows: pd.DataFrame) -> list[Task]:
+def _tasks(cfg: Config, rows: pd.DataFrame) -> list[Task]:
     """The problems that ``rows`` are about, by k."""
     seen = set(rows["problem"])
     return sorted((task for task in cfg.problems.values() if task.label in seen), key=lambda task: task.k)
@@ -75,21 +63,16 @@ def _title(task: Task, runs: pd.DataFrame) -> str:
     """The problem, how long networks were trained on it, and what of it is reduced, in lines that fit."""
     mine = _of(runs, problem=task.label) if len(runs) else runs
     trained = f", {mine['iterations'].max():,.0f} iterations at most" if len(mine) else ""
-    return "\n".join([_short(task) + trained, *textwrap.wrap(task.reduced, 90)])
-
-
-def _short(task: Task) -> str:
-    return task.label.replace("=", " = ")
+    return "\n".join([task.title + trained, *textwrap.wrap(task.reduced, 90)])
 
 
 def _looks(task: Task) -> dict[str, dict[str, Any]]:
-    return looks({name: contender.optimizer for name, contender in task.contenders.items()})
+    return looks({name: competitor.color for name, competitor in task.competitors.items()})
 
 
 def _starts(radial: pd.DataFrame, task: Task) -> list[float]:
     """u(0) of a problem's solutions."""
-    mine = _of(radial, problem=task.label)
-    return sorted(float(rows.loc[rows["r"].idxmin(), "u"]) for _, rows in mine.groupby("solution"))
+    return sorted(_of(radial, problem=task.label, r=0.0)["u"])
 
 
 def _search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Figure:
@@ -102,12 +85,13 @@ def _search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Fig
     colours = plt.get_cmap("viridis")(np.linspace(0.85, 0, len(tasks)))
     for task, colour in zip(tasks, colours, strict=True):
         mine = _of(scans, problem=task.label).sort_values("u0")
-        near.plot(mine["u0"], mine["miss"].where(np.isfinite(mine["miss"])), color=colour, label=_short(task))
+        residual = mine["boundary_residual"]
+        near.plot(mine["u0"], residual.where(np.isfinite(residual)), color=colour, label=task.title)
         _zeros(near, _starts(radial, task), colour)
-        lowest = min(lowest, float(mine["miss"].min()))
+        lowest = min(lowest, float(residual.min()))
     for start in starts:
         text = f"{start:.6f}".rstrip("0").rstrip(".").replace("-", "−")
-        words = f"{_short(tasks[-1])}: {text}"
+        words = f"{tasks[-1].title}: {text}"
         near.annotate(words, (start, 0), xytext=(9, 14), textcoords="offset points", fontsize=9)
     width = max(starts) - min(starts) or 10.0
     near.set(
@@ -122,9 +106,9 @@ def _search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Fig
 
 
 def _whole_range(axes: Axes, task: Task, scan: pd.DataFrame) -> None:
-    """The miss of every shot, and where shots blow up."""
-    arrived = scan[np.isfinite(scan["miss"])]
-    axes.plot(arrived["u0"], arrived["miss"], color=PALETTE[0])
+    """The boundary residual of every shot, and where shots blow up."""
+    arrived = scan[np.isfinite(scan["boundary_residual"])]
+    axes.plot(arrived["u0"], arrived["boundary_residual"], color=PALETTE[0])
     ends, edges = (scan["u0"].min(), scan["u0"].max()), (arrived["u0"].min(), arrived["u0"].max())
     for low, high in ((ends[0], edges[0]), (edges[1], ends[1])):
         if low < high:
@@ -133,7 +117,7 @@ def _whole_range(axes: Axes, task: Task, scan: pd.DataFrame) -> None:
             axes.annotate(
                 "blows up", place, xycoords=frame, rotation=90, ha="center", va="center", fontsize=9
             )
-    axes.set(title=f"{_short(task)}, {len(scan)} shots", ylabel="u(1) − f₀", xlabel="u(0)")
+    axes.set(title=f"{task.title}, {len(scan)} shots", ylabel="u(1) − f₀", xlabel="u(0)")
     axes.set_yscale("symlog", linthresh=1)
     axes.margins(x=0)
 
@@ -168,22 +152,19 @@ def _solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Figure:
 
 
 def _networks(axes: Axes, task: Task, profiles: pd.DataFrame, runs: pd.DataFrame, label: str) -> None:
-    """The profiles of the networks with this label, a colour for each contender, the first ones on top."""
+    """The profiles of the networks with this label, a colour for each competitor, the first ones on top."""
     if profiles.empty:
         return
-    found = _of(runs, stage="train", problem=task.label, label=label)
-    for order, (name, look) in enumerate(_looks(task).items()):
-        for _, run in _of(found, contender=name).iterrows():
-            path = _of(profiles, contender=name, network=run["network"], run=run["run"])
-            axes.plot(
-                path["r"],
-                path["u"],
-                **look,
-                linewidth=0.5,
-                alpha=0.5,
-                label=f"networks by {task.contenders[name].label}",
-                zorder=3 + len(task.contenders) - order,
-            )
+    found = _of(runs, problem=task.label, label=label)
+    styles = _looks(task)
+    for order, (name, look) in enumerate(styles.items()):
+        for _, run in _of(found, competitor=name).iterrows():
+            path = _of(profiles, competitor=name, network=run["network"], run=run["run"])
+            look |= {
+                "label": f"networks by {task.competitors[name].label}",
+                "zorder": 3 + len(styles) - order,
+            }
+            axes.plot(path["r"], path["u"], **look, linewidth=0.5, alpha=0.5)
 
 
 def _disc(figure: Figure, axes: Axes, exact: pd.DataFrame) -> None:
@@ -200,18 +181,18 @@ def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     """Mean absolute error to the nearer solution, infinite once diverged: median and 10-90 % of the runs."""
     figure, axes = plt.subplots(figsize=(7.6, 4.8))
     for name, look in _looks(task).items():
-        mine = _of(train, problem=task.label, contender=name)
+        mine = _of(train, problem=task.label, competitor=name)
         if mine.empty:
             continue
-        ends = _of(runs, stage="train", problem=task.label, contender=name).set_index(["network", "run"])
+        ends = _of(runs, problem=task.label, competitor=name).set_index(["network", "run"])
         error = _error_by_run(mine, ends)
         low, middle, high = np.quantile(error, (0.1, 0.5, 0.9), axis=1, method="nearest")
-        who = task.contenders[name].label
-        axes.plot(error.index, middle, **look, label=f"{who}, {error.shape[1]} runs")
+        label = f"{task.competitors[name].label}, {error.shape[1]} runs"
+        axes.plot(error.index, middle, **look, label=label)
         axes.fill_between(error.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
         for run in ends.index[ends["label"] == "second"]:
             axes.plot(error.index, error[run], color=_OUTCOMES["second"], linewidth=0.5, alpha=0.4, zorder=1)
-    if len(_of(runs, stage="train", problem=task.label, label="second")):
+    if len(_of(runs, problem=task.label, label="second")):
         axes.plot([], color=_OUTCOMES["second"], linewidth=0.7, label="those that end at the second solution")
     axes.set(xlabel="iteration", ylabel="mean |u − nearer solution|", yscale="log")
     axes.set_title(_title(task, runs), fontsize=9)
@@ -228,15 +209,13 @@ def _error_by_run(train: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
     return error.where(error.notna() | ~diverged, np.inf)
 
 
-def _outcomes(tasks: list[Task], runs: pd.DataFrame) -> Figure:
+def _outcomes(tasks: list[Task], runs: pd.DataFrame, published: float) -> Figure:
     """Shares of the runs that end at the second solution, the first, or neither, by initial network."""
     groups = [
         [
-            (f"{contender.label}, network {network:.0f}", rows["label"])
-            for name, contender in task.contenders.items()
-            for network, rows in _of(runs, stage="train", problem=task.label, contender=name).groupby(
-                "network"
-            )
+            (f"{competitor.label}, network {network:.0f}", rows["label"])
+            for name, competitor in task.competitors.items()
+            for network, rows in _of(runs, problem=task.label, competitor=name).groupby("network")
         ]
         for task in tasks
     ]
@@ -245,7 +224,7 @@ def _outcomes(tasks: list[Task], runs: pd.DataFrame) -> Figure:
         len(tasks), 1, figsize=(8.4, 0.8 + 0.34 * sum(bars)), sharex=True, squeeze=False, height_ratios=bars
     )
     for axes, task, rows in zip(panels[:, 0], tasks, groups, strict=True):
-        _bars(axes, rows)
+        _bars(axes, rows, published)
         axes.set_title(_title(task, runs), fontsize=9)
     panels[-1, 0].set(xlabel="share of runs", xlim=(0, 1))
     handles, labels = panels[0, 0].get_legend_handles_labels()
@@ -253,7 +232,7 @@ def _outcomes(tasks: list[Task], runs: pd.DataFrame) -> Figure:
     return figure
 
 
-def _bars(axes: Axes, rows: list[tuple[str, "pd.Series[Any]"]]) -> None:
+def _bars(axes: Axes, rows: list[tuple[str, "pd.Series[Any]"]], published: float) -> None:
     """A bar for each group of labels, and the interval of the second's share; their number on the right."""
     for place, (_, labels) in enumerate(rows):
         n, second = len(labels), int((labels == "second").sum())
@@ -267,10 +246,6 @@ def _bars(axes: Axes, rows: list[tuple[str, "pd.Series[Any]"]]) -> None:
         label = None if place else "second, 95 % interval"
         axes.plot(wilson(second, n), [place] * 2, color="black", marker="|", linewidth=1.2, label=label)
         axes.annotate(f"{n}", (1.01, place), va="center", fontsize=8, annotation_clip=False)
-    published = published_for(
-        next(claim for claim in load_paper()[0] if claim["id"] == "pde-both"), "BBI (points redrawn)"
-    )
-    assert published is not None
     axes.axvline(published, color="black", linestyle=":", label="paper, k = 20, redrawn points")
     axes.set_yticks(range(len(rows)), [text for text, _ in rows])
     axes.invert_yaxis()

@@ -1,13 +1,12 @@
-"""Which solution of section 4.4's problem a trained network is, by points that it has not met."""
+"""Which solution of section 4.4's problem a trained network is, by points that it was not trained on."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.harness.settings import at_least, positive
+from experiments.pde.config import Thresholds
 from experiments.pde.network import value, value_and_laplacian
 from experiments.pde.problem import Poisson
 from experiments.pde.shooting import Radial
@@ -16,29 +15,8 @@ from experiments.pde.training import Parameters, residual
 LABELS = ("first", "second", "neither")
 
 
-@dataclass
-class Thresholds:
-    """What makes a network a solution: both must hold.
-
-    Attributes:
-        points: How many points it is judged by.
-        l2: Largest relative L2 error against the solution.
-        residual: Largest root mean square of the residual, relative to that of f.
-    """
-
-    points: int
-    l2: float
-    residual: float
-
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` for no points or a threshold that is not above 0."""
-        at_least(f"{name}.points", self.points, 1)
-        positive(f"{name}.l2", self.l2)
-        positive(f"{name}.residual", self.residual)
-
-
 class Judge:
-    """Held-out points in the ball, with the source and the radial solutions there.
+    """Validation points in the ball, with the source and the radial solutions there.
 
     Args:
         problem: Whose.

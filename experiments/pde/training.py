@@ -7,19 +7,18 @@ at width 64 and 550 points: two at once take 0.94 of the time a run, four 0.99, 
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from experiments.harness import checkpoint
-from experiments.images.networks import step
+from experiments.competitors import step
+from experiments.harness.checkpoint import Row
+from experiments.pde.config import Variant
 from experiments.pde.network import value_and_laplacian
 from experiments.pde.problem import Poisson
 
-READINGS = ("paper", "released")
 PIECE_BYTES = 2**21  # of one layer's rows: at twice the size, and at half of it, the paper's took longer
 Parameters = Sequence[Tensor]
 Gradients = Callable[[Parameters, Tensor, Tensor], tuple[Tensor, list[Tensor]]]
@@ -66,7 +65,7 @@ def residual(u: Tensor, laplacian: Tensor, f: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Points:
-    """The points that a run meets.
+    """The points that a network is trained on.
 
     Args:
         problem: Whose ball and source.
@@ -74,7 +73,7 @@ class Points:
         boundary: How many on the sphere.
         seed: Where they come from.
         redraw: Fresh ones every so many iterations; 0 for the same ones throughout.
-        reading: ``released`` asks for the equation on the sphere too, ``paper`` inside only.
+        variant: ``released`` asks for the equation on the sphere too, ``paper`` inside only.
         device: Where they are wanted.
     """
 
@@ -83,19 +82,18 @@ class Points:
     boundary: int
     seed: int
     redraw: int = 0
-    reading: str = "paper"
+    variant: Variant = "paper"
     device: torch.device | str = "cpu"
 
-    def due(self, iteration: int) -> bool:
-        """Whether the points change before this iteration."""
-        return bool(self.redraw) and iteration % self.redraw == 0
+    def draw(self, iteration: int) -> int:
+        """The number of the draw that an iteration uses."""
+        return iteration // self.redraw if self.redraw else 0
 
-    def at(self, iteration: int) -> tuple[Tensor, Tensor]:
-        """The points (n, d) of an iteration and the source (m,), float32 from float64; see :class:`Loss`."""
-        draw = iteration // self.redraw if self.redraw else 0
+    def at(self, draw: int) -> tuple[Tensor, Tensor]:
+        """The points (n, d) of a draw and the source (m,), float32 from float64; see :class:`Loss`."""
         inside = self.problem.interior(self.interior, self.seed, draw)
         x = torch.cat([inside, self.problem.sphere(self.boundary, self.seed, draw)])
-        f = self.problem.source(x if self.reading == "released" else inside)
+        f = self.problem.source(x if self.variant == "released" else inside)
         return x.to(self.device, torch.float32), f.to(self.device, torch.float32)
 
 
@@ -113,8 +111,7 @@ def gradients(loss: Loss, parameters: Parameters, x: Tensor, f: Tensor, compiled
         compiled: Compile loss and gradients to one kernel, which also saves autograd's time; eager torch
             takes the place of a compiler that is missing, with a warning.
     """
-
-    if (count := _pieces(loss, parameters, x)) > 1:
+    if (count := pieces(loss, parameters, x)) > 1:
         part = replace(loss, interior=loss.interior // count)
         one = gradients(part, parameters, *_split(loss, x, f, count)[0], compiled)
 
@@ -127,43 +124,50 @@ def gradients(loss: Loss, parameters: Parameters, x: Tensor, f: Tensor, compiled
 
         return mean
 
-    def eager(parameters: Parameters, x: Tensor, f: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def flat(*tensors: Tensor) -> list[Tensor]:
+        *parameters, x, f = tensors
         value = loss(parameters, x, f)
-        return value.detach(), list(torch.autograd.grad(value, parameters))
+        return [value.detach(), *torch.autograd.grad(value, parameters)]
 
-    if not compiled:
-        return eager
+    examples = [p.detach().requires_grad_() for p in parameters]
+    function = _compiled(flat, [*examples, x, f]) if compiled else flat
+
+    def whole(parameters: Parameters, x: Tensor, f: Tensor) -> tuple[Tensor, list[Tensor]]:
+        value, *slopes = function(*parameters, x, f)
+        return value, slopes
+
+    return whole
+
+
+def _compiled(
+    function: Callable[..., list[Tensor]], examples: Sequence[Tensor]
+) -> Callable[..., list[Tensor]]:
+    """The function as one kernel, or itself with a warning if that cannot be made."""
     from torch._inductor import standalone_compile
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    def flat(*tensors: Tensor) -> list[Tensor]:
-        value, slopes = eager(tensors[:-2], *tensors[-2:])
-        return [value, *slopes]
-
-    examples: list[Any] = [p.detach().clone().requires_grad_() for p in parameters] + [x, f]
     try:
-        graph = make_fx(flat)(*examples)
-        plain = [tensor.detach() for tensor in examples]
+        graph = make_fx(function)(*(x.detach().clone().requires_grad_(x.requires_grad) for x in examples))
+        plain: list[Any] = [x.detach() for x in examples]
         with torch.no_grad():
             kernel = standalone_compile(graph, plain, dynamic_shapes="from_example_inputs")
-    except Exception as error:  # whatever a compiler that is not there, or not able, makes of it
+    except Exception as error:  # whatever a missing or failing compiler raises
         why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         warnings.warn(
             f"no compiled gradients ({why}): running eagerly, more slowly and with other last bits",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-        return eager
+        return function
 
-    def fast(parameters: Parameters, x: Tensor, f: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def without_graph(*tensors: Tensor) -> list[Tensor]:
         with torch.no_grad():
-            value, *slopes = kernel(*(p.detach() for p in parameters), x, f)
-        return value, slopes
+            return list(kernel(*(x.detach() for x in tensors)))
 
-    return fast
+    return without_graph
 
 
-def _pieces(loss: Loss, parameters: Parameters, x: Tensor) -> int:
+def pieces(loss: Loss, parameters: Parameters, x: Tensor) -> int:
     """In how many equal pieces the points are taken: the fewest whose rows of a layer fit ``PIECE_BYTES``."""
     rows = (x.shape[1] + 2) * loss.interior  # the value, d slopes and the Laplacian of each point
     most = rows * len(parameters[0]) * parameters[0].element_size() / PIECE_BYTES
@@ -183,82 +187,66 @@ def _split(loss: Loss, x: Tensor, f: Tensor, count: int) -> list[tuple[Tensor, T
     return list(zip(cut(x), cut(f), strict=True))
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How long a run is and how often it is looked at.
+@dataclass
+class Training:
+    """A training as resumable work: a row of the curve and the steps up to the next one are a piece.
 
-    Args:
-        iterations: Steps of the optimizer.
-        record_every: Iterations from one row of the curve to the next.
-        checkpoint_every: Iterations from one checkpoint to the next.
-    """
-
-    iterations: int
-    record_every: int
-    checkpoint_every: int
-
-
-Row = dict[str, float]
-
-
-def train(
-    parameters: Sequence[torch.nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    points: Points,
-    gradient: Gradients,
-    plan: Plan,
-    measure: Callable[[Parameters], Row],
-    keep: Path | None = None,
-) -> tuple[bool, list[Row]]:
-    """Train, or go on with a training that was interrupted, to the same bits.
+    It ends early when the loss of a row is no finite number.
 
     Args:
         parameters: Start here and end at the result.
         optimizer: Of these parameters.
         points: What they are trained on.
         gradient: From :func:`gradients`.
-        plan: How long.
+        iterations: Steps of the optimizer.
+        record_every: Iterations from one row of the curve to the next.
         measure: What to know about the parameters, for the curve.
-        keep: Where the state is kept, and looked for at the start; None for a short run.
-
-    Returns:
-        Whether the loss stayed a finite number at every look, after which nothing is computed any more; and
-        the curve: ``iteration``, ``loss`` and the measures of the parameters after that many steps.
     """
-    rows: list[Row] = []
-    start = 0
-    if keep is not None and (state := checkpoint.load(keep)) is not None:
-        start, rows = state["iteration"], state["rows"]
-        optimizer.load_state_dict(state["optimizer"])
+
+    parameters: Parameters
+    optimizer: torch.optim.Optimizer
+    points: Points
+    gradient: Gradients
+    iterations: int
+    record_every: int
+    measure: Callable[[Parameters], Row]
+    finished: bool = field(default=False, init=False)
+    _iteration: int = field(default=0, init=False)
+    _draw: int = field(default=-1, init=False)
+    _batch: tuple[Tensor, ...] = field(default=(), init=False)
+
+    def advance(self) -> list[Row]:
+        """The row of this iteration: ``iteration``, ``loss`` and the measures; then steps up to the next."""
+        loss = self._differentiate()
+        row = {"iteration": self._iteration, "loss": loss.item(), **self.measure(self.parameters)}
+        steps = min(self.record_every, self.iterations - self._iteration)
+        self.finished = steps == 0 or not math.isfinite(row["loss"])
+        for number in range(0 if self.finished else steps):
+            if number:
+                loss = self._differentiate()
+            step(self.optimizer, loss, self._differentiate)
+            self._iteration += 1
+        return [row]
+
+    def _differentiate(self) -> Tensor:
+        """The loss on this iteration's points; its gradients are left with the parameters."""
+        draw = self.points.draw(min(self._iteration, self.iterations - 1))  # no fresh points for the last row
+        if draw != self._draw:
+            self._draw, self._batch = draw, self.points.at(draw)
+        loss, slopes = self.gradient(self.parameters, *self._batch)
+        for p, slope in zip(self.parameters, slopes, strict=True):
+            p.grad = slope
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next piece depends on; the points follow from the iteration."""
+        parameters, optimizer = [p.detach() for p in self.parameters], self.optimizer.state_dict()
+        return {"iteration": self._iteration, "parameters": parameters, "optimizer": optimizer}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._iteration = state["iteration"]
+        self.optimizer.load_state_dict(state["optimizer"])
         with torch.no_grad():
-            for p, stored in zip(parameters, state["parameters"], strict=True):
+            for p, stored in zip(self.parameters, state["parameters"], strict=True):
                 p.copy_(stored)
-    x, f = points.at(start)
-    for iteration in range(start, plan.iterations + 1):
-        if points.due(iteration) and iteration < plan.iterations:
-            x, f = points.at(iteration)
-        if keep is not None and iteration > start and iteration % plan.checkpoint_every == 0:
-            checkpoint.save(keep, _state(iteration, rows, parameters, optimizer))
-        loss, slopes = gradient(parameters, x, f)
-        if iteration % plan.record_every == 0 or iteration == plan.iterations:
-            rows.append({"iteration": iteration, "loss": loss.item(), **measure(parameters)})
-            if not math.isfinite(rows[-1]["loss"]):
-                return False, rows
-        if iteration < plan.iterations:
-            for p, slope in zip(parameters, slopes, strict=True):
-                p.grad = slope
-            step(optimizer, loss)
-    return True, rows
-
-
-def _state(
-    iteration: int, rows: list[Row], parameters: Parameters, optimizer: torch.optim.Optimizer
-) -> dict[str, Any]:
-    """All that the next iteration depends on; the points follow from its number."""
-    stored = [p.detach() for p in parameters]
-    return {
-        "iteration": iteration,
-        "rows": rows,
-        "parameters": stored,
-        "optimizer": optimizer.state_dict(),
-    }

@@ -6,26 +6,31 @@ import pandas as pd
 import pytest
 
 from experiments.harness.statistics import Estimate, wilson
-from experiments.harness.verdicts import judge, load_paper
-from experiments.pde import estimates as pde_claims
+from experiments.harness.verdicts import judge, load_paper, sentence
+from experiments.pde import estimate
 from tests.composed import composed
 
 CLAIMS = {claim["id"]: claim for claim in load_paper()[0]}
-SHOTS = pd.DataFrame({"stage": "shooting_scan", "problem": "k=20", "u0": [-80.0, 20.0], "miss": [1.0, 1.0]})
+SHOTS = pd.DataFrame({"stage": "shooting_scan", "problem": "k=20", "u0": [-80.0, 20.0]})
+SHOTS["boundary_residual"] = [1.0, 1.0]
 
 
-def rows(labels, contender="bbi", problem="k=20", network=0, l2=0.05):
+def rows(labels, competitor="bbi", problem="k=20", network=0, l2=0.05):
     table = pd.DataFrame({"label": labels})
     near, far = [l2] * len(table), [1.1] * len(table)
-    found = {"stage": "train", "problem": problem, "contender": contender, "network": network}
+    found = {"stage": "train", "problem": problem, "competitor": competitor, "network": network}
     errors = {"l1_first": near, "l1_second": far, "l2_first": near, "l2_second": far, "residual": near}
     return table.assign(**found, **errors, run=range(len(table)), status="done")
 
 
 def answers(*runs, settings=()):
     cfg = composed("pde", "shoot=[]", *settings)
-    found = pde_claims.claims({"runs": pd.concat(runs, ignore_index=True), "curves": SHOTS}, cfg)
+    found = estimate({"runs": pd.concat(runs, ignore_index=True), "curves": SHOTS}, cfg)
     return {(answer.claim, answer.variant): answer for answer in found}
+
+
+def note(answer: Estimate) -> str:
+    return sentence(CLAIMS[answer.claim], answer)
 
 
 def verdict(answer: Estimate) -> str:
@@ -62,9 +67,9 @@ def test_a_pooled_share_has_no_interval_and_says_why():
     found = answers(rows(["first"] * 30 + ["second"] * 10), rows(["first"] * 39 + ["second"], network=1))
     pooled = found["pde-both", REDRAWN]
     assert pooled.estimate == 11 / 80 and math.isnan(pooled.low) and math.isnan(pooled.high)
-    assert "p = 0.0035" in pooled.note  # of the 2 x 2 table by hand: chi2 = 8.538
+    assert "p = 0.0035" in note(pooled)  # of the 2 x 2 table by hand: chi2 = 8.538
     few = answers(rows(["first"] * 5), rows(["first"] * 4 + ["second"], network=1))["pde-both", REDRAWN]
-    assert few.estimate == 0.1 and "p = " not in few.note  # half a run is expected at each network's second
+    assert few.estimate == 0.1 and "p = " not in note(few)  # half a run is expected at each network's second
     unsolved = answers(rows(["first"] * 5), rows(["first"] * 4 + ["neither"], network=1))
     assert math.isnan(unsolved["pde-solves", REDRAWN].high)
     assert unsolved["pde-solves", f"{REDRAWN}, network 1"][1:5] == (0.2, *wilson(1, 5), 5)
@@ -73,10 +78,10 @@ def test_a_pooled_share_has_no_interval_and_says_why():
 
 
 def test_how_many_would_solve_it_with_half_the_limits():
-    note = answers(rows(["first"] * 3), rows(["first"] * 2, l2=0.15))["pde-solves", REDRAWN].note
-    assert "5 of 5 within a relative L2 error of 0.2 and residual of 0.2" in note
-    assert "of these within half of both 3 first, 0 second" in note
-    assert "median relative L2 error of the first 0.05" in note and "of the second" not in note
+    said = note(answers(rows(["first"] * 3), rows(["first"] * 2, l2=0.15))["pde-solves", REDRAWN])
+    assert "5 of 5 within a relative L2 error of 0.2 and residual of 0.2" in said
+    assert "of these within half of both 3 first, 0 second" in said
+    assert "median relative L2 error of the first 0.05" in said and "of the second" not in said
 
 
 @pytest.mark.parametrize(
@@ -84,10 +89,10 @@ def test_how_many_would_solve_it_with_half_the_limits():
     [
         "problems.k20.width=16",
         "problems.k20.interior=50",
-        "problems.k20.contenders.bbi.iterations=10",
-        "problems.k20.contenders.bbi.fixed.lr=1e-4",
+        "problems.k20.competitors.bbi.iterations=10",
+        "problems.k20.competitors.bbi.fixed.lr=1e-4",
         "thresholds.l2=2",
-        "engine.reading=released",
+        "engine.variant=released",
     ],
 )
 def test_a_setting_given_by_hand_is_named(changed):
@@ -97,7 +102,7 @@ def test_a_setting_given_by_hand_is_named(changed):
 
 
 def test_settings_of_others_and_the_number_of_runs_do_not_count():
-    settings = ["problems.k20.contenders.bbi_fixed.iterations=10", "problems.k20.contenders.bbi.runs=3"]
+    settings = ["problems.k20.competitors.bbi_fixed.iterations=10", "problems.k20.competitors.bbi.runs=3"]
     assert not any(a.reduced for a in answers(rows(["second", "first"]), settings=settings).values())
 
 
@@ -116,7 +121,7 @@ def test_the_range_of_the_second_solution_is_that_of_its_profile():
         {"stage": "radial", "problem": "k=20", "r": [0.0, 0.5, 1.0], "u": [-10.2, 0.9, 0.8]}
     )
     curves = pd.concat([SHOTS, radial.assign(solution="second")])
-    found = [a for a in pde_claims.claims({"curves": curves}, composed("pde", "shoot=[k20]"))]
+    found = [a for a in estimate({"curves": curves}, composed("pde", "shoot=[k20]"))]
     assert [(a.claim, a.variant, a.estimate) for a in found[1:]] == [
         ("pde-boundary", "", 0.8),
         ("pde-second-centre", "", -10.2),
@@ -126,4 +131,4 @@ def test_the_range_of_the_second_solution_is_that_of_its_profile():
 
 
 def test_nothing_trained_is_no_answer_about_trainings():
-    assert pde_claims.claims({"curves": SHOTS}, composed("pde", "shoot=[]")) == []
+    assert estimate({"curves": SHOTS}, composed("pde", "shoot=[]")) == []

@@ -1,7 +1,5 @@
 """The figures of section 4.4, from rows that were made up: is what they show what the rows say?"""
 
-from types import SimpleNamespace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -9,22 +7,20 @@ import pytest
 from matplotlib.collections import PolyQuadMesh, QuadMesh
 from matplotlib.colors import to_hex
 
-from experiments.harness.plotting import COLOURS, save, style
+from experiments.harness.plotting import save, style
 from experiments.harness.statistics import wilson
-from experiments.pde import figures as pde_figures
+from experiments.harness.verdicts import published
+from experiments.pde import figures
+from tests.composed import composed
 
 R = np.linspace(0, 1, 41)
-ENTRANTS = {name: SimpleNamespace(label=name.upper(), optimizer=name) for name in ("bbi", "gdm", "adam")}
-ENDS = {  # (contender, network): labels of runs 0, 1, …
+ENDS = {  # (competitor, network): labels of runs 0, 1, …
     ("bbi", 0): ["second", "first", "first", "neither"],
     ("bbi", 1): ["first", "second", "second", "second"],
     ("adam", 0): ["first", "first"],
 }
-
-
-def task(k, d=2, reduced="smaller"):
-    label = f"k={k:g}" if d == 2 else f"k={k:g}, d={d}"
-    return SimpleNamespace(k=k, label=label, reduced=reduced, contenders=ENTRANTS)
+CFG = composed("pde", "problems.k5.reduced=smaller")
+COLOURS = {name: competitor.color for name, competitor in CFG.problems["k5"].competitors.items()}
 
 
 def solution(k, name):
@@ -33,8 +29,8 @@ def solution(k, name):
 
 def searched(k, label):
     u0 = np.linspace(-80, 20, 101)
-    miss = np.where((u0 < -65) | (u0 > 12), np.inf, 0.05 * u0 * (u0 + 10))
-    scan = pd.DataFrame({"stage": "shooting_scan", "problem": label, "u0": u0, "miss": miss})
+    residual = np.where((u0 < -65) | (u0 > 12), np.inf, 0.05 * u0 * (u0 + 10))
+    scan = pd.DataFrame({"stage": "shooting_scan", "problem": label, "u0": u0, "boundary_residual": residual})
     profiles = [
         pd.DataFrame({"stage": "radial", "problem": label, "solution": name, "r": R, "u": solution(k, name)})
         for name in ("first", "second")
@@ -44,9 +40,9 @@ def searched(k, label):
 
 def trained(k, label):
     runs, curves = [], []
-    for (contender, network), labels in ENDS.items():
+    for (competitor, network), labels in ENDS.items():
         for run, end in enumerate(labels):
-            who = {"problem": label, "contender": contender, "network": network, "run": run}
+            who = {"problem": label, "competitor": competitor, "network": network, "run": run}
             at = np.arange(0, 50 if end == "neither" else 101, 10)  # that run breaks off
             near, far = np.full(len(at), 0.1 * (run + 1)), np.full(len(at), 5.0)
             if end == "second":
@@ -70,9 +66,8 @@ def tables(*trainings):
 
 @pytest.fixture(scope="module")
 def drawn():
-    cfg = SimpleNamespace(problems={"hard": task(20.0, reduced=""), "easy": task(5.0)})
     with style():
-        yield pde_figures.figures(tables(trained(5.0, "k=5")), cfg)
+        yield figures.draw(tables(trained(5.0, "k=5")), CFG, published())
     plt.close("all")
 
 
@@ -97,7 +92,9 @@ def test_the_search_shows_its_zeros_and_where_shots_blow_up(drawn):
 
 def test_networks_lie_over_the_solution_that_they_became(drawn):
     panels = {axes.get_title(): axes for axes in drawn["fig7_solutions_k5"].axes}
-    first, second = (panels[title] for title in pde_figures._TITLES.values())
+    first, second = (
+        panels[title] for title in ("first solution, sin²(k r²)", "second solution, by shooting")
+    )
     for axes, name, bbi, adam in ((first, "first", 3, 2), (second, "second", 4, 0)):
         exact, *networks = axes.lines
         np.testing.assert_array_equal(exact.get_ydata(), solution(5.0, name))
@@ -124,28 +121,18 @@ def test_errors_are_to_the_nearer_solution_and_a_diverged_run_counts_as_infinite
     # eight runs with errors .1 .2 .3 (.4, which breaks off after iteration 40) and .1 .2 .3 .4
     before = np.quantile([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4], 0.5, method="nearest")
     after = np.quantile([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, np.inf], 0.5, method="nearest")
-    middle = lines["BBI, 8 runs"]
+    middle = lines["BBI (points redrawn), 8 runs"]
     assert middle.get_ydata() == pytest.approx([before] * 5 + [after] * 6)
     assert middle.get_color() == COLOURS["bbi"]
     thin = [line for line in axes.lines if to_hex(line.get_color()) == "#cc79a7" and len(line.get_ydata())]
     assert sorted(float(line.get_ydata()[-1]) for line in thin) == pytest.approx([0.1, 0.2, 0.3, 0.4])
-    assert "ADAM, 2 runs" in lines and not any("GDM" in label for label in lines)
-
-
-def test_error_by_run_ends_in_infinity_only_for_the_diverged():
-    runs, curves = trained(5.0, "k=5")
-    mine, ends = curves[curves["contender"] == "bbi"], runs[runs["contender"] == "bbi"]
-    mine = mine[mine["stage"] == "train"]
-    error = pde_figures._error_by_run(mine, ends.set_index(["network", "run"]))
-    assert np.isinf(error[(0, 3)]).tolist() == [False] * 5 + [True] * 6
-    assert np.isfinite(error.drop(columns=[(0, 3)])).all(axis=None)
-    assert (error[(1, 3)] == 0.4).all()  # the second solution's, far from the first
+    assert "Adam, 2 runs" in lines and not any("GDM" in label for label in lines)
 
 
 def test_bars_are_the_shares_of_the_labels_with_the_seconds_interval(drawn):
     (axes,) = drawn["outcomes"].axes
     rows = [text.get_text() for text in axes.get_yticklabels()]
-    assert rows == ["BBI, network 0", "BBI, network 1", "ADAM, network 0"]
+    assert rows == ["BBI (points redrawn), network 0", "BBI (points redrawn), network 1", "Adam, network 0"]
     bars = np.array([bar.get_width() for bar in axes.patches]).reshape(3, 3)  # second, first, neither
     np.testing.assert_allclose(bars, [[0.25, 0.5, 0.25], [0.75, 0.25, 0], [0, 1, 0]], atol=1e-12)
     intervals = [line.get_xdata() for line in axes.lines if line.get_marker() == "|"]
@@ -160,7 +147,7 @@ def test_without_trainings_or_a_second_solution_what_there_is_is_drawn():
     curves = made["curves"]
     made["curves"] = curves[curves["solution"] != "second"]
     with style():
-        drawn = pde_figures.figures(made, SimpleNamespace(problems={"hard": task(20.0), "easy": task(5.0)}))
+        drawn = figures.draw(made, CFG, published())
     assert list(drawn) == ["shooting", "fig7_solutions_k20"]
     assert sum(axes.get_xlabel() == "r" for axes in drawn["fig7_solutions_k20"].axes) == 1
     plt.close("all")
@@ -169,7 +156,8 @@ def test_without_trainings_or_a_second_solution_what_there_is_is_drawn():
 def test_a_ball_is_named_after_its_dimension_too():
     runs, curves = trained(3.0, "k=3, d=3")
     made = {"runs": runs, "curves": pd.concat([searched(3.0, "k=3, d=3"), curves], ignore_index=True)}
+    cfg = composed("pde", "problems.k5.k=3", "problems.k5.dimension=3")
     with style():
-        drawn = pde_figures.figures(made, SimpleNamespace(problems={"ball": task(3.0, 3)}))
+        drawn = figures.draw(made, cfg, published())
     assert "fig7_solutions_k3_d3" in drawn and "error_curves_k3_d3" in drawn
     plt.close("all")

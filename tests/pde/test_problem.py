@@ -8,7 +8,6 @@ import sympy
 import torch
 from scipy.stats import binomtest, kstest, pearsonr
 
-from experiments.harness.errors import UserError
 from experiments.pde.problem import Poisson
 
 N = 20_000
@@ -105,23 +104,3 @@ def test_points_follow_from_seed_and_draw_alone():
     assert not torch.equal(problem.sphere(50, 7, 3), problem.sphere(50, 7, 4))
     angles = [torch.atan2(p[:, 1], p[:, 0]) for p in (first, problem.sphere(50, 7, 3))]
     assert (angles[0] - angles[1]).abs().min() > 1e-6  # not the same directions, scaled
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Poisson(0.0), "k=0.0: must be above 0"),
-        (lambda: Poisson(-5.0), "k=-5.0: must be above 0"),
-        (lambda: Poisson(math.nan), "k=nan: must be above 0"),
-        (lambda: Poisson(5.0, 0), "dimension=0: must be a whole number, 1 (interval) or more"),
-        (lambda: Poisson(5.0, 1.5), "dimension=1.5: must be a whole number, 1 (interval) or more"),
-        (lambda: Poisson(5.0).interior(0, 1), "points=0: must be 1 or more"),
-        (lambda: Poisson(5.0).sphere(-3, 1), "points=-3: must be 1 or more"),
-        (lambda: Poisson(5.0).sphere(3, -1), "seed=-1: must be 0 or more"),
-        (lambda: Poisson(5.0).interior(3, 1, -2), "draw=-2: must be 0 or more"),
-    ],
-)
-def test_what_is_no_problem_is_refused_in_one_line(make, message):
-    with pytest.raises(UserError) as refused:
-        make()
-    assert str(refused.value) == message

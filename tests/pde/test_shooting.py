@@ -43,7 +43,7 @@ def collocated(problem, guess, degree=150):
 @pytest.mark.parametrize(("k", "d"), [(20.0, 1), (20.0, 2), (5.0, 3)])
 def test_the_shot_from_0_is_the_manufactured_solution(k, d):
     problem = Poisson(k, d)
-    assert abs(shooting.boundary_miss(problem, 0.0)) < 1e-10
+    assert abs(shooting.boundary_residual(problem, 0.0)) < 1e-10
     np.testing.assert_allclose(shooting.profile(problem, 0.0).at(R), problem.solution_r(R), atol=1e-9, rtol=0)
 
 
@@ -76,10 +76,10 @@ def test_other_problems_on_the_disc_have_two_as_well(k):
 
 def test_shots_outside_blow_up_however_far():
     problem = Poisson(20.0)
-    assert shooting.scan(problem, -3000.0, -69.0, 40)["blew_up"].all()
-    assert shooting.scan(problem, 13.0, 900.0, 40)["blew_up"].all()
-    assert not shooting.scan(problem, -60.0, 11.0, 40)["blew_up"].any()
-    assert shooting.boundary_miss(problem, -69.0) == math.inf
+    assert np.isinf(shooting.scan(problem, -3000.0, -69.0, 40)["boundary_residual"]).all()
+    assert np.isinf(shooting.scan(problem, 13.0, 900.0, 40)["boundary_residual"]).all()
+    assert np.isfinite(shooting.scan(problem, -60.0, 11.0, 40)["boundary_residual"]).all()
+    assert shooting.boundary_residual(problem, -69.0) == math.inf
     with pytest.raises(ValueError, match="blows up"):
         shooting.profile(problem, 13.0)
 
@@ -91,21 +91,18 @@ def test_the_lower_end_is_where_the_equation_without_source_has_it():
 
     high.terminal = True
     free = solve_ivp(
-        lambda r, y: (y[1], y[0] ** 2 - y[1] / r),
-        (1e-6, 20),
-        (-1, 5e-7),
-        method="RK45",
-        rtol=1e-9,
-        events=high,
+        lambda r, y: (y[1], y[0] ** 2 - y[1] / r), (1e-6, 20), (-1, 5e-7), rtol=1e-9, events=high
     )
     scanned = shooting.scan(Poisson(0.01), -80.0, -50.0, 121)
-    assert scanned["u0"][~scanned["blew_up"]].min() == pytest.approx(-(free.t[-1] ** 2), rel=0.01)
+    assert scanned["u0"][np.isfinite(scanned["boundary_residual"])].min() == pytest.approx(
+        -(free.t[-1] ** 2), rel=0.01
+    )
 
 
 def test_a_scan_is_its_shots_one_by_one_by_another_integrator():
     problem, d = Poisson(5.0, 3), 3
     scanned = shooting.scan(problem, -20.0, 10.0, 7)
-    for u0, miss in zip(scanned["u0"], scanned["miss"], strict=True):
+    for u0, residual in zip(scanned["u0"], scanned["boundary_residual"], strict=True):
         done = solve_ivp(
             lambda r, y: (y[1], y[0] ** 2 - problem.source_r(r) - (d - 1) / r * y[1]),
             (1e-5, 1),
@@ -114,8 +111,8 @@ def test_a_scan_is_its_shots_one_by_one_by_another_integrator():
             rtol=1e-9,
             atol=1e-9,
         )
-        assert miss == pytest.approx(done.y[0, -1] - problem.boundary, abs=1e-5)
-        assert shooting.boundary_miss(problem, u0) == pytest.approx(miss, abs=1e-5)
+        assert residual == pytest.approx(done.y[0, -1] - problem.boundary, abs=1e-5)
+        assert shooting.boundary_residual(problem, u0) == pytest.approx(residual, abs=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -138,17 +135,3 @@ def test_a_scan_that_is_too_coarse_says_so():
     problem = Poisson(5.0)
     with pytest.raises(UserError, match=r"^points=3: two solutions near .*; scan with more points$"):
         shooting.roots(problem, shooting.scan(problem, -23.0, 9.0, 3))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((5.0, -5.0, 10), "low=5.0, high=-5.0: low must be below high, both finite"),
-        ((-math.inf, 5.0, 10), "low=-inf, high=5.0: low must be below high, both finite"),
-        ((-5.0, 5.0, 2), "points=2: must be 3 or more"),
-    ],
-)
-def test_a_bad_range_is_refused_in_one_line(arguments, message):
-    with pytest.raises(UserError) as refused:
-        shooting.scan(Poisson(5.0), *arguments)
-    assert str(refused.value) == message

@@ -1,37 +1,37 @@
-"""The loss against nested autograd, interrupted runs against uninterrupted ones, and the judge."""
+"""The loss against nested autograd, interrupted trainings against uninterrupted ones, and the judge."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 
-from bbi import BBI
+from experiments.competitors import Competitor, create
 from experiments.harness import checkpoint
-from experiments.harness.errors import UserError
-from experiments.pde import training as poisson_training
+from experiments.harness.settings import CONF
+from experiments.harness.units import Surroundings, within
+from experiments.pde import training
+from experiments.pde.config import Thresholds
 from experiments.pde.network import ResidualNetwork, value
-from experiments.pde.outcome import Judge, Thresholds
+from experiments.pde.outcome import Judge
 from experiments.pde.problem import Poisson
 from experiments.pde.shooting import Radial
-from experiments.pde.training import Loss, Plan, Points, gradients, train
+from experiments.pde.training import Loss, Points, Training, gradients
 
 PROBLEM = Poisson(2.0)
 NETWORK = ResidualNetwork(2, 8, 2)
 LOSS = Loss(PROBLEM.boundary, 20, 10.0, 1e-3)
-OPTIMIZERS = {
-    "bbi": lambda p: BBI(p, lr=2e-2, delta_e=30.0, t0=7, t1=11, n_bounces=3, seed=4),
-    "gdm": lambda p: torch.optim.SGD(p, lr=1e-5, momentum=0.99),
-    "adam": lambda p: torch.optim.Adam(p, lr=1e-2),
-}
+SGD, ADAM = {"_target_": "torch.optim.SGD"}, {"_target_": "torch.optim.Adam", "lr": 1e-2}
+VARIANTS = ["paper", "released"]
 
 
-def points(redraw=0, reading="paper"):
-    return Points(PROBLEM, 20, 6, 3, redraw, reading)
+def points(redraw=0, variant="paper"):
+    return Points(PROBLEM, 20, 6, 3, redraw, variant)
 
 
-def plain_loss(parameters, x, reading):
+def plain_loss(parameters, x, variant):
     """Eq. (19) by nested autograd, f from the manufactured solution by autograd too."""
     x = x.double().requires_grad_()
 
@@ -42,33 +42,34 @@ def plain_loss(parameters, x, reading):
     exact = torch.sin(2 * x.square().sum(1)) ** 2
     u = value(parameters, x)
     wrong = (u**2 - laplacian(u)) - (exact**2 - laplacian(exact))
-    equation = (wrong if reading == "released" else wrong[:20]).square().mean()
+    equation = (wrong if variant == "released" else wrong[:20]).square().mean()
     boundary = (u[20:] - math.sin(2) ** 2).square().mean()
     return equation + 10.0 * boundary + 1e-3 * sum(p.square().sum() for p in parameters)
 
 
-@pytest.mark.parametrize("reading", ["paper", "released"])
-def test_the_loss_is_equation_19(reading):
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_loss_is_equation_19(variant):
     parameters = NETWORK.parameters(1, torch.float64)
-    x, f = points(reading=reading).at(0)
-    assert len(f) == (26 if reading == "released" else 20)
+    x, f = points(variant=variant).at(0)
+    assert len(f) == (26 if variant == "released" else 20)
     ours, slopes = gradients(LOSS, parameters, x, f, compiled=False)(parameters, x.double(), f.double())
-    expected = plain_loss(parameters, x, reading)
+    expected = plain_loss(parameters, x, variant)
     # points and source are float32
     assert ours.item() == pytest.approx(expected.item(), rel=1e-6)
     for a, b in zip(slopes, torch.autograd.grad(expected, parameters), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("pieces", [1, 2])
 @pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("reading", ["paper", "released"])
-def test_points_taken_in_pieces_give_the_same_gradients(reading, compiled, monkeypatch):
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_compiled_and_in_pieces_the_gradients_are_the_same(variant, compiled, pieces, monkeypatch):
+    x, f = points(variant=variant).at(0)
     parameters = NETWORK.parameters(1)
-    x, f = points(reading=reading).at(0)
     whole, expected = gradients(LOSS, parameters, x, f, compiled=False)(parameters, x, f)
-    monkeypatch.setattr(poisson_training, "PIECE_BYTES", 4 * 20 * 8 * 4 // 2)
-    assert poisson_training._pieces(LOSS, parameters, x) == 2
-    found, slopes = gradients(LOSS, parameters, x, f, compiled)(parameters, x, f)
+    monkeypatch.setattr(training, "PIECE_BYTES", 4 * 20 * 8 * 4 // pieces)
+    assert training.pieces(LOSS, parameters, x) == pieces
+    found, slopes = gradients(LOSS, NETWORK.parameters(0), x, f, compiled)(parameters, x, f)
     torch.testing.assert_close(found, whole, rtol=1e-5, atol=0)
     for p, q in zip(slopes, expected, strict=True):
         torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-4)
@@ -76,22 +77,9 @@ def test_points_taken_in_pieces_give_the_same_gradients(reading, compiled, monke
 
 @pytest.mark.parametrize(("interior", "boundary", "pieces"), [(20, 6, 2), (21, 7, 7), (20, 7, 1), (4, 2, 1)])
 def test_pieces_are_equal_and_no_smaller_than_they_need_to_be(interior, boundary, pieces, monkeypatch):
-    monkeypatch.setattr(poisson_training, "PIECE_BYTES", 4 * 12 * 8 * 4)  # 12 points inside
-    loss = Loss(0.0, interior, 1.0, 0.0)
-    assert (
-        poisson_training._pieces(loss, NETWORK.parameters(0), torch.zeros(interior + boundary, 2)) == pieces
-    )
-
-
-def test_compiled_gradients_are_the_eager_ones():
-    x, f = points().at(0)
-    fast = gradients(LOSS, NETWORK.parameters(0), x, f, compiled=True)
-    parameters = NETWORK.parameters(1)
-    plain = gradients(LOSS, parameters, x, f, compiled=False)
-    (a, slopes), (b, expected) = fast(parameters, x, f), plain(parameters, x, f)
-    torch.testing.assert_close(a, b, rtol=1e-5, atol=0)
-    for p, q in zip(slopes, expected, strict=True):
-        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-4)
+    monkeypatch.setattr(training, "PIECE_BYTES", 4 * 12 * 8 * 4)  # 12 points inside
+    loss, x = Loss(0.0, interior, 1.0, 0.0), torch.zeros(interior + boundary, 2)
+    assert training.pieces(loss, NETWORK.parameters(0), x) == pieces
 
 
 def test_without_a_compiler_it_warns_and_runs_eagerly(monkeypatch):
@@ -106,73 +94,80 @@ def test_without_a_compiler_it_warns_and_runs_eagerly(monkeypatch):
     assert torch.equal(found(parameters, x, f)[0], plain(parameters, x, f)[0])
 
 
-def test_points_change_when_they_are_due():
+def test_points_follow_from_the_draw():
     fixed, fresh = points(), points(redraw=10)
-    assert not any(fixed.due(i) for i in range(30))
-    assert [i for i in range(30) if fresh.due(i)] == [0, 10, 20]
-    assert torch.equal(fixed.at(0)[0], fixed.at(25)[0])
-    assert torch.equal(fresh.at(10)[0], fresh.at(19)[0])
-    assert not torch.equal(fresh.at(9)[0], fresh.at(10)[0])
-    x, f = fresh.at(10)
+    assert {fixed.draw(i) for i in range(30)} == {0}
+    assert [fresh.draw(i) for i in (0, 9, 10, 29)] == [0, 0, 1, 2]
+    x, f = fresh.at(1)
     assert x.shape == (26, 2) and f.shape == (20,) and x.dtype == f.dtype == torch.float32
     torch.testing.assert_close(x[20:].norm(dim=1), torch.ones(6))
 
 
-def run(name, iterations, keep=None, redraw=10):
-    parameters = NETWORK.parameters(2)
-    where = points(redraw)
+def made(optimizer, iterations, redraw=10):
+    """A training with a row every five iterations."""
+    parameters, where = NETWORK.parameters(2), points(redraw)
     gradient = gradients(LOSS, parameters, *where.at(0), compiled=False)
     measure = lambda p: {"size": float(sum(q.detach().square().sum() for q in p))}  # noqa: E731
-    optimizer = OPTIMIZERS[name](parameters)
-    done = train(parameters, optimizer, where, gradient, Plan(iterations, 5, 8), measure, keep)
-    return *done, parameters, optimizer
+    return Training(parameters, create(optimizer, parameters, 4), where, gradient, iterations, 5, measure)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_an_interrupted_run_goes_on_to_the_same_bits(name, tmp_path, monkeypatch):
-    finite, rows, parameters, optimizer = run(name, 47)
-    keep, save, saved = tmp_path / "state.pt", checkpoint.save, []
+def files():
+    """Every optimizer that comes with the project, with settings inside its search space."""
+    for file in sorted((CONF / "optimizer").glob("*.yaml")):
+        competitor = Competitor.model_validate(OmegaConf.to_container(OmegaConf.load(file)))
+        middle = {name: axis.value(sum(axis.coordinates()) / 2) for name, axis in competitor.space.items()}
+        yield pytest.param(competitor.optimizer(middle), id=file.stem)
 
-    def save_and_die(path, state):
-        save(path, state)
-        saved.append(state["iteration"])
+
+BOUNCING = {"_target_": "bbi.BBI", "lr": 2e-2, "delta_e": 30.0, "t0": 7, "t1": 11, "n_bounces": 3}
+
+
+@pytest.mark.parametrize("optimizer", [*files(), pytest.param(BOUNCING, id="bouncing")])
+def test_an_interrupted_training_goes_on_to_the_same_bits(optimizer, tmp_path, monkeypatch):
+    expected = made(optimizer, 47)
+    rows = checkpoint.run(expected)
+    save, saved = checkpoint.save, []
+
+    def save_and_die(state):
+        save(state)
+        saved.append(state["work"]["iteration"])
         if len(saved) == 3:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoint, "save", save_and_die)
-    with pytest.raises(KeyboardInterrupt):
-        run(name, 47, keep)
-    assert saved == [8, 16, 24]
-    again = run(name, 47, keep)
-    assert finite and again[0]
-    assert saved == [8, 16, 24, 32, 40]
-    assert again[1] == rows
-    for p, q in zip(parameters, again[2], strict=True):
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    with within(Surroundings(checkpoint=tmp_path / "state.pt")):
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint.run(made(optimizer, 47))
+        again = made(optimizer, 47)
+        assert checkpoint.run(again) == rows
+    assert saved == [5, 10, 15, 20, 25, 30, 35, 40, 45, 47] and math.isfinite(rows[-1]["loss"])
+    for p, q in zip(expected.parameters, again.parameters, strict=True):
         assert torch.equal(p, q)
-    if name == "bbi":
-        assert again[3].bounces == optimizer.bounces > 3
+    if optimizer is BOUNCING:
+        assert again.optimizer.bounces == expected.optimizer.bounces > 3
 
 
-def test_the_curve_says_where_the_parameters_were():
-    finite, rows, parameters, _ = run("adam", 12, redraw=0)
-    assert finite and [row["iteration"] for row in rows] == [0, 5, 10, 12]
+@pytest.mark.parametrize("redraw", [0, 12])  # no fresh points for the last row
+def test_the_curve_says_where_the_parameters_were(redraw):
+    work = made(ADAM, 12, redraw)
+    rows = checkpoint.run(work)
+    assert [row["iteration"] for row in rows] == [0, 5, 10, 12]
     x, f = points().at(0)
     assert rows[0]["loss"] == pytest.approx(LOSS(NETWORK.parameters(2), x, f).item(), rel=1e-6)
-    assert rows[-1]["loss"] == pytest.approx(LOSS(parameters, x, f).item(), rel=1e-6)
-    assert rows[-1]["size"] == pytest.approx(float(sum(p.detach().square().sum() for p in parameters)))
+    assert rows[-1]["loss"] == pytest.approx(LOSS(work.parameters, x, f).item(), rel=1e-6)
+    assert rows[-1]["size"] == pytest.approx(float(sum(p.detach().square().sum() for p in work.parameters)))
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
-def test_a_run_that_diverges_ends(monkeypatch):
-    monkeypatch.setitem(OPTIMIZERS, "gdm", lambda p: torch.optim.SGD(p, lr=1e3, momentum=0.9))
-    finite, rows, _, _ = run("gdm", 1000)
-    assert not finite
+def test_a_training_that_diverges_ends():
+    rows = checkpoint.run(made({**SGD, "lr": 1e3, "momentum": 0.9}, 1000))
     assert rows[-1]["iteration"] < 1000 and not math.isfinite(rows[-1]["loss"])
 
 
 def judge(second, l2=0.2, residual=0.2):
-    radial = Radial(0.0, PROBLEM.solution_r), Radial(-3.0, second)
-    return Judge(PROBLEM, radial, 7, Thresholds(500, l2, residual))
+    radial = Radial(0.0, PROBLEM.solution_r), second and Radial(-3.0, second)
+    return Judge(PROBLEM, radial, 7, Thresholds(points=500, l2=l2, residual=residual))
 
 
 def constant(level):
@@ -210,7 +205,7 @@ def test_the_label_asks_for_both_a_small_error_and_a_small_residual():
 
 
 def test_without_a_second_solution_nothing_is_near_to_it():
-    found = Judge(PROBLEM, (Radial(0.0, PROBLEM.solution_r), None), 7, Thresholds(50, 0.2, 0.2))
+    found = judge(None)
     assert found.near(constant(0.0))["l1_second"] == math.inf
     assert found.judge(constant(0.0))["l2_second"] == math.inf
 
@@ -220,9 +215,3 @@ def test_a_profile_is_the_network_along_a_radius():
     profile = judge(lambda r: r).profile(parameters, r)
     expected = value(parameters, torch.tensor([[0.0, 0.0], [0.5, 0.0], [1.0, 0.0]]))
     np.testing.assert_allclose(profile, expected.detach().numpy(), rtol=1e-6)
-
-
-@pytest.mark.parametrize("wrong", [{"points": 0}, {"l2": 0.0}, {"residual": math.nan}])
-def test_thresholds_refuse_nonsense(wrong):
-    with pytest.raises(UserError, match=rf"thresholds\.{next(iter(wrong))}="):
-        Thresholds(**{"points": 10, "l2": 0.1, "residual": 0.1, **wrong}).check("thresholds")
