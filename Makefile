@@ -29,6 +29,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 reproduce: install  ## run the experiments of a profile: tables, figures, report (default PROFILE=quick)
 	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) $(if $(ONLY),--only "$(ONLY)") paths.results=$(RESULTS) $(ARGS)

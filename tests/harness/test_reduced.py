@@ -28,10 +28,9 @@ def test_the_paper_profile_reduces_nothing(experiment: str) -> None:
 
 
 def test_what_no_number_depends_on_does_not_count() -> None:
-    paths = ("paths.results=elsewhere", "paths.data=there", "paths.download=false")
-    assert (
-        reductions(composed("mnist", "seed=3", "workers=2", "part=1", "parts=3", "title=other", *paths)) == {}
-    )
+    paths = ("paths.results=elsewhere", "paths.data=there", "paths.download=false", "executor=serial")
+    looks = ("competitors.gdm.label=x", "competitors.gdm.color=red", "competitors.gdm.marker=x")
+    assert reductions(composed("zakharov", "seed=3", "title=other", *paths, *looks)) == {}
 
 
 def test_a_setting_given_by_hand_counts() -> None:
@@ -44,28 +43,28 @@ def test_more_than_published_counts_too() -> None:
     assert reductions(composed("zakharov", "long.steps=20000")) == {"long.steps": (20000, 10000)}
 
 
-def test_a_contender_left_out_counts() -> None:
-    found = reductions(composed("zakharov", "~contenders.gdm_log"))
-    assert found["contenders.gdm_log.optimizer"] == (None, "gdm")
-    assert all(key.startswith("contenders.gdm_log.") for key in found)
+def test_a_competitor_left_out_counts() -> None:
+    found = reductions(composed("zakharov", "~competitors.gdm_log"))
+    assert found["competitors.gdm_log._target_"] == (None, "torch.optim.SGD")
+    assert all(key.startswith("competitors.gdm_log.") for key in found)
 
 
 def test_a_profile_counts_where_it_scales() -> None:
     found = reductions(composed("mnist", profile="smoke"))
     assert found["epochs"] == (2, 50) and found["recipe.train"] == (400, 60_000)
     assert found["grid.values.sgd.momentum"] == ([0.9], [0.85, 0.9, 0.95, 0.99, 0.999])
-    assert not {"profile", "seed", "workers", "recipe.batch", "outputs"} & found.keys()
+    assert not {"profile", "seed", "recipe.batch", "outputs"} & found.keys()
 
 
 def test_keys_can_be_ignored() -> None:
     smoke = composed("mnist", profile="smoke")
     everything = reductions(smoke)
-    assert {"protocols.published.runs", "protocols.honest.runs"} <= everything.keys()
+    assert {"protocols.paper.runs", "protocols.validation.runs"} <= everything.keys()
     found = reductions(smoke, ignore=("protocols.*.runs", "epochs"))
     assert found == {
         key: value
         for key, value in everything.items()
-        if key not in ("protocols.published.runs", "protocols.honest.runs", "epochs")
+        if key not in ("protocols.paper.runs", "protocols.validation.runs", "epochs")
     }
     assert "grid.epochs" in found  # a pattern is for the whole key
 
@@ -93,11 +92,11 @@ def test_another_size_is_never_compared(rule: str, holds: bool | None, estimate:
     [
         ("mean", 99.2),
         ("median", 98.2),
-        ("mean, honest selection", 99.2),
-        ("median, honest selection, BBI, T1 = 2000", 98.2),
-        ("mean honest", None),
-        ("means, honest selection", None),
-        ("honest selection, mean", None),
+        ("mean, validation", 99.2),
+        ("median, validation, BBI, T1 = 2000", 98.2),
+        ("mean validation", None),
+        ("means, validation", None),
+        ("validation, mean", None),
         ("", None),
     ],
 )

@@ -4,7 +4,6 @@ import csv
 import re
 import runpy
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -12,45 +11,43 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from experiments.harness import report
+from experiments.harness import report, results
 from experiments.harness.errors import UserError
-from experiments.harness.settings import Base, Paths
+from experiments.harness.settings import Experiment, Paths
 from experiments.harness.statistics import Estimate, wilson
-from experiments.harness.store import Lab
+from experiments.harness.units import Done
 from experiments.harness.verdicts import VERDICTS, load_paper
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIMS = [claim["id"] for claim in load_paper()[0]]
 
 
-@dataclass(kw_only=True)
-class _Config(Base):
+class _Config(Experiment):
     points: int = 100
 
 
 def _toy() -> ModuleType:
     """A module like an experiment's: its claims and its figure come from its table."""
 
-    def claims(tables, cfg):
+    def estimate(tables, cfg):
         solved = int(tables["runs"]["solved"].sum())
         low, high = wilson(solved, cfg.points)
-        estimate = Estimate("ackley-success-bbi", solved / cfg.points, low, high, cfg.points, variant="0.02")
-        note = "No run diverged."
-        half = Estimate("ackley-success-bbi", 0.5, 0.4, 0.6, cfg.points, note, variant="0.2 | printed")
-        return [estimate, half, Estimate("ackley-bbi-lr", 0.0125, 0.0125, 0.0125, 1)]
+        first = Estimate("ackley-success-bbi", solved / cfg.points, low, high, cfg.points, variant="0.02")
+        half = Estimate("ackley-success-bbi", 0.5, 0.4, 0.6, cfg.points, {"lost": 3}, variant="0.2 | printed")
+        return [first, half, Estimate("ackley-bbi-lr", 0.0125, 0.0125, 0.0125, 1)]
 
-    def figures(tables, cfg):
+    def draw(tables, cfg, published):
         figure, axes = plt.subplots()
         axes.plot(tables["runs"]["solved"].cumsum())
         return {"solved": figure}
 
     module = ModuleType("experiments.toy")
-    vars(module).update(Config=_Config, claims=claims, figures=figures)
+    vars(module).update(Config=_Config, estimate=estimate, draw=draw)
     return module
 
 
 @pytest.fixture
-def results(tmp_path, monkeypatch):
+def finished(tmp_path, monkeypatch):
     """A results folder in which the experiment `ackley` is finished, and another was never run."""
     conf = tmp_path / "conf"
     (conf / "experiment").mkdir(parents=True)
@@ -58,20 +55,26 @@ def results(tmp_path, monkeypatch):
         (conf / "experiment" / f"{name}.yaml").touch()
     monkeypatch.setattr(report, "CONF", conf)
     monkeypatch.setitem(sys.modules, "experiments.ackley", _toy())
+    claims, numbers = load_paper()
+    note = "{% if lost is defined %}{{ lost }} runs diverged.{% endif %}"
+    noted = [{**claim, "note": note} if claim["id"] == "ackley-success-bbi" else claim for claim in claims]
+    monkeypatch.setattr(report, "load_paper", lambda: (noted, numbers))
     root = tmp_path / "results"
     said = {"experiment": "ackley", "title": "Ackley's function", "section": "4.1", "profile": "quick"}
     cfg = _Config(**said, seed=7, paths=Paths(results=str(root)))
-    with Lab(cfg, command="python -m experiments experiment=ackley points=100") as lab:
-        lab.unit({"all": 1}, lambda: {"runs": pd.DataFrame({"solved": [1] * 88 + [0] * 12})})
-        lab.finish()
+    cfg.folder.mkdir(parents=True)
+    runs = pd.DataFrame({"solved": [1] * 88 + [0] * 12})
+    made = Done({}, 1.0, '{"commit": "abc", "cpu": "x"}')
+    command = "python -m experiments experiment=ackley points=100"
+    results.write(cfg, {"runs": runs}, [made], command, 0.0, stand_in=False)
     return root
 
 
-def test_the_report_tells_everything(results):
-    assert [path.name for path in report.draw(results, "quick")] == ["solved.pdf", "solved.png"]
-    path = report.write(results, "quick")
+def test_the_report_tells_everything(finished):
+    assert [path.name for path in report.draw(finished, "quick")] == ["solved.pdf", "solved.png"]
+    path = report.write(finished, "quick")
     text = path.read_text()
-    assert path == results / "quick" / "report.md"
+    assert path == finished / "quick" / "report.md"
     assert "1 reproduced, 1 not reproduced, 29 not run" in text
     row, other = (line for line in text.splitlines() if "| 0.9 |" in line and "**" in line)
     assert row.startswith("| `ackley-success-bbi`: From 100") and "*Measured:* proportion of points" in row
@@ -83,7 +86,7 @@ def test_the_report_tells_everything(results):
     assert "## ackley: Ackley's function (section 4.1)" in text and "seed 7" in text
     (figure,) = re.findall(r"!\[.*\]\((.*)\)", text)
     assert (path.parent / figure).is_file()
-    assert "- `ackley-success-bbi` (0.2 | printed): No run diverged." in text
+    assert "- `ackley-success-bbi` (0.2 | printed): 3 runs diverged." in text
     assert "| BBI tuned: lr | 0.00964948 | 0.0125 | released code |" in text
     assert (
         "## zakharov\n\nNot run in this profile; `make reproduce PROFILE=quick ONLY=zakharov` runs it."
@@ -94,8 +97,8 @@ def test_the_report_tells_everything(results):
     assert bars == {8}  # seven columns in every line: no cell breaks the table
 
 
-def test_the_csv_holds_the_numbers_in_full(results):
-    path = report.write(results, "quick").with_name("verdicts.csv")
+def test_the_csv_holds_the_numbers_in_full(finished):
+    path = report.write(finished, "quick").with_name("verdicts.csv")
     with path.open() as file:
         rows = list(csv.DictReader(file))
     assert list(dict.fromkeys(row["claim"] for row in rows)) == CLAIMS
@@ -106,70 +109,70 @@ def test_the_csv_holds_the_numbers_in_full(results):
     assert (second["variant"], second["verdict"]) == ("0.2 | printed", "not reproduced")
 
 
-def test_the_same_tables_give_the_same_bytes(results):
-    report.draw(results, "quick")
-    report.write(results, "quick")
+def test_the_same_tables_give_the_same_bytes(finished):
+    report.draw(finished, "quick")
+    report.write(finished, "quick")
     files = [
-        path for path in (results / "quick").rglob("*") if path.suffix in (".md", ".csv", ".png", ".pdf")
+        path for path in (finished / "quick").rglob("*") if path.suffix in (".md", ".csv", ".png", ".pdf")
     ]
     before = {path: path.read_bytes() for path in files}
-    report.draw(results, "quick")
-    report.write(results, "quick")
+    report.draw(finished, "quick")
+    report.write(finished, "quick")
     assert len(files) == 5 and {path: path.read_bytes() for path in files} == before
 
 
-def test_an_unfinished_experiment_was_not_run(results):
-    (results / "quick" / "ackley" / "provenance.json").unlink()
-    assert "30 not run" in report.write(results, "quick").read_text()
-    assert report.draw(results, "quick") == []
+def test_an_unfinished_experiment_was_not_run(finished):
+    (finished / "quick" / "ackley" / "provenance.json").unlink()
+    assert "30 not run" in report.write(finished, "quick").read_text()
+    assert report.draw(finished, "quick") == []
 
 
-def test_an_estimate_of_nothing_known_is_refused(results, monkeypatch):
+def test_an_estimate_of_nothing_known_is_refused(finished, monkeypatch):
     toy = _toy()
-    toy.claims = lambda tables, cfg: [Estimate("ackley-succes", 1, 1, 1, 1)]
+    toy.estimate = lambda tables, cfg: [Estimate("ackley-succes", 1, 1, 1, 1)]
     monkeypatch.setitem(sys.modules, "experiments.ackley", toy)
     with pytest.raises(ValueError, match="ackley-succes"):
-        report.write(results, "quick")
-    assert not (results / "quick" / "report.md").exists()
+        report.write(finished, "quick")
+    assert not (finished / "quick" / "report.md").exists()
 
 
-def test_a_configuration_of_another_version_is_named(results, monkeypatch):
+def test_a_configuration_of_another_version_is_named(finished, monkeypatch):
     toy = _toy()
-    toy.Config = Base
+    toy.Config = Experiment
     monkeypatch.setitem(sys.modules, "experiments.ackley", toy)
     with pytest.raises(UserError, match=r"ackley/config\.yaml is of another version \(.*points"):
-        report.write(results, "quick")
+        report.write(finished, "quick")
 
 
-def _script(monkeypatch, capsys, name, *arguments):
-    """Exit code, stdout and stderr of a script."""
-    monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+def _script(monkeypatch, capsys, *arguments):
+    """Exit code, stdout and stderr of the script."""
+    monkeypatch.setattr(sys, "argv", ["report.py", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(ROOT / "scripts" / f"{name}.py"), run_name="__main__")
+        runpy.run_path(str(ROOT / "scripts" / "report.py"), run_name="__main__")
     return stop.value.code, *capsys.readouterr()
 
 
-def test_scripts_print_what_they_wrote(results, monkeypatch, capsys):
-    code, out, _ = _script(monkeypatch, capsys, "figures", "--results", results)
+def test_it_prints_what_it_wrote(finished, monkeypatch, capsys):
+    code, out, _ = _script(monkeypatch, capsys, "--figures", "--results", finished)
     assert code == 0 and [Path(line).name for line in out.splitlines()] == ["solved.pdf", "solved.png"]
-    code, out, _ = _script(monkeypatch, capsys, "report", "--results", results, "--profile", "quick")
+    code, out, _ = _script(monkeypatch, capsys, "--results", finished, "--profile", "quick")
     assert code == 0 and Path(out.strip()).read_text().startswith("# The paper's claims: profile quick")
 
 
-@pytest.mark.parametrize("name", ["figures", "report"])
-def test_scripts_say_what_is_wrong_in_one_line(results, monkeypatch, capsys, name):
-    code, _, error = _script(monkeypatch, capsys, name, "--results", results, "--profile", "qick")
+@pytest.mark.parametrize("action", [["--figures"], []])
+def test_it_says_what_is_wrong_in_one_line(finished, monkeypatch, capsys, action):
+    code, _, error = _script(monkeypatch, capsys, *action, "--results", finished, "--profile", "qick")
     assert code == 2 and error.count("\n") == 1
     assert (
         error.startswith("error: ") and "'qick'" in error and "quick" in error and "make reproduce" in error
     )
 
-    (results / "quick" / "ackley" / "runs.csv").write_text("solved\n1\n")  # a truncated table
-    code, _, error = _script(monkeypatch, capsys, name, "--results", results)
+    (finished / "quick" / "ackley" / "runs.csv").write_text("solved\n1\n")  # a truncated table
+    code, _, error = _script(monkeypatch, capsys, *action, "--results", finished)
     assert code == 2 and error.count("\n") == 1 and "runs.csv" in error
 
 
-def test_an_unwritable_folder_is_one_line(results, monkeypatch, capsys):
-    (results / "quick" / "report.md.part").mkdir()  # refuses the file even to root
-    code, _, error = _script(monkeypatch, capsys, "report", "--results", results)
+def test_an_unwritable_folder_is_one_line(finished, monkeypatch, capsys):
+    (finished / "quick" / "report.md.part").mkdir()  # refuses the file even to root
+    code, _, error = _script(monkeypatch, capsys, "--results", finished)
     assert code == 2 and error.count("\n") == 1 and "report.md.part" in error and "--results" in error

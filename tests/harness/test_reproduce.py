@@ -1,6 +1,7 @@
-"""Running experiments side by side: names in front, the worst exit code, and no process left behind."""
+"""Running experiments side by side: one executor, a report after each, the worst exit code."""
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -10,24 +11,13 @@ from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "reproduce.py"
-PARENT = """
-import runpy, sys
-script = runpy.run_path({script!r})
-child = [sys.executable, "-c", {child!r}]
-try:
-    script["Pool"](2).run({{"a": child, "b": child, "c": child}})
-except KeyboardInterrupt:
-    sys.exit(130)
-"""
-CHILD = """
-import os, sys, time
-try:
-    print("started", os.getpid(), file=sys.stderr, flush=True)
-    time.sleep(600)
-except KeyboardInterrupt:
-    print("saved", file=sys.stderr, flush=True)
-"""
+from tests.harness.conftest import ROOT, until
+
+SCRIPT = ROOT / "scripts" / "reproduce.py"
+TINY = [
+    "search.trials=2", "search.steps=3", "long.steps=4", "random.points=2", "random.steps=3",
+    "executor.workers=2",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -39,78 +29,55 @@ def script() -> ModuleType:
     return module
 
 
-def test_names_in_front_and_the_worst_code(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    say = "import sys; print(sys.argv[1], file=sys.stderr); sys.exit(int(sys.argv[2]))"
-    commands = {
-        name: [sys.executable, "-c", say, name * 3, code]
-        for name, code in [("x", "0"), ("y", "2"), ("z", "1")]
-    }
-    assert script.Pool(2).run(commands) == 2
-    assert sorted(capsys.readouterr().err.splitlines()) == ["x: xxx", "y: yyy", "z: zzz"]
+def start(root: Path, *words: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, str(SCRIPT), "--profile", "smoke", *words, f"paths.results={root}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
 
 
-def test_a_killed_experiment_counts(script: ModuleType) -> None:
-    kill = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
-    assert script.Pool(1).run({"x": kill}) == 128 + 9
+def test_the_report_is_there_after_the_first_experiment(tmp_path: Path) -> None:
+    with start(tmp_path, "--only", "two_basin zakharov") as process:
+        _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    reports = [line for line in err.splitlines() if line.startswith("report: ")]
+    assert reports == [f"report: {tmp_path}/smoke/report.md"] * 2
+    for name in ("two_basin", "zakharov"):
+        record = json.loads((tmp_path / "smoke" / name / "provenance.json").read_text())
+        assert record["command"].startswith(f"python -m experiments experiment={name} profile=smoke")
 
 
-def test_they_run_side_by_side(script: ModuleType, tmp_path: Path) -> None:
-    # Each waits until the other is there too.
-    text = (
-        "import pathlib, sys, time\n"
-        "mine, other = map(pathlib.Path, sys.argv[1:])\n"
-        "mine.touch()\n"
-        "deadline = time.monotonic() + 60\n"
-        "while not other.exists() and time.monotonic() < deadline: time.sleep(0.01)\n"
-        "sys.exit(not other.exists())"
-    )
-    x, y = str(tmp_path / "x"), str(tmp_path / "y")
-    nap = [sys.executable, "-c", text]
-    assert script.Pool(2).run({"x": [*nap, x, y], "y": [*nap, y, x]}) == 0
+def test_a_mistake_in_one_experiment_is_found_before_any_is_run(tmp_path: Path) -> None:
+    with start(tmp_path, "--only", "zakharov two_basin", *TINY) as process:  # two_basin has no search
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and err.count("\n") == 1
+    assert "search.trials: no such setting" in err and not (tmp_path / "smoke").exists()
 
 
-def test_ctrl_c_reaches_the_experiments_and_starts_no_more(tmp_path: Path) -> None:
-    text = PARENT.format(script=str(SCRIPT), child=CHILD)
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
-    with subprocess.Popen([sys.executable, "-c", text], stderr=-1, text=True, env=environment) as parent:
-        assert parent.stderr is not None
-        started = [parent.stderr.readline(), parent.stderr.readline()]
-        parent.send_signal(signal.SIGINT)
-        rest = parent.stderr.read()
-    assert parent.returncode == 130
-    assert sorted(line[:2] for line in started) == ["a:", "b:"]
-    assert sorted(rest.splitlines()) == ["a: saved", "b: saved"]
-    for line in started:
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(line.split()[-1]), 0)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_while_experiments_run(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    with start(tmp_path, "--only", "two_basin zakharov") as process:
+        until(lambda: (tmp_path / "smoke/zakharov/units.sqlite").exists())
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert err.splitlines()[-1] == "interrupted; run the same command again to go on"
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--only", "hil"], "error: --only hil: no such experiment"),
-        (["--profile", "quik"], "error: --profile quik: no such profile (did you mean 'quick'?)"),
-        (["--bogus"], "error: unrecognized arguments: --bogus"),
+        (["--profile", "quik"], "no such profile (did you mean 'quick'?)"),
+        (["--profile", ""], "--profile '': no such profile"),
+        (["--only", "acklay"], "--only acklay: no such experiment (did you mean 'ackley'?)"),
+        (["--only", "zakharov", "seed=-1"], "seed=-1: must be 0 or more"),
+        (["--only", "zakharov", "sed=1"], "sed: no such setting (did you mean 'seed'?)"),
+        (["--bogus"], "unrecognized arguments: --bogus; see --help"),
     ],
 )
-def test_mistakes_take_one_line(
+def test_one_line_for_a_mistake(
     script: ModuleType, capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert script.main(words) == 2
     err = capsys.readouterr().err
-    assert err.startswith(message) and err.count("\n") == 1
-
-
-def test_a_report_that_cannot_be_written(
-    script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(script.Pool, "run", lambda pool, commands: 0)
-    (tmp_path / "smoke" / "verdicts.csv").mkdir(parents=True)
-    assert script.main(["--profile", "smoke", f"paths.results={tmp_path}"]) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: cannot write ") and line.endswith("; choose paths.results=FOLDER")
-
-
-def test_where_the_results_go(script: ModuleType) -> None:
-    assert script.results_root(["seed=1"]) == Path("results")
-    assert script.results_root(["paths.results=a", "paths.results=b/c"]) == Path("b/c")
+    assert err.startswith("error: ") and err.count("\n") == 1 and message in err

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from experiments.harness.statistics import Estimate
-from experiments.harness.verdicts import RULES, judge, load_paper
+from experiments.harness.verdicts import RULES, judge, load_paper, sentence
 
 NAN, INF = math.nan, math.inf
 
@@ -123,7 +123,7 @@ CLAIMS = [
 def test_paper_yaml_states_every_claim_completely():
     claims, numbers = load_paper()
     assert [claim["id"] for claim in claims] == CLAIMS
-    optional = {"tolerance", "resolution", "direction"}
+    optional = {"tolerance", "resolution", "direction", "note"}
     required = {"id", "section", "statement", "quantity", "published", "rule", "experiment", "command"}
     for claim in claims:
         assert required <= claim.keys() <= required | optional, claim["id"]
@@ -160,3 +160,12 @@ def test_paper_yaml_is_checked(tmp_path):
     path.write_text("claims:\n- {id: a, rule: bound}\npublished_numbers: {ackley: [{id: a}]}\n")
     with pytest.raises(ValueError, match=r"twice: \['a'\]"):
         load_paper(path)
+
+
+def test_a_sentence_is_a_template_filled_with_named_numbers():
+    entry = {"id": "x", "note": "{{ solved }} of {{ n }}\n  points, {{ (estimate, low, high) | range }}; {{ lr | fmt('.1e') }}"}
+    ours = Estimate("x", 0.5, 0.4, 0.6, 10, {"solved": 5, "lr": 0.25})
+    assert sentence(entry, ours) == "5 of 10 points, 0.5 [0.4, 0.6]; 2.5e-01"
+    assert sentence({"id": "x"}, ours) == ""
+    with pytest.raises(ValueError, match=r"the note of x in paper\.yaml: 'solved' is undefined"):
+        sentence(entry, ours._replace(numbers={"lr": 1.0}))
