@@ -51,28 +51,25 @@ def _energy(rows: pd.DataFrame, reduced: str) -> list[Estimate]:
     smallest = left[left["lr"] == left.groupby("name")["lr"].transform("min")]
     each = [exponent(run["lr"], run["deviation"])[0] for _, run in left.groupby(["name", "run"])]
     orders = {name: _order_of_error(mine) for name, mine in left.groupby("name", sort=False)}
-    numbers = {"orders": orders, "first_order": sum(map(_first_order, each)), "each": len(each)}
+    first_order = all(map(_first_order, orders.values()))
+    error = {"orders": orders, "first_order": sum(map(_first_order, each)), "each": len(each)}
     excess = restored.groupby(["name", "lr"])["stride"].max().sub(1).reset_index()
-    beyond = {
+    powers = {
         name: exponent(mine["lr"], mine["stride"])[0] for name, mine in excess.groupby("name", sort=False)
     }
-    stride = {"stride": restored["stride"].max(), "excess": beyond}
+    stride = {"stride": restored["stride"].max(), "excess": powers}
+    worst, moved = restored[["deviation", "speed"]].max(skipna=False), continuous["deviation"]
+    off = smallest.groupby("name")["deviation"].median().max()
     found = [
-        Estimate("energy", restored["deviation"].max(skipna=False), *UNKNOWN[1:], steps, variant="rescaled"),
-        Estimate(
-            "energy", continuous["deviation"].max(skipna=False), *UNKNOWN[1:], len(continuous),
-            variant="continuous time",
-        ),
-        Estimate(
-            "energy", smallest.groupby("name")["deviation"].median().max(), *UNKNOWN[1:], len(smallest),
-            numbers, all(map(_first_order, orders.values())), variant="not rescaled",
-        ),
-        Estimate(
-            "speed-limit", restored["speed"].max(skipna=False), *UNKNOWN[1:], steps, stride,
-            variant="landscapes, BBI",
-        ),
-    ]  # fmt: skip
-    return [one._replace(reduced=reduced) for one in found]
+        ("energy", "rescaled", worst["deviation"], steps, {}, None),
+        ("energy", "continuous time", moved.max(skipna=False), len(moved), {}, None),
+        ("energy", "not rescaled", off, len(smallest), error, first_order),
+        ("speed-limit", "landscapes, BBI", worst["speed"], steps, stride, None),
+    ]
+    return [
+        Estimate(claim, value, *UNKNOWN[1:], n, numbers, holds, variant, reduced)
+        for claim, variant, value, n, numbers, holds in found
+    ]
 
 
 def _order_of_error(rows: pd.DataFrame) -> float:

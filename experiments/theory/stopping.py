@@ -1,7 +1,6 @@
 """How runs end: at rest or not, how soon in a shallow valley, how far beyond V = 0, with ΔV lowered."""
 
 import math
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -22,26 +21,11 @@ from experiments.theory.config import Landscape
 from experiments.theory.conservation import on_sphere
 
 
-@dataclass(frozen=True)
-class Valley:
-    """V = ½ m² θ² for points (θ, m): each run has its own m, along which nothing pulls."""
-
-    def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """F (...) and its derivative by θ, beside 0 for m, at (..., 2)."""
-        position, m = theta.unbind(-1)
-        slope = m * m * position
-        return 0.5 * slope * position, torch.stack((slope, torch.zeros_like(slope)), -1)
-
-
-@dataclass(frozen=True)
-class Within:
-    """Stop condition: |θ| ≤ ``target``."""
-
-    target: float
-
-    def __call__(self, theta: Tensor, value: Tensor) -> Tensor:
-        """Bool (R,) for points (R, 2)."""
-        return theta[..., 0].abs() <= self.target
+def valley(theta: Tensor) -> tuple[Tensor, Tensor]:
+    """V = ½ m² θ² for points (θ, m), float64 (..., 2): each run has its own m, along which nothing pulls."""
+    position, m = theta.unbind(-1)
+    slope = m * m * position
+    return 0.5 * slope * position, torch.stack((slope, torch.zeros_like(slope)), -1)
 
 
 def stall(
@@ -70,9 +54,13 @@ def shallow(optimizer: dict[str, Any], ensemble: str, m: list[float], target: fl
     Returns:
         ``runs``, one row an ``m``: ``steps``, ``status``.
     """
+
+    def arrived(theta: Tensor, value: Tensor) -> Tensor:
+        return theta[..., 0].abs() <= target
+
     frequency = torch.tensor(m, dtype=torch.float64)
     starts = torch.stack((torch.ones_like(frequency), frequency), -1)
-    ran = run(Valley(), optimizer, ensemble, starts, steps, stop=Within(target), compiled=False)
+    ran = run(valley, optimizer, ensemble, starts, steps, stop=arrived, compiled=False)
     return {"runs": pd.DataFrame({"m": m, "steps": ran.steps.numpy(), "status": ran.status})}
 
 
