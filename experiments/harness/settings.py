@@ -156,7 +156,7 @@ def _one_line(error: ErrorDetails, plain: Mapping[Any, Any]) -> str:
         return f"{key}={value}: not known{did_you_mean(str(value), _words(limits['expected']))}"
     if kind == "value_error":  # of one of our own validators, whose message may name the key
         text = str(limits["error"])
-        if text.startswith(key):
+        if text.partition(" ")[0].startswith(key):
             return text
         return f"{key}: {text}" if isinstance(value, Mapping) else f"{key}={value}: {text}"
     return f"{key}={value}: must be {_allowed(kind, limits) or error['msg']}"
