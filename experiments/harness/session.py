@@ -57,21 +57,30 @@ class Compute:
         """
         found = {unit: done for unit in units if (done := self._store.get(unit)) is not None}
         missing = [unit for unit in dict.fromkeys(units) if unit not in found]
+        waiting: dict[Future[Done], Unit] = {}
         with Progress(len(missing), f"{self._cfg.experiment}: {what}") as progress:
-            waiting = {self._submit(unit): unit for unit in missing}
-            while waiting:
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    unit = waiting.pop(future)
-                    try:
-                        found[unit] = future.result()
-                    except BaseException:
-                        for other in waiting:
-                            other.cancel()
-                        raise
-                    self._store.put(unit, found[unit])
-                    progress.advance()
+            try:
+                for unit in missing:
+                    waiting[self._submit(unit)] = unit
+                    for future in [future for future in waiting if future.done()]:
+                        self._keep(waiting.pop(future), future, found, progress)
+                while waiting:
+                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                        self._keep(waiting.pop(future), future, found, progress)
+            except BaseException:
+                for future in waiting:
+                    future.cancel()
+                raise
         self.used += [found[unit] for unit in units]
         return [found[unit].tables for unit in units]
+
+    def _keep(
+        self, unit: Unit, future: "Future[Done]", found: dict[Unit, Done], progress: Progress
+    ) -> None:
+        """Store the result of a unit that is done."""
+        found[unit] = future.result()
+        self._store.put(unit, found[unit])
+        progress.advance()
 
     def _submit(self, unit: Unit) -> "Future[Done]":
         if self._stopping.is_set():

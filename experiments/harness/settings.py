@@ -4,7 +4,7 @@ The YAML files in ``conf/`` contain the numbers; the models here and in the sect
 :func:`load` joins the two once, so that the rest of the code uses plain Python objects.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -32,7 +32,7 @@ Point = Annotated[list[Finite], Field(min_length=1)]
 PlanePoint = Annotated[list[Finite], Field(min_length=2, max_length=2)]
 
 
-def _for_fit(values: list[float]) -> list[float]:
+def _for_fit(values: Sequence[float]) -> Sequence[float]:
     if len(set(values)) < 3:
         raise ValueError("must be three different values or more, as an exponent is fitted")
     return values
@@ -40,6 +40,8 @@ def _for_fit(values: list[float]) -> list[float]:
 
 FitPoints = Annotated[list[Positive], AfterValidator(_for_fit)]
 """Values at which something is measured whose exponent is fitted."""
+FitCounts = Annotated[list[Count], AfterValidator(_for_fit)]
+"""The same for numbers of steps."""
 
 
 class Settings(BaseModel):

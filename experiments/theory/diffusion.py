@@ -1,98 +1,81 @@
-"""How far a network still wanders: mean squared displacement late in a training on minibatches (A.4)."""
+"""How far a network still moves: mean squared displacement late in a training on minibatches (A.4)."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import functools
+from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from experiments.competitors import Contender
-from experiments.harness.settings import at_least
-from experiments.harness.store import Lab, Tables, Unit
+from experiments.competitors import create
+from experiments.harness.errors import UserError
+from experiments.harness.settings import Count, Seed
+from experiments.harness.tables import Tables
+from experiments.harness.units import surroundings
 from experiments.images.batches import Batches, Split
-from experiments.images.networks import optimizer_for, paper_cnn
-from experiments.images.sources import Images
+from experiments.images.networks import paper_cnn
+from experiments.images.sources import Images, load
 from experiments.images.training import Engine, Trainer
-from experiments.theory.stopping import check_fit, check_given
 
 ENGINE = Engine(device="cpu", bf16=False, channels_last=True, compile=False)  # what is measured is small
 
 
-@dataclass
-class Diffusion:
-    """Trainings of the paper's CNN on digits, and how far each goes from where it was after ``epochs``.
+def displacements(
+    optimizer: dict[str, Any], images: Count, batch: Count, epochs: Count, lags: list[Count],
+    dataset: str, checksum: str, seed: Seed,
+) -> Tables:  # fmt: skip
+    """A unit of work: one training; see :class:`experiments.theory.config.Diffusion`.
 
-    Attributes:
-        runs: Trainings of each contender; training i starts from the same network, with the same batches.
-        images: Training images, the first ones.
-        batch: Images a step.
-        epochs: Length of the training before the displacement is measured.
-        lags: Steps after which it is.
-        contenders: Who trains, with all its settings.
+    Args:
+        optimizer: Class and settings.
+        images, batch, epochs, lags: As in the settings; after ``epochs`` it is t0.
+        dataset: Name of the data set.
+        checksum: Of its images.
+        seed: Of the network, the batches and the optimizer.
+
+    Returns:
+        ``runs``: the name of the ``data``, and the mean ``loss`` of the last epoch before t0, NaN once the
+        training has diverged. ``curves``, one row a lag: ``distance2`` = |Θ(t0 + lag) - Θ(t0)|².
     """
-
-    runs: int
-    images: int
-    batch: int
-    epochs: int
-    lags: list[int]
-    contenders: dict[str, Contender]
-
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` for budgets below 1, fewer than three lags, or nobody to compare."""
-        for key in ("runs", "images", "batch", "epochs"):
-            at_least(f"{name}.{key}", getattr(self, key), 1)
-        check_fit(f"{name}.lags", [float(lag) for lag in self.lags])
-        check_given(name, self.contenders, ("bbi", "sgd"))
-
-
-def diffusion(plan: Diffusion, lab: Lab, data: Images) -> Iterator[Unit]:
-    """Units of work, one a training: a row of ``runs`` and ``curves`` (stage ``diffusion``), one row a lag.
-
-    ``distance2`` is |Θ(t0 + lag) - Θ(t0)|², ``loss`` the mean loss of the last epoch before t0.
-    """
-
-    def unit(name: str, contender: Contender, run: int) -> Unit:
-        def compute() -> Tables:
-            loss, distances = _wander(plan, contender, data, lab.seed("diffusion", run))
-            labels = {"stage": "diffusion", "name": name, "run": run}
-            curve = pd.DataFrame({"lag": distances.keys(), "distance2": distances.values()}).assign(**labels)
-            row = {**labels, "data": data.name, "loss": loss}
-            return {"runs": pd.DataFrame([row]), "curves": curve}
-
-        who = {"optimizer": contender.optimizer, "fixed": contender.fixed}
-        budget = {key: value for key, value in asdict(plan).items() if key not in ("runs", "contenders")}
-        key = {"stage": "diffusion", "contender": who, "run": run, "budget": budget, "data": data.checksum}
-        return {**key, "name": name}, compute
-
-    for run in range(plan.runs):
-        for name, contender in plan.contenders.items():
-            yield unit(name, contender, run)
-
-
-def _wander(plan: Diffusion, contender: Contender, data: Images, seed: int) -> tuple[float, dict[int, float]]:
-    """The loss before, and squared displacements by lag; NaN once the training has diverged."""
-    split = Split(data.train.images[: plan.images], data.train.labels[: plan.images])
-    batches = Batches(split, data.mean, data.std, plan.batch, seed, channels_last=True)
+    data = _images(dataset, checksum)
+    split = Split(data.train.images[:images], data.train.labels[:images])
+    batches = Batches(split, data.mean, data.std, batch, seed, channels_last=True)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = paper_cnn(120)
+    trainer = Trainer(network, lambda made: create(optimizer, made.parameters(), seed), batches, ENGINE)
+    loss = [trainer.epoch() for _ in range(epochs)][-1]
+    distances = _distances(trainer, batches, epochs, lags)
+    return {
+        "runs": pd.DataFrame([{"data": data.name, "loss": loss}]),
+        "curves": pd.DataFrame({"lag": distances.keys(), "distance2": distances.values()}),
+    }
 
-    def make(network: nn.Module) -> torch.optim.Optimizer:
-        return optimizer_for(contender.optimizer, network, contender.fixed, seed)
 
-    trainer = Trainer(network, make, batches, ENGINE)
-    loss = [trainer.epoch() for _ in range(plan.epochs)][-1]
-    start, distances, step = _position(network), {}, 0
-    for epoch in range(plan.epochs, plan.epochs + 1 + max(plan.lags) // len(batches)):
+def _distances(trainer: Trainer, batches: Batches, epochs: int, lags: list[int]) -> dict[int, float]:
+    """Squared distances from the present position after each of ``lags`` further steps."""
+    start, found, step = _position(trainer.network), {}, 0
+    for epoch in range(epochs, epochs + 1 + max(lags) // len(batches)):
         for images, labels in batches.epoch(epoch):
             trainer.step(images, labels)
             step += 1
-            if step in plan.lags:
-                distances[step] = float((_position(network) - start).square().sum())
-    return loss, distances
+            if step in lags:
+                found[step] = float((_position(trainer.network) - start).square().sum())
+    return found
 
 
 def _position(network: nn.Module) -> Tensor:
     return torch.cat([p.detach().flatten() for p in network.parameters()]).double()
+
+
+@functools.lru_cache(maxsize=1)
+def _images(dataset: str, checksum: str) -> Images:
+    """The data set of the worker's folder.
+
+    Raises:
+        UserError: It is not the one that the experiment was started with.
+    """
+    found = load(dataset, surroundings().data, surroundings().download)
+    if found.checksum != checksum:
+        raise UserError(f"{dataset}: a worker has other images than the main process; set paths.data for all")
+    return found

@@ -1,6 +1,6 @@
 """The figures of sections 2 and 3.3 and appendix A, drawn from the tables. The paper has none of them."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,16 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from experiments.competitors import Competitor
 from experiments.harness.plotting import PALETTE, looks
-from experiments.harness.store import Tables
+from experiments.harness.tables import Tables
 from experiments.landscapes.volumes import sphere
-from experiments.theory.estimates import LAW_NAMES, diffusion_exponents
-
-if TYPE_CHECKING:
-    from experiments.theory.units import Config
+from experiments.theory.config import Config
+from experiments.theory.estimates import diffusion_exponents
 
 
-def figures(tables: Tables, cfg: "Config") -> dict[str, Figure]:
+def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Figure]:
     """Energy, the family, rest and overshoot, shallow valleys, volumes, ΔV, diffusion."""
     runs, curves = tables["runs"], tables["curves"]
     stages = {stage: rows for stage, rows in runs.groupby("stage")}
@@ -26,11 +25,15 @@ def figures(tables: Tables, cfg: "Config") -> dict[str, Figure]:
         "energy": _energy(stages["energy"]),
         "family": _family(curves[curves["stage"] == "family"], stages["family"], cfg),
         "rest_and_overshoot": _ends(stages["stall"], stages["overshoot"], cfg),
-        "shallow_valley": _shallow(stages["shallow"], cfg),
+        "shallow_valley": _shallow(stages["shallow"], cfg, published["shallow-rate"]),
         "volumes": _volumes(stages["volumes"], cfg),
         "delta_v_tuning": _tuned(stages["tuned"], cfg),
         "diffusion": _diffusion(tables, cfg),
     }
+
+
+def _looks(competitors: dict[str, Competitor]) -> dict[str, dict[str, Any]]:
+    return looks({name: competitor.color for name, competitor in competitors.items()})
 
 
 def _power(axes: Axes, x: np.ndarray, through: tuple[float, float], exponent: float, label: str) -> None:
@@ -52,15 +55,15 @@ def _energy(rows: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots()
     for number, (name, mine) in enumerate(rows.groupby("name", sort=False)):
         colour = PALETTE[number % len(PALETTE)]
-        for reading, line, words in (
+        for variant, line, words in (
             ("left", "o-", "left to the integrator"),
             ("restored", "s--", "restored"),
         ):
-            median = mine[mine["reading"] == reading].groupby("lr")["deviation"].median()
+            median = mine[mine["variant"] == variant].groupby("lr")["deviation"].median()
             axes.plot(median.index, median, line, color=colour, markersize=4, label=f"{name}, {words}")
-        largest = mine[mine["reading"] == "left"].groupby("lr")["deviation"].max()
+        largest = mine[mine["variant"] == "left"].groupby("lr")["deviation"].max()
         axes.plot(largest.index, largest, color=colour, linewidth=0.6, alpha=0.6)
-    left = rows[rows["reading"] == "left"].groupby("lr")["deviation"].median()
+    left = rows[rows["variant"] == "left"].groupby("lr")["deviation"].median()
     _power(axes, left.index.to_numpy(), (left.index[-1], 3 * left.iloc[-1]), 1.0, "∝ Δt")
     axes.set(xlabel="step size Δt", ylabel="largest |H/E − 1|")
     _log(axes, "x", "y")
@@ -70,15 +73,16 @@ def _energy(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def _family(curves: pd.DataFrame, ends: pd.DataFrame, cfg: "Config") -> Figure:
+def _family(curves: pd.DataFrame, ends: pd.DataFrame, cfg: Config) -> Figure:
     """Speed against potential, and potential against step, of the first run of every law; all runs' ends."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
-    for number, (name, label) in enumerate({**LAW_NAMES, "frictionless": "plain momentum"}.items(), 1):
+    for number, (name, law) in enumerate(cfg.family.laws.items(), 1):
         curve, last = curves[curves["name"] == name], ends.loc[ends["name"] == name, "last"]
-        left.plot(curve["v"], curve["stride2"], ".", markersize=3, label=label)
-        [line] = right.plot(curve["step"], curve["v"] / curve["v"].iloc[:1].max(), linewidth=1.0, label=label)
+        look = {"color": law.color, "label": law.label}
+        left.plot(curve["v"], curve["stride2"], ".", markersize=3, **look)
+        right.plot(curve["step"], curve["v"] / curve["v"].iloc[:1].max(), linewidth=1.0, **look)
         beside = np.full(len(last), cfg.family.steps * (1 + 0.03 * number))
-        right.plot(beside, last, ".", markersize=4, color=line.get_color())
+        right.plot(beside, last, ".", markersize=4, color=law.color)
     v = curves["v"]
     _power(
         left, np.array([v.min(), v.max()]), (v.max(), v.max()), 1.0, "the speed limit, $|\\dot\\Theta|^2 = V$"
@@ -94,13 +98,12 @@ def _family(curves: pd.DataFrame, ends: pd.DataFrame, cfg: "Config") -> Figure:
     return figure
 
 
-def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: "Config") -> Figure:
+def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: Config) -> Figure:
     """How far each run still moves at its end, and by how much V = 0 is overshot."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(12.4, 4.2))
-    styles = looks({name: contender.optimizer for name, contender in cfg.stall.contenders.items()})
-    for name, contender in cfg.stall.contenders.items():
+    for name, look in _looks(cfg.stall.competitors).items():
         span = np.sort(rest.loc[rest["name"] == name, "span"].dropna().clip(lower=1e-17))
-        left.plot(np.arange(1, len(span) + 1), span, label=contender.label, **styles[name])
+        left.plot(np.arange(1, len(span) + 1), span, label=cfg.stall.competitors[name].label, **look)
     left.set(xlabel="runs on Ackley's function, sorted", ylabel="span of the last tenth (0 as 1e-17)")
     _log(left, "y")
     left.legend()
@@ -120,20 +123,17 @@ def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: "Config") -> Figure:
     return figure
 
 
-def _shallow(rows: pd.DataFrame, cfg: "Config") -> Figure:
+def _shallow(rows: pd.DataFrame, cfg: Config, exponents: dict[str, float]) -> Figure:
     """Steps to the target against m, with eqs. (7) and (8)."""
     figure, axes = plt.subplots()
-    for name, look in looks({name: m.optimizer for name, m in cfg.shallow.contenders.items()}).items():
+    for name, look in _looks(cfg.shallow.competitors).items():
+        competitor = cfg.shallow.competitors[name]
         mine = rows[(rows["name"] == name) & (rows["status"] == "stopped")].sort_values("m")
-        axes.plot(
-            mine["m"], mine["steps"], **{**look, "marker": "o"}, label=cfg.shallow.contenders[name].label
-        )
-        if len(mine):
-            exponent = -1 if cfg.shallow.contenders[name].optimizer == "bbi" else -2
-            end = mine.iloc[-1]
-            _power(
-                axes, mine["m"].to_numpy(), (end["m"], end["steps"]), exponent, f"$\\propto m^{{{exponent}}}$"
-            )
+        axes.plot(mine["m"], mine["steps"], **look, marker="o", label=competitor.label)
+        if len(mine) and competitor.paper in exponents:
+            exponent, end = exponents[competitor.paper], mine.iloc[-1]
+            law = f"$\\propto m^{{{exponent:g}}}$"
+            _power(axes, mine["m"].to_numpy(), (end["m"], end["steps"]), exponent, law)
     axes.set(xlabel="m", ylabel=f"steps until |θ| < {cfg.shallow.target:g}")
     _log(axes, "x", "y")
     axes.xaxis.set_minor_formatter(NullFormatter())  # they would overlap
@@ -142,7 +142,7 @@ def _shallow(rows: pd.DataFrame, cfg: "Config") -> Figure:
     return figure
 
 
-def _volumes(rows: pd.DataFrame, cfg: "Config") -> Figure:
+def _volumes(rows: pd.DataFrame, cfg: Config) -> Figure:
     """Volume around a minimum against its depth: quadrature, closed form, plain momentum."""
     figure, axes = plt.subplots()
     for number, (n, mine) in enumerate(rows.groupby("n")):
@@ -160,7 +160,7 @@ def _volumes(rows: pd.DataFrame, cfg: "Config") -> Figure:
     return figure
 
 
-def _tuned(rows: pd.DataFrame, cfg: "Config") -> Figure:
+def _tuned(rows: pd.DataFrame, cfg: Config) -> Figure:
     """Lowest F of every run, sorted, with ΔV fixed and with ΔV lowered on the way."""
     figure, panels = plt.subplots(1, rows["name"].nunique(), figsize=(9.6, 4.0), squeeze=False)
     for axes, (name, mine) in zip(panels[0], rows.groupby("name", sort=False), strict=True):
@@ -175,17 +175,16 @@ def _tuned(rows: pd.DataFrame, cfg: "Config") -> Figure:
     return figure
 
 
-def _diffusion(tables: Tables, cfg: "Config") -> Figure:
+def _diffusion(tables: Tables, cfg: Config) -> Figure:
     """Squared displacement against the steps since, every run and the mean."""
     figure, axes = plt.subplots()
     curves, plan = tables["curves"], cfg.diffusion
-    styles = looks({name: contender.optimizer for name, contender in plan.contenders.items()})
-    for name, contender in plan.contenders.items():
+    for name, look in _looks(plan.competitors).items():
         mine = curves[(curves["stage"] == "diffusion") & (curves["name"] == name)]
         for _, run in mine.groupby("run"):
-            axes.plot(run["lag"], run["distance2"], color=styles[name]["color"], linewidth=0.6, alpha=0.5)
+            axes.plot(run["lag"], run["distance2"], color=look["color"], linewidth=0.6, alpha=0.5)
         mean, kappa = mine.groupby("lag")["distance2"].mean(), diffusion_exponents(curves, name).mean()
-        axes.plot(mean.index, mean, **styles[name], label=f"{contender.label}, κ = {kappa:.2f}")
+        axes.plot(mean.index, mean, **look, label=f"{plan.competitors[name].label}, κ = {kappa:.2f}")
     axes.set(xlabel="steps", ylabel="|Θ(t₀ + t) − Θ(t₀)|²")
     _log(axes, "x", "y")
     data = tables["runs"].query("stage == 'diffusion'")["data"].iloc[0]

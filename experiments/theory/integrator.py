@@ -1,4 +1,4 @@
-"""The motion itself: what a recorded run conserves at every step, and the continuum that it approximates."""
+"""What recorded runs conserve at every step, and the motion in continuous time that they approximate."""
 
 import itertools
 from typing import NamedTuple
@@ -17,10 +17,10 @@ from bbi.simulate import Potential
 def audit(
     curves: Curves, law: Law, potential: Potential, lr: float, delta_v: float, energy: Tensor
 ) -> pd.DataFrame:
-    """What every step of recorded runs did to the energy, and how fast it was.
+    """The energy and the speed at every step of recorded runs.
 
-    The momentum with which a step sets out, its energy restored, is not recorded: it is got back from the
-    momentum after the step by undoing the kick, αΠ = Π' + Δt H_V ∇V.
+    The momentum at the start of a step, after the energy is restored, is not recorded. It follows from the
+    momentum after the step, αΠ = Π' + Δt H_V ∇V.
 
     Args:
         curves: Of runs that were recorded at every step.
@@ -53,20 +53,16 @@ def audit(
 
 
 EVALUATIONS = 10_000
-"""Of Hamilton's equations, after which :func:`flow` gives up; the committed motions take a fifth at most."""
+"""Of Hamilton's equations, after which :func:`flow` fails; the committed motions take a fifth at most."""
 
 
 class Flow(NamedTuple):
-    """A motion in continuous time at some moments."""
+    """A motion in continuous time at T moments: Θ (T, n), V, H(V, Π²) and |dΘ/dt|² (T,), float64."""
 
     theta: np.ndarray
-    """float64 (T, n)."""
     v: np.ndarray
-    """float64 (T,)."""
     energy: np.ndarray
-    """float64 (T,), H(V, Π²)."""
     speed2: np.ndarray
-    """float64 (T,), |dΘ/dt|²."""
 
 
 def flow(
@@ -74,10 +70,10 @@ def flow(
 ) -> Flow:
     """Integrate Hamilton's equations dΘ/dt = 2H_P Π, dΠ/dt = -H_V ∇V, as (3) and (32), in continuous time.
 
-    It knows E at the start only; what it is later is a test of the equations, not of a rescaling.
+    The energy is not restored: that it stays what it was tests the equations.
 
     Args:
-        law: The Hamiltonian H(V, Π²); H_V and H_P are taken at the E = H of the moment.
+        law: The Hamiltonian H(V, Π²); H_V and H_P are taken at E = H of the moment.
         potential: F, as for :func:`audit`.
         start: float64 (n,).
         momentum: float64 (n,).
@@ -85,10 +81,10 @@ def flow(
         times: Moments, float64 (T,), increasing, the first one that of the start.
 
     Returns:
-        Where it is at those moments, by an integrator of order 8 with a relative tolerance of 1e-12.
+        The motion at those moments, by an integrator of order 8 with a relative tolerance of 1e-12.
 
     Raises:
-        RuntimeError: The integrator gave up, or took more than :data:`EVALUATIONS`.
+        RuntimeError: The integrator failed, or needed more than :data:`EVALUATIONS`.
     """
     n, count = len(start), itertools.count()
 

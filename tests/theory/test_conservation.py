@@ -1,66 +1,62 @@
-"""What the units of work on the energy say of runs, against what the algorithm and the laws must give."""
+"""Units of work on the energy against what the algorithm and the laws must give."""
 
 import math
-from types import SimpleNamespace
 
-import pandas as pd
 import pytest
 
-from experiments.theory import conservation as conserved
+from experiments.theory.config import Landscape
+from experiments.theory.conservation import VARIANTS, bowl, continuous, energy
 
-LAB = SimpleNamespace(seed=lambda *labels: 5)
-
-
-def tables(units):
-    found = [compute() for _, compute in units]
-    return {name: pd.concat([some[name] for some in found if name in some]) for name in ("runs", "curves")}
+BASINS = {"_target_": "experiments.landscapes.functions.TwoBasins"}
+BI = {"_target_": "bbi.BornInfeld"}
+LAWS = ("BornInfeld", "InverseMass", "Logarithmic", "Separable", "Frictionless")
 
 
-def test_restored_left_and_in_continuous_time():
-    place = conserved.Landscape(4.0, 0.01, 0.0, 0.5)
-    plan = conserved.Energy(4, 50, 2, 2, {"two_basin": place})
-    [(_, compute)] = conserved.energy(plan, LAB)
-    rows = compute()["runs"]
-    restored, left, continuous = (
-        rows[rows["reading"] == reading] for reading in ("restored", "left", "continuous")
-    )
-    for mine in (restored, left):
-        assert [(lr, *steps.unique()) for lr, steps in mine.groupby("lr")["steps"]] == [
-            (0.0025, 200), (0.005, 100), (0.01, 50),
-        ]  # fmt: skip
-    assert restored["deviation"].max() < 1e-10 and len(continuous) == 2
-    assert continuous["deviation"].max() < 1e-10
-    worst = left.groupby("lr")["deviation"].median()
-    assert worst[0.01] / worst[0.005] == pytest.approx(2, rel=0.1)
-    assert worst[0.005] / worst[0.0025] == pytest.approx(2, rel=0.1)
-    assert worst[0.0025] > 1e-4
+def place(lr=0.01, delta_v=0.0):
+    return Landscape(landscape=BASINS, dimension=2, side=4.0, lr=lr, delta_v=delta_v, delta_e=0.5)
 
 
-def test_laws_in_a_bowl_conserve_slow_down_and_fall():
-    """|dΘ/dt|² = V (1 - V²/E²) of BI, 2 E V of the mass 1/V, 2 (E - V) of plain momentum: to O(Δt)."""
-    plan = conserved.Family([1.0, 0.5], 2.0, 2, 750, 1, 0.02, 1.0)
-    found = tables(conserved.family(plan, LAB))
-    runs, curves = found["runs"], found["curves"]
-    assert list(runs.groupby("name").size()) == [2] * 5
-    assert runs["deviation"].max() < 1e-9 and runs.groupby("name")["continuous"].max().max() < 1e-9
-    assert (runs.groupby("name")["continuous"].count() == 1).all()
-    best = runs.groupby("name")["best"].max()
-    assert best["bi"] < 1e-4 and best["inverse_mass"] < 1e-4 and best["frictionless"] > 1e-3
-    last = runs.set_index(["name", "run"])["last"]
-    assert (last >= runs.set_index(["name", "run"])["best"]).all() and last["bi"].max() < 1e-4
-    late = curves[curves["step"] > 50]
-    for name, law in {
-        "bi": lambda v, e: v * (1 - (v / e) ** 2),
-        "inverse_mass": lambda v, e: 2 * e * v,
-        "frictionless": lambda v, e: 2 * (e - v),
-    }.items():
-        mine = late[late["name"] == name]
-        e = curves.loc[curves["name"] == name, "v"].iloc[0] + 1.0
-        wanted = law(mine["v"], e).to_numpy()
-        assert mine["stride2"].to_numpy() == pytest.approx(wanted, rel=0.05, abs=0.08), name
+def test_the_energy_is_restored_or_off_by_an_error_of_first_order():
+    found = {
+        (variant, halving): energy(place(0.01 / 2**halving), BI, 4, 50 * 2**halving, eps1, seed=5)["runs"]
+        for variant, eps1 in VARIANTS.items()
+        for halving in range(3)
+    }
+    for (variant, halving), rows in found.items():
+        assert list(rows["run"]) == [0, 1, 2, 3] and set(rows["steps"]) == {50 * 2**halving}
+        assert (rows["deviation"].max() < 1e-10) == (variant == "restored")
+        assert (rows["speed"] <= 1 + 1e-12).all() or variant == "left"
+    worst = [found["left", halving]["deviation"].median() for halving in range(3)]
+    assert [worst[0] / worst[1], worst[1] / worst[2]] == pytest.approx([2, 2], rel=0.1)
+    assert worst[2] > 1e-4
+
+
+def test_the_energy_is_conserved_in_continuous_time():
+    rows = continuous(place(), BI, 2, 0.5, seed=5)["runs"]
+    assert list(rows["run"]) == [0, 1] and rows["deviation"].max() < 1e-10
 
 
 def test_a_motion_that_starts_below_zero_has_no_number():
-    plan = conserved.Energy(2, 5, 2, 2, {"two_basin": conserved.Landscape(4.0, 0.01, 100.0, 0.0)})
-    [(_, compute)] = conserved.energy(plan, LAB)
-    assert compute()["runs"]["deviation"].map(math.isnan).all()
+    below = place(delta_v=100.0)
+    assert energy(below, BI, 2, 5, 1e-10, seed=5)["runs"]["deviation"].map(math.isnan).all()
+    assert continuous(below, BI, 2, 0.1, seed=5)["runs"]["deviation"].map(math.isnan).all()
+
+
+def test_laws_in_a_bowl_conserve_their_energy_slow_down_and_fall():
+    """|dΘ/dt|² = V (1 - V²/E²) of BI, 2 E V of the mass 1/V, 2 (E - V) of plain momentum: to O(Δt)."""
+    speeds = {
+        "BornInfeld": lambda v, e: v * (1 - (v / e) ** 2),
+        "InverseMass": lambda v, e: 2 * e * v,
+        "Frictionless": lambda v, e: 2 * (e - v),
+    }
+    for name in LAWS:
+        found = bowl({"_target_": f"bbi.{name}"}, [1.0, 0.5], 2.0, 2, 750, 1, 0.02, 1.0, seed=5)
+        runs, curve = found["runs"], found["curves"]
+        assert len(runs) == 2 and runs["deviation"].max() < 1e-9, name
+        assert runs["continuous"].count() == 1 and runs["continuous"][0] < 1e-9, name
+        assert (runs["last"] >= runs["best"]).all(), name
+        if name in ("BornInfeld", "InverseMass", "Frictionless"):
+            assert (runs["best"].max() < 1e-4) == (name != "Frictionless"), name
+            late = curve[curve["step"] > 50]
+            wanted = speeds[name](late["v"], curve["v"].iloc[0] + 1.0).to_numpy()
+            assert late["stride2"].to_numpy() == pytest.approx(wanted, rel=0.05, abs=0.08), name

@@ -7,17 +7,21 @@ import pytest
 import torch
 
 from bbi.laws import BornInfeld, Frictionless, InverseMass
+from bbi.rules import ecd
 from bbi.simulate import simulate
-from bbi.step import ECD, EPS1
 from experiments.landscapes.functions import Quadratic, TwoBasins
 from experiments.theory.integrator import audit, flow
 
 TIMES = np.linspace(0.0, 3.0, 31)
-OFF = {"n_bounces": 0.0, "t1": math.inf}
 
 
 def point(*values):
     return torch.tensor(values, dtype=torch.float64)
+
+
+def free(potential, starts, law, steps, record_every=0, **settings):
+    rule, values = ecd(law=law, n_bounces=0, t1=math.inf, **settings)
+    return simulate(potential, starts, rule, values, steps, record_every=record_every, compiled=False)
 
 
 def test_plain_momentum_swings_like_a_pendulum():
@@ -38,46 +42,41 @@ def test_mass_one_over_v_falls_exponentially():
 def test_bi_keeps_its_speed_limit_in_continuous_time():
     """|dΘ/dt|² = V (1 - V²/E²), from eqs. (3) and (4)."""
     start, potential = point(3.0, -2.0), TwoBasins()
-    e = float(potential(start)[0]) + 0.5
-    v = e - 0.5
-    momentum = point(0.6, 0.8) * math.sqrt(e**2 / v - v)
-    found = flow(BornInfeld(), potential, start, momentum, 0.0, TIMES)
+    v = float(potential(start)[0])
+    e = v + 0.5
+    found = flow(BornInfeld(), potential, start, point(0.6, 0.8) * math.sqrt(e**2 / v - v), 0.0, TIMES)
     assert found.speed2 == pytest.approx(found.v * (1 - (found.v / e) ** 2), rel=1e-8)
     assert found.energy == pytest.approx(np.full(len(TIMES), e), rel=1e-9)
 
 
-def test_small_steps_come_to_the_continuum_at_first_order():
+def test_runs_with_small_steps_approach_the_continuum_at_first_order():
     potential, start = TwoBasins(), point(3.0, -2.0)
     value, grad = potential(start)
     e = value + 0.5
     momentum = -grad / grad.norm() * (e**2 / value - value).sqrt()
     end = flow(BornInfeld(), potential, start, momentum, 0.0, np.array([0.0, 2.0])).theta[-1]
-    errors = []
-    for steps in (200, 400, 800):
-        settings = {"lr": 2.0 / steps, "delta_e": 0.5, **OFF}
-        done = simulate(potential, start[None], ECD(BornInfeld()), settings, steps, compiled=False)
-        errors.append(np.linalg.norm(done.theta[0].numpy() - end))
-    assert errors[0] / errors[1] == pytest.approx(2, rel=0.1)
-    assert errors[1] / errors[2] == pytest.approx(2, rel=0.1)
+    errors = [
+        np.linalg.norm(
+            free(potential, start[None], BornInfeld(), n, lr=2.0 / n, delta_e=0.5).theta[0].numpy() - end
+        )
+        for n in (200, 400, 800)
+    ]
+    assert [errors[0] / errors[1], errors[1] / errors[2]] == pytest.approx([2, 2], rel=0.1)
 
 
-def audited(law, eps1, steps=40, lr=0.05):
-    potential = Quadratic((1.0, 0.5))
-    starts = torch.tensor([[1.0, 2.0], [-2.0, 0.3]], dtype=torch.float64)
-    rule = ECD(law, eps1=eps1, bounces=False)
-    settings = {"lr": lr, "delta_e": 0.7, **OFF}
-    done = simulate(potential, starts, rule, settings, steps, record_every=1, compiled=False)
+def audited(law, steps=40, lr=0.05, **settings):
+    potential, starts = Quadratic((1.0, 0.5)), torch.stack((point(1.0, 2.0), point(-2.0, 0.3)))
+    done = free(potential, starts, law, steps, 1, lr=lr, delta_e=0.7, **settings)
     return done, audit(done.curves, law, potential, lr, 0.0, done.scalars[0])
 
 
 def test_a_restored_step_has_the_energy_and_one_that_is_not_has_an_error_of_first_order():
-    done, rows = audited(BornInfeld(), EPS1)
+    done, rows = audited(BornInfeld())
     assert list(rows.groupby("run").size()) == [40, 40]
     assert rows["energy"].abs().max() < 1e-12
-    assert rows["speed2"].to_numpy() == pytest.approx(
-        (rows["v"] * (1 - (rows["v"] / done.scalars[0].numpy()[rows["run"]]) ** 2)).to_numpy(), rel=1e-9
-    )
-    left, finer = (audited(BornInfeld(), math.inf, 40 * k, 0.05 / k)[1] for k in (1, 2))
+    limit = rows["v"] * (1 - (rows["v"] / done.scalars[0].numpy()[rows["run"]]) ** 2)
+    assert rows["speed2"].to_numpy() == pytest.approx(limit.to_numpy(), rel=1e-9)
+    left, finer = (audited(BornInfeld(), 40 * k, 0.05 / k, eps1=math.inf)[1] for k in (1, 2))
     assert left["energy"].abs().max() > 1e-3
     assert left["energy"].abs().max() / finer["energy"].abs().max() == pytest.approx(2, rel=0.1)
 
@@ -85,7 +84,7 @@ def test_a_restored_step_has_the_energy_and_one_that_is_not_has_an_error_of_firs
 def test_the_audit_of_plain_momentum_is_the_leapfrog_written_out():
     """Π' = Π - Δt m² θ, θ' = θ + Δt Π': the energy of (θ, Π) before each kick."""
     lr, m2 = 0.05, np.array([1.0, 0.25])
-    _, rows = audited(Frictionless(), math.inf)
+    rows = audited(Frictionless(), lr=lr, eps1=math.inf)[1]
     theta = np.array([1.0, 2.0])
     e = 0.5 * (m2 * theta**2).sum() + 0.7
     pi = -m2 * theta / np.linalg.norm(m2 * theta) * math.sqrt(2 * 0.7)

@@ -1,0 +1,233 @@
+"""Settings of sections 2 and 3.3 and appendix A."""
+
+from typing import Annotated, Any, Literal, Self
+
+import hydra.utils
+import torch
+from pydantic import AfterValidator, Field, model_validator
+from torch import Tensor
+
+from bbi.simulate import Potential
+from experiments.competitors import Competitor
+from experiments.harness.settings import (
+    Count,
+    Experiment,
+    Finite,
+    FitCounts,
+    FitPoints,
+    NonNegative,
+    Positive,
+    Settings,
+)
+from experiments.landscapes.ensemble import uniform_points
+
+
+def _instantiable(target: dict[str, Any]) -> dict[str, Any]:
+    try:
+        hydra.utils.instantiate(target)
+    except Exception as error:  # importing runs a module, which may raise anything
+        raise ValueError(f"_target_={target.get('_target_')}: cannot be made ({error})") from error
+    return target
+
+
+def _compared(competitors: dict[str, Competitor]) -> dict[str, Competitor]:
+    for name, competitor in competitors.items():
+        if competitor.space:
+            names = ", ".join(competitor.space)
+            raise ValueError(f"nothing is searched here; set {name}.space=null and {names} in {name}.fixed")
+    for role in ("method", "baseline"):
+        if role not in {competitor.role for competitor in competitors.values()}:
+            raise ValueError(f"one must have role={role}, as method and baseline are compared")
+    return competitors
+
+
+def _different(values: list[int]) -> list[int]:
+    if len(set(values)) < len(values):
+        raise ValueError("must be all different")
+    return values
+
+
+Target = Annotated[dict[str, Any], AfterValidator(_instantiable)]
+"""``_target_`` and arguments of an object, such as a law of :mod:`bbi` or a landscape."""
+Compared = Annotated[dict[str, Competitor], AfterValidator(_compared)]
+"""Competitors whose settings are all given, a method and a baseline among them."""
+Dimension = Annotated[int, Field(ge=1, le=20)]  # float64 cannot hold the volumes of more
+Depth = Annotated[int, Field(ge=0, le=12)]  # likewise
+
+
+class Landscape(Settings):
+    """A landscape, where its runs start, and the settings of BBI on it.
+
+    Attributes:
+        landscape: A potential of :mod:`experiments.landscapes.functions`.
+        dimension: n.
+        side: Runs start in the cube [-side, side]ⁿ.
+        lr: Δt.
+        delta_v: ΔV.
+        delta_e: δE.
+    """
+
+    landscape: Target
+    dimension: Count
+    side: Positive
+    lr: Positive
+    delta_v: Finite
+    delta_e: NonNegative
+
+    @model_validator(mode="after")
+    def _dimension_suits(self) -> Self:
+        try:
+            self.potential(torch.zeros(1, self.dimension, dtype=torch.float64))
+        except Exception as error:  # a user's potential may raise anything
+            raise ValueError(f"the landscape takes no points of {self.dimension} dimensions") from error
+        return self
+
+    @property
+    def potential(self) -> Potential:
+        """F and ∇F."""
+        found: Potential = hydra.utils.instantiate(self.landscape)
+        return found
+
+    def starts(self, count: int, seed: int) -> Tensor:
+        """Random points of the cube, float64 (count, n); more points begin with the same ones."""
+        return uniform_points(count, self.dimension, -self.side, self.side, seed)
+
+
+class Runs(Settings):
+    """How many runs, and how many steps each makes at most."""
+
+    runs: Count
+    steps: Count
+
+
+class Bowl(Runs):
+    """Runs in a bowl V = ½ Σ m_i² θ_i² from points at the distance ``radius``."""
+
+    m: Annotated[list[Positive], Field(min_length=1)]
+    radius: Positive
+    delta_e: NonNegative
+
+
+class Energy(Runs):
+    """Runs on landscapes without bounces whose every step is audited, eqs. (4) and (31).
+
+    Attributes:
+        law: The Hamiltonian.
+        halvings: How often the step size is halved, with twice the steps, to see the order of the error.
+        continued: How many of the runs are integrated in continuous time too.
+        landscapes: By name.
+    """
+
+    law: Target
+    halvings: Annotated[int, Field(ge=2)]
+    continued: Count
+    landscapes: Annotated[dict[str, Landscape], Field(min_length=1)]
+
+
+class Member(Settings):
+    """A law of the family, or one that is shown for contrast."""
+
+    label: str
+    color: str
+    law: Target
+    role: Literal["family", "contrast"] = "family"
+
+
+class Family(Bowl):
+    """Every law in a bowl (appendix A.2); ``continued`` runs are integrated in continuous time too."""
+
+    continued: Count
+    lr: Positive
+    laws: Annotated[dict[str, Member], Field(min_length=1)]
+
+
+class Stall(Runs):
+    """Long runs on Ackley's function from points in [-side, side]²: which come to rest (theorem 2.1)?"""
+
+    steps: Annotated[int, Field(ge=100)]
+    side: Positive
+    competitors: Compared
+
+
+class Shallow(Settings):
+    """Steps until |θ| has shrunk from 1 to ``target`` in V = ½ m² θ², for several m; at most ``steps``."""
+
+    m: FitPoints
+    target: Annotated[float, Field(gt=0, lt=1)]
+    steps: Count
+    competitors: Compared
+
+
+class Overshoot(Bowl):
+    """Runs across V = 0, where F = ΔV, for several step sizes."""
+
+    delta_v: Positive
+    lr: FitPoints
+
+    @model_validator(mode="after")
+    def _starts_above_zero(self) -> Self:
+        low = 0.5 * (min(self.m) * self.radius) ** 2
+        if self.delta_v >= low:
+            raise ValueError(
+                f"overshoot.delta_v={self.delta_v}: must be below {low:g}, the least F of a start"
+            )
+        return self
+
+
+class TooHigh(Landscape):
+    """A landscape with minimum F = 0 and a ΔV above it."""
+
+    delta_v: Positive
+
+
+class Tuned(Runs):
+    """Runs with a ΔV above the minimum, fixed or lowered on the way (section 3.3).
+
+    Attributes:
+        optimizer: One that can lower ΔV; the landscape gives its step size, ΔV and δE.
+        landscapes: By name.
+    """
+
+    optimizer: Competitor
+    landscapes: Annotated[dict[str, TooHigh], Field(min_length=1)]
+
+
+class Volumes(Settings):
+    """Volumes around minima with V_I = 10^-depth, in n dimensions; ``energy`` ≫ 1 stands for V ≪ E."""
+
+    n: Annotated[list[Dimension], Field(min_length=1), AfterValidator(_different)]
+    depths: Annotated[list[Depth], Field(min_length=2), AfterValidator(_different)]
+    energy: Annotated[float, Field(ge=10, le=1e4)]
+
+
+class Diffusion(Settings):
+    """Trainings of the paper's CNN on digits, and how far each goes from where it was after ``epochs``.
+
+    Attributes:
+        runs: Trainings of each competitor; training i starts from the same network, with the same batches.
+        images: Training images, the first ones.
+        batch: Images a step.
+        epochs: Length of the training before the displacement is measured.
+        lags: Steps after which it is.
+        competitors: The optimizers, with all their settings.
+    """
+
+    runs: Count
+    images: Count
+    batch: Count
+    epochs: Count
+    lags: FitCounts
+    competitors: Compared
+
+
+class Config(Experiment):
+    """What is checked, and how long."""
+
+    energy: Energy
+    family: Family
+    stall: Stall
+    shallow: Shallow
+    overshoot: Overshoot
+    tuned: Tuned
+    volumes: Volumes
+    diffusion: Diffusion

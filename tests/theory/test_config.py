@@ -1,0 +1,41 @@
+"""Settings that are refused, in one line that says what is allowed."""
+
+import pytest
+
+from experiments.__main__ import main
+
+REFUSED = {
+    "energy.landscapes.ackley.lr=0": "above 0",
+    "energy.landscapes.ackley.landscape._target_=bbi.Nothing": "cannot be made",
+    "energy.landscapes.two_basin.dimension=3": "takes no points of 3 dimensions",
+    "energy.halvings=1": "2 or more",
+    "family.m=[]": "a list of 1 or more",
+    "family.delta_e=-1": "0 or more",
+    "family.laws.bi.law._target_=bbi.Nothing": "cannot be made",
+    "family.laws.frictionless.role=other": "not known",
+    "+stall.competitors.bbi_spare.fixed.momentum=1": "no such setting",
+    "~stall.competitors.gdm": "one must have role=baseline",
+    "stall.competitors.gdm.fixed.momentum=-1": "refuses",
+    "shallow.m=[1,1,0.5]": "three different values or more",
+    "shallow.target=1": "below 1",
+    "overshoot.delta_v=3": "must be below",
+    "overshoot.lr=[0.1]": "three different values or more",
+    "tuned.landscapes.ackley.delta_v=0": "above 0",
+    "tuned.optimizer.fixed.n_bounces=-1": "refuses",
+    "volumes.n=[0]": "1 or more",
+    "volumes.depths=[3]": "a list of 2 or more",
+    "volumes.depths=[2,4,4]": "all different",
+    "volumes.n=[2,2]": "all different",
+    "~diffusion.competitors.bbi": "one must have role=method",
+    "+optimizer@stall.competitors.adam=adam": "nothing is searched here; set adam.space=null and lr",
+    "diffusion.lags=[1,2]": "three different values or more",
+}
+
+
+@pytest.mark.parametrize(("words", "why"), REFUSED.items(), ids=REFUSED)
+def test_refused_in_one_line(words, why, capsys, tmp_path):
+    code = main(["experiment=theory", f"paths.results={tmp_path}", words])
+    error = capsys.readouterr().err
+    assert (code, error.count("\n")) == (2, 1), error
+    assert why in error and not list(tmp_path.iterdir())
+    assert words.strip("+~").removeprefix("optimizer@").partition(".")[0] in error
