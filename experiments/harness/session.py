@@ -4,6 +4,7 @@ import importlib
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures import Executor as BaseExecutor
@@ -97,7 +98,7 @@ def run(jobs: Sequence[Job], after: Callable[[], None] = lambda: None) -> int:
         after: Called after each finished experiment.
 
     Returns:
-        The exit code: 0, or 2 if a user error was printed.
+        The exit code: 0, 2 if a user error was printed, 1 for a bug.
     """
     codes = [0]
     stopping = threading.Event()
@@ -139,6 +140,9 @@ def _complete(job: Job, tables: Callable[[], None], after: Callable[[], None]) -
     except UserError as error:
         say(f"error: {error}")
         return 2
+    except Exception:  # a bug in one experiment does not keep the others from going on
+        traceback.print_exc()
+        return 1
     say(f"{job.cfg.experiment}: tables and figures are in {job.cfg.folder}")
     return 0
 
