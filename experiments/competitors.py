@@ -105,12 +105,13 @@ def step(optimizer: torch.optim.Optimizer, loss: Tensor, closure: Callable[[], T
         closure: Computes gradients at the parameters as they are then; returns the loss.
     """
     needs = _step_needs(type(optimizer))
+    take: Callable[..., Any] = optimizer.step
     if needs == "loss":
-        optimizer.step(loss=loss)  # type: ignore[call-arg]
+        take(loss=loss)
     elif needs == "closure":
-        optimizer.step(closure)
+        take(closure)
     else:
-        optimizer.step()
+        take()
 
 
 @functools.cache
@@ -127,7 +128,7 @@ def _arguments(target: str) -> Mapping[str, inspect.Parameter]:
     """The arguments of an optimizer's class, those passed on to its parent classes included."""
     found: dict[str, inspect.Parameter] = {}
     for kind in hydra.utils.get_class(target).__mro__:
-        arguments = inspect.signature(kind.__init__).parameters if "__init__" in vars(kind) else {}
+        arguments = inspect.signature(vars(kind)["__init__"]).parameters if "__init__" in vars(kind) else {}
         found = {**arguments, **found}
         if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values()) and arguments:
             break
