@@ -104,7 +104,7 @@ def step(optimizer: torch.optim.Optimizer, loss: Tensor, closure: Callable[[], T
         loss: The loss () whose gradients they are.
         closure: Computes gradients at the parameters as they are then; returns the loss.
     """
-    needs = _step_needs(type(optimizer))
+    needs = _step_needs(type(optimizer).step)
     take: Callable[..., Any] = optimizer.step
     if needs == "loss":
         take(loss=loss)
@@ -115,8 +115,8 @@ def step(optimizer: torch.optim.Optimizer, loss: Tensor, closure: Callable[[], T
 
 
 @functools.cache
-def _step_needs(kind: type[torch.optim.Optimizer]) -> str:
-    arguments = inspect.signature(kind.step).parameters
+def _step_needs(method: Callable[..., Any]) -> str:
+    arguments = inspect.signature(method).parameters
     if "loss" in arguments:
         return "loss"
     closure = arguments.get("closure")
