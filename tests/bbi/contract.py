@@ -56,7 +56,7 @@ def _bbi() -> dict[str, Settings]:
         "delta_e and weight_decay": {"lr": 0.01, "delta_e": 2.0, "weight_decay": 0.1},
         "bounces": {"lr": 0.01, "t0": 5, "t1": 7, "n_bounces": 2, "seed": 3},
         "tune_delta_v": {"lr": 0.01, "tune_delta_v": True},
-        "released reading": {"lr": 0.01, "reading": "released", "t0": 5},
+        "released variant": {"lr": 0.01, "variant": "released", "t0": 5},
     }
 
 
@@ -144,7 +144,6 @@ def describe(
         optim_error_inputs_func=lambda device, dtype: list(errors(device, dtype)),
         scheduler_inputs=SCHEDULERS,
         supported_impls=(),
-        not_og_supported_flags=("weight_decay", "tune_delta_v", "nu", "law"),
         step_requires_closure=True,
         supports_multiple_devices=False,
         skips=(*SKIPS, *skips),

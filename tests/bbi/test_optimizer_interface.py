@@ -104,7 +104,7 @@ def test_a_step_whose_loss_is_no_number_changes_nothing(bad, when, replicas):
         ({"replicas": 2, "t1": torch.tensor([5.0, 5.5])}, "t1: 5.5"),
         ({"eps1": -1.0}, "eps1"),
         ({"eps2": -1.0}, "eps2"),
-        ({"reading": "mine"}, "mine"),
+        ({"variant": "mine"}, "mine"),
         ({"replicas": 0}, "replicas: 0"),
         ({"replicas": 3}, "replicas=3"),
         ({"replicas": 2, "delta_e": torch.tensor([0.1, 0.2, 0.3])}, "delta_e"),
@@ -258,10 +258,10 @@ def test_float32_follows_float64(descend):
     torch.testing.assert_close(*ends, rtol=1e-4, atol=1e-5)
 
 
-def test_float32_released_reading_with_a_tensor_that_has_no_gradient_yet(descend):
+def test_float32_released_variant_with_a_tensor_that_has_no_gradient_yet(descend):
     # a layer whose gradient is exactly 0 at first, as behind a layer initialised at 0, starts at rest
     a, b = torch.ones(2, requires_grad=True), torch.zeros(2, requires_grad=True)
-    opt = BBI([a, b], 0.01, delta_e=1.0, reading="released")
+    opt = BBI([a, b], 0.01, delta_e=1.0, variant="released")
     descend(opt, [a, b], lambda x, y: 1 + x.square().sum() + y.square().sum(), 5)
     assert a.isfinite().all()
     assert not b.any()
