@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 Function = Callable[..., Any]
+FAST_START = {"cpp.vec_isa_ok": True, "aot_inductor.enable_line_tables": False}
+"""Settings of inductor that save compile time: no trial compilation for each instruction set of this CPU (a
+dozen of a second each), and no debugging symbols."""
 
 
 def compiled(
@@ -20,7 +23,7 @@ def compiled(
             ``torch.autograd.grad``, and write to them.
         examples: Tensors of the shapes and dtypes of all later calls; their values are left alone.
         what: What it is, for the warning.
-        options: Settings of ``torch._inductor.config``.
+        options: Further settings of ``torch._inductor.config``.
 
     Returns:
         The kernel. If it cannot be made, a RuntimeWarning says why, and ``function`` itself is returned.
@@ -31,7 +34,9 @@ def compiled(
     try:
         graph = make_fx(function)(*(x.detach().clone().requires_grad_(x.requires_grad) for x in examples))
         plain: list[Any] = [x.detach().clone() for x in examples]
-        with torch.no_grad(), config.patch(options or {}):
+        known = config.get_config_copy()
+        settings = {k: v for k, v in {**FAST_START, **(options or {})}.items() if k in known}
+        with torch.no_grad(), config.patch(settings):
             kernel: Function = standalone_compile(graph, plain, dynamic_shapes="from_example_inputs")
     except Exception as error:  # whatever a missing or failing compiler raises
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -181,29 +181,37 @@ class _Kernel:
     ) -> None:
         self._potential, self._rule, self._stop, self._names = potential, rule, stop, names
         self._compiled = compiled
-        self._shapes: dict[torch.Size, Function] = {}
+        self._shapes: dict[tuple[str, torch.Size], Function] = {}
 
     def for_state(self, state: list[Tensor]) -> Callable[[], None]:
         """A function that makes a step of ``state``."""
-        step: Function = self._step
-        shape = state[0].shape
-        if self._compiled:
-            if shape not in self._shapes:
-                self._shapes[shape] = compiled(self._step, state, what="kernel", options=OPTIONS)
-            step = self._shapes[shape]
+        step, wanted = self._shaped(self._step, state), state[-1]
         scalars, s = self._named(state)
         if self._rule.due(scalars, s) is None:
             return lambda: step(*state)
-        key, (vectors, spent, wanted) = state[7], state[-3:]
-        index = torch.arange(shape[0], device=key.device)[:, None]
+        own = [state[7], *state[-3:-1], *scalars]
+        renew = self._shaped(self._renew, own)
 
         def step_with_vectors() -> None:
             step(*state)
             if wanted.item():
-                vectors.copy_(self._rule.vectors(scalars, key, index))
-                spent.zero_()
+                renew(*own)
 
         return step_with_vectors
+
+    def _shaped(self, function: Function, state: list[Tensor]) -> Function:
+        """A method, compiled for tensors of these shapes if it is to be."""
+        name = (function.__name__, state[1].shape)
+        if self._compiled and name not in self._shapes:
+            self._shapes[name] = compiled(function, state, what="kernel", options=OPTIONS)
+        return self._shapes.get(name, function)
+
+    def _renew(self, key: Tensor, vectors: Tensor, spent: Tensor, *scalars: Tensor) -> tuple[()]:
+        """Compute the random vectors that all slots take next."""
+        index = torch.arange(len(vectors), device=key.device)[:, None]
+        vectors.copy_(self._rule.vectors(scalars, key, index))
+        spent.zero_()
+        return ()
 
     def _named(self, state: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         """The rule's scalars, and the settings by name."""
