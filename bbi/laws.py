@@ -39,15 +39,19 @@ class Law(Protocol):
         """Whether H_P depends on Π² alone: a symplectic step then takes it after the kick."""
 
 
-@dataclass(frozen=True)
-class BornInfeld:
-    """H = √(V (V + Π²)), eq. (31): the speed limit |dΘ/dt|² ≤ V of BBI."""
+class _Additive:
+    """What most laws share."""
 
     separable: ClassVar[bool] = False
 
     def start(self, v: S, delta_e: S) -> S:
-        """E = V_0 + δE, eq. (13)."""
+        """E = V_0 + δE, eq. (13), also where H would be 0 at rest."""
         return v + delta_e
+
+
+@dataclass(frozen=True)
+class BornInfeld(_Additive):
+    """H = √(V (V + Π²)), eq. (31): the speed limit |dΘ/dt|² ≤ V of BBI."""
 
     def energy(self, v: S, p2: S) -> S:
         """√(V (V + Π²)), eq. (31)."""
@@ -67,14 +71,8 @@ class BornInfeld:
 
 
 @dataclass(frozen=True)
-class InverseMass:
+class InverseMass(_Additive):
     """H = ½ V Π², eqs. (34) to (36): a particle of mass 1/V without a potential."""
-
-    separable: ClassVar[bool] = False
-
-    def start(self, v: S, delta_e: S) -> S:
-        """E = V_0 + δE, as in eq. (13), although at rest H would be 0."""
-        return v + delta_e
 
     def energy(self, v: S, p2: S) -> S:
         """½ V Π²."""
@@ -94,18 +92,12 @@ class InverseMass:
 
 
 @dataclass(frozen=True)
-class Logarithmic:
+class Logarithmic(_Additive):
     """H of L = -½ V log(1 - |dΘ/dt|²/V), eq. (37): a speed limit by a logarithm.
 
     With u = x/(1 - x), where x = |dΘ/dt|²/V, everything is explicit except u(E/V), the root of
     u - ½ log(1 + u) = E/V. Newton's method reaches it from above, because the left side is convex.
     """
-
-    separable: ClassVar[bool] = False
-
-    def start(self, v: S, delta_e: S) -> S:
-        """E = V_0 + δE, as in eq. (13), although at rest H would be 0."""
-        return v + delta_e
 
     def energy(self, v: S, p2: S) -> S:
         """V (u - ½ log(1 + u)) with u (1 + u) = Π²/V."""
@@ -135,14 +127,8 @@ class Logarithmic:
 
 
 @dataclass(frozen=True)
-class Frictionless:
+class Frictionless(_Additive):
     """H = ½ Π² + V, eq. (41): ordinary momentum without friction; it does not slow down at V → 0."""
-
-    separable: ClassVar[bool] = False
-
-    def start(self, v: S, delta_e: S) -> S:
-        """E = V_0 + δE, eq. (13)."""
-        return v + delta_e
 
     def energy(self, v: S, p2: S) -> S:
         """½ Π² + V."""

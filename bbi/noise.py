@@ -77,15 +77,8 @@ def uniform(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
 def normal(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
     """Standard normal numbers by Box and Muller's method, from one hash each.
 
-    The high 32 bits give the radius and the low 32 bits the angle. So |x| < 6.77.
-
-    Args:
-        key: int64, from :func:`replica_keys`.
-        draw: Number of the draw, any dtype that represents integers exactly.
-        index: int64 number of the element; the three shapes broadcast together.
-
-    Returns:
-        float64 tensor of the broadcast shape.
+    The high 32 bits give the radius and the low 32 bits the angle. So |x| < 6.77. Arguments and result are
+    as those of :func:`uniform`.
     """
     z = _bits(key, draw, index)
     radius = ((z >> 32).to(torch.float64) + (2.0**31 + 0.5)) * 2.0**-32

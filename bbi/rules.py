@@ -8,7 +8,7 @@ settings that it takes for each replica.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -25,17 +25,36 @@ Settings = dict[str, Tensor]
 Ensemble = tuple["Rule", dict[str, Any]]
 
 
-class Rule(Protocol):
-    """How replicas move. Rules compare by value, so that a kernel that is compiled is found again.
+class Replicas(NamedTuple):
+    """What a step of R replicas starts from."""
 
-    Points, momenta and gradients are float64 (n, R); values, scalars and settings float64 (R,).
-    """
+    theta: Tensor
+    """float64 (n, R)."""
+    momentum: Tensor
+    """float64 (n, R)."""
+    scalars: Scalars
+    """The rule's own, each float64 (R,)."""
+    value: Tensor
+    """float64 (R,), F at theta."""
+    grad: Tensor
+    """float64 (n, R), ∇F at theta."""
+    settings: Settings
+    """By name, each float64 (R,)."""
+    key: Tensor
+    """int64 (R,), of the random numbers."""
+    vectors: Tensor
+    """float64 (n, R): what :meth:`Rule.vectors` gave."""
+
+
+class Rule(Protocol):
+    """How replicas move. Rules compare by value, so that a compiled kernel is found again."""
 
     @property
     def settings(self) -> Mapping[str, float | None]:
         """Names of the per-replica settings with their defaults; None means that it must be given."""
 
-    def __hash__(self) -> int: ...
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
     def start(self, value: Tensor, grad: Tensor, s: Settings, key: Tensor) -> tuple[Tensor, Scalars]:
         """First momentum and scalars."""
@@ -45,27 +64,18 @@ class Rule(Protocol):
 
     def due(self, scalars: Scalars, s: Settings) -> Tensor | None:
         """Mask of the replicas whose next step takes a random vector; None if no step ever does."""
+        return None
 
     def vectors(self, scalars: Scalars, key: Tensor, index: Tensor) -> Tensor:
         """The random vectors (n, R) that the replicas take next, for ``index`` (n, 1) of the elements."""
+        return torch.zeros(len(index), len(key), dtype=torch.float64)
 
-    def move(
-        self,
-        theta: Tensor,
-        momentum: Tensor,
-        scalars: Scalars,
-        value: Tensor,
-        grad: Tensor,
-        s: Settings,
-        key: Tensor,
-        vectors: Tensor,
-        active: Tensor,
-    ) -> tuple[Tensor, Tensor, Scalars]:
+    def move(self, at: Replicas, active: Tensor) -> tuple[Tensor, Tensor, Scalars]:
         """One step of the active replicas; the others stand still."""
 
 
 @dataclass(frozen=True)
-class ECDRule:
+class ECDRule(Rule):
     """Energy-conserving descent.
 
     Its scalars are the energy and the five clocks of :class:`bbi.bounces.Clocks`.
@@ -130,19 +140,9 @@ class ECDRule:
         """The random vectors of the next bounces."""
         return self._algorithm.vectors(key, Clocks(*scalars[1:]).draws, index)
 
-    def move(
-        self,
-        theta: Tensor,
-        momentum: Tensor,
-        scalars: Scalars,
-        value: Tensor,
-        grad: Tensor,
-        s: Settings,
-        key: Tensor,
-        vectors: Tensor,
-        active: Tensor,
-    ) -> tuple[Tensor, Tensor, Scalars]:
+    def move(self, at: Replicas, active: Tensor) -> tuple[Tensor, Tensor, Scalars]:
         """One step of Algorithm 1."""
+        theta, momentum, scalars, value, grad, s, key, vectors = at
         energy, clocks, algorithm = scalars[0], Clocks(*scalars[1:]), self._algorithm
         v = value - s["delta_v"]
         p2 = momentum.square().sum(0)
@@ -166,7 +166,7 @@ class ECDRule:
 
 
 @dataclass(frozen=True)
-class GDMRule:
+class GDMRule(Rule):
     """Gradient descent with momentum, the paper's baseline: v ← μ v + ∇F, Θ ← Θ - η v, without noise."""
 
     settings: ClassVar[dict[str, float | None]] = {"lr": None, "momentum": 0.0}
@@ -179,40 +179,18 @@ class GDMRule:
         """F is finite."""
         return value.abs() < math.inf
 
-    def due(self, scalars: Scalars, s: Settings) -> None:
-        """None: it has no bounces."""
-
-    def vectors(self, scalars: Scalars, key: Tensor, index: Tensor) -> Tensor:
-        """Never asked for."""
-        raise NotImplementedError
-
-    def move(
-        self,
-        theta: Tensor,
-        momentum: Tensor,
-        scalars: Scalars,
-        value: Tensor,
-        grad: Tensor,
-        s: Settings,
-        key: Tensor,
-        vectors: Tensor,
-        active: Tensor,
-    ) -> tuple[Tensor, Tensor, Scalars]:
+    def move(self, at: Replicas, active: Tensor) -> tuple[Tensor, Tensor, Scalars]:
         """One step."""
-        momentum = torch.where(active, s["momentum"] * momentum + grad, momentum)
-        return torch.where(active, theta - s["lr"] * momentum, theta), momentum, scalars
+        momentum = torch.where(active, at.settings["momentum"] * at.momentum + at.grad, at.momentum)
+        theta = torch.where(active, at.theta - at.settings["lr"] * momentum, at.theta)
+        return theta, momentum, at.scalars
 
 
 def bbi(lr: float | Tensor = 1e-2, **settings: Any) -> Ensemble:
-    """An ensemble of :class:`bbi.BBI`.
-
-    Args:
-        lr: Δt, a number or one for each replica.
-        settings: ``delta_v``, ``delta_e``, ``t0``, ``t1``, ``n_bounces``: numbers or one for each replica;
-            ``variant``, ``eps1``, ``nu``.
+    """An ensemble of :class:`bbi.BBI`, with ``variant``, ``eps1`` and ``nu`` for all replicas alike.
 
     Returns:
-        The rule and the settings of the replicas.
+        The rule and the settings of the replicas, each a number or one for each replica.
 
     Raises:
         TypeError: For a setting that an ensemble cannot have, naming it.
@@ -221,41 +199,17 @@ def bbi(lr: float | Tensor = 1e-2, **settings: Any) -> Ensemble:
 
 
 def ecdsep(lr: float | Tensor = 1e-2, **settings: Any) -> Ensemble:
-    """An ensemble of :class:`bbi.ECDSep`.
-
-    Args:
-        lr: Δt, a number or one for each replica.
-        settings: ``eta``, ``nu``, ``s``: numbers; ``f0``, ``delta_e``: numbers or one for each replica.
-
-    Returns:
-        The rule and the settings of the replicas.
-
-    Raises:
-        TypeError: For a setting that an ensemble cannot have, naming it.
-        ValueError: For a value out of range, naming it.
-    """
+    """An ensemble of :class:`bbi.ECDSep`, with ``eta``, ``nu`` and ``s`` for all alike; as :func:`bbi`."""
     return _ecd("ecdsep", lr=lr, **separable(**settings))
 
 
 def ecd(lr: float | Tensor = 1e-2, *, law: Law, **settings: Any) -> Ensemble:
-    """An ensemble of :class:`bbi.ECD` with any law; otherwise as :func:`bbi`."""
+    """An ensemble of :class:`bbi.ECD` with any law; as :func:`bbi`."""
     return _ecd("ecd", law=law, lr=lr, **settings)
 
 
 def gdm(lr: float | Tensor = 1e-3, momentum: float | Tensor = 0.0, **settings: Any) -> Ensemble:
-    """An ensemble of ``torch.optim.SGD``, without noise.
-
-    Args:
-        lr: η, a number or one for each replica.
-        momentum: μ, a number or one for each replica.
-        settings: None that changes a step.
-
-    Returns:
-        The rule and the settings of the replicas.
-
-    Raises:
-        TypeError: For a setting that an ensemble cannot have, naming it.
-    """
+    """An ensemble of ``torch.optim.SGD`` with constant ``lr`` and ``momentum``; as :func:`bbi`."""
     _refuse("gdm", settings, {"dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False})
     return GDMRule(), {"lr": lr, "momentum": momentum}
 

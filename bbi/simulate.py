@@ -19,7 +19,7 @@ from torch import Tensor
 from bbi.compiling import Function, compiled
 from bbi.noise import replica_keys
 from bbi.records import Curves, Records
-from bbi.rules import Rule
+from bbi.rules import Replicas, Rule
 
 STATUS = ("running", "budget", "converged", "stopped", "diverged")
 """Why a replica ended, by code: its steps were used up, V ≤ ε2, ``stop`` said so, or NaN/inf."""
@@ -234,9 +234,8 @@ class _Kernel:
         active = code == 0
         best = torch.where(value < best, value, best)
         due = self._rule.due(scalars, s)
-        theta, momentum, scalars = self._rule.move(
-            theta, momentum, scalars, value, grad.T, s, key, vectors, active
-        )
+        at = Replicas(theta, momentum, scalars, value, grad.T, s, key, vectors)
+        theta, momentum, scalars = self._rule.move(at, active)
         steps = steps + active.to(steps.dtype)
         due_next = self._rule.due(scalars, s)
         if due is not None and due_next is not None:

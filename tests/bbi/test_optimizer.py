@@ -291,10 +291,14 @@ def test_a_loss_that_rounding_keeps_at_e_does_not_hold_a_run_for_ever():
     assert first - ends[0] > 0.9 * (first - ends[1]) > 0.01
 
 
-def test_gradients_whose_squares_overflow_are_no_crash():
-    for replicas in (None, 1):
-        p = torch.ones(*([1] if replicas else []), 3, dtype=torch.float64, requires_grad=True)
-        opt = BBI([p], 0.1, replicas=replicas, **BOUNCY)
-        for size in (1.0, 1e200, 1.0):
-            p.grad = torch.full_like(p, size)
-            opt.step(loss=torch.ones(()) if replicas is None else torch.ones(1))
+@pytest.mark.parametrize("replicas", [None, 1])
+def test_a_gradient_whose_square_overflows_makes_pi_infinite_and_no_error(replicas):
+    p = torch.ones(*([1] if replicas else []), 3, dtype=torch.float64, requires_grad=True)
+    opt = BBI([p], 0.1, replicas=replicas, **BOUNCY)
+    norms = []
+    for size in (1.0, 1e200):
+        p.grad = torch.full_like(p, size)
+        opt.step(loss=torch.ones(()) if replicas is None else torch.ones(1))
+        norms.append(opt.momentum_norm.item())
+    assert 0 < norms[0] < norms[1] == math.inf
+    assert p.isfinite().all()
