@@ -37,8 +37,8 @@ def due(clocks: Clocks[S], t0: S, t1: S, n_bounces: S, active: Flag) -> tuple[Fl
     scheduled = active & (clocks.c0 == t0) & (clocks.n_b < n_bounces)
     bounce = scheduled | (active & (clocks.c1 == t1))
     return bounce, Clocks(
-        where(~scheduled, clocks.c0, 0.0),
-        where(~bounce, clocks.c1, 0.0),
+        where(scheduled, 0.0, clocks.c0),
+        where(bounce, 0.0, clocks.c1),
         where(scheduled, clocks.n_b + 1.0, clocks.n_b),
         where(bounce, clocks.draws + 1.0, clocks.draws),
         clocks.v_min,
@@ -57,6 +57,6 @@ def advance(clocks: Clocks[S], v: S, moved: Flag) -> Clocks[S]:
     c1 = where(moved, clocks.c1 + 1.0, clocks.c1)
     return clocks._replace(
         c0=where(moved, clocks.c0 + 1.0, clocks.c0),
-        c1=where(~lowest, c1, 0.0),
+        c1=where(lowest, 0.0, c1),
         v_min=where(lowest, v, clocks.v_min),
     )

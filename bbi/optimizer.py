@@ -253,8 +253,8 @@ class ECD(SystemState):
 
     def _clock_settings(self, like: S) -> tuple[S, S, S]:
         """T0, T1 and N_b."""
-        t0, t1, n_bounces = (as_kind(self.param_groups[0][name], like) for name in checks.WHOLE)
-        return t0, t1, n_bounces
+        group = self.param_groups[0]
+        return as_kind(group["t0"], like), as_kind(group["t1"], like), as_kind(group["n_bounces"], like)
 
     def _redraw(self, entries: list[Entry], bounce: Flag, number: S) -> S:
         """Put random vectors in the place of u, or add a part of one, where ``bounce``; the new |u|²."""

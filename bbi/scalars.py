@@ -26,14 +26,16 @@ class Flag(Protocol):
     def __invert__(self) -> "Flag": ...
 
 
-def where(condition: Flag, yes: S, no: S | float) -> S:
-    """``yes`` where ``condition`` holds, else ``no``."""
+def where(condition: Flag, yes: S | float, no: S | float) -> S:
+    """``yes`` where ``condition`` holds, else ``no``; at least one of them is of the kind of the result."""
     chosen: Any
-    if isinstance(condition, Tensor):
-        chosen = torch.where(condition, yes, no)
+    if isinstance(condition, np.bool):  # its own type is recognised faster than that it is no tensor
+        chosen = yes if condition else no
+        chosen = chosen if isinstance(chosen, np.float64) else np.float64(chosen)
     else:
-        chosen = yes if condition else np.float64(no)
-    return cast(S, chosen)
+        chosen = torch.where(cast(Tensor, condition), yes, no)
+    result: S = chosen  # a cast would cost time in every call
+    return result
 
 
 def sqrt(x: S) -> S:
@@ -55,7 +57,7 @@ def log1p(x: S) -> S:
 
 def as_kind(x: Tensor | float, like: S) -> S:
     """``x`` as np.float64 where ``like`` is one, else as a float64 tensor on its device."""
-    if not isinstance(like, Tensor):
+    if isinstance(like, np.float64):
         return np.float64(x)
     if not isinstance(x, Tensor):
         return torch.full_like(like, x)

@@ -11,6 +11,7 @@ step is four times as fast without them, and most steps need none.
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -27,7 +28,12 @@ _BUDGET, _CONVERGED, _STOPPED, _DIVERGED = 1.0, 2.0, 3.0, 4.0
 
 SLOTS = (16, 512)
 """Numbers of batch slots that kernels are compiled for: two vector registers, and what fits the cache."""
-OPTIONS = {"cpp.threads": 1, "size_asserts": False, "alignment_asserts": False}
+OPTIONS = {
+    "cpp.threads": 1,
+    "size_asserts": False,
+    "alignment_asserts": False,
+    "realize_reads_threshold": 16,
+}
 """Of inductor: one thread, since slots fit one core's cache."""
 CHECK = 32
 """Steps between two checks of which replicas have finished."""
@@ -159,38 +165,34 @@ def _initial(
     return [x.clone(memory_format=torch.contiguous_format) for x in state], tuple(s)
 
 
-@functools.lru_cache(maxsize=64)
-def _kernel(
-    potential: Potential, rule: Rule, stop: Stop | None, names: tuple[str, ...], compiled: bool
-) -> "_Kernel":
-    return _Kernel(potential, rule, stop, names, compiled)
-
-
+@dataclass(eq=False)
 class _Kernel:
     """One step of some batch slots in place, compiled once for each number of slots and dimensions.
 
     The state of the slots is that of :func:`_initial` and then
 
     - vectors (n, slots), the random vectors that the slots take next,
-    - spent (slots,), bool: the vector was taken, and has to be replaced before the next one is taken,
-    - wanted (), bool: the next step of some slot takes a vector that is spent.
+    - spent (slots,), 1 where the vector was taken and has to be replaced before the next one is taken,
+    - wanted (), 1 if the next step of some slot takes a vector that is spent.
+
+    These are numbers because inductor stores masks byte by byte, which took a third of the time of a step.
     """
 
-    def __init__(
-        self, potential: Potential, rule: Rule, stop: Stop | None, names: tuple[str, ...], compiled: bool
-    ) -> None:
-        self._potential, self._rule, self._stop, self._names = potential, rule, stop, names
-        self._compiled = compiled
-        self._shapes: dict[tuple[str, torch.Size], Function] = {}
+    potential: Potential
+    rule: Rule
+    stop: Stop | None
+    names: tuple[str, ...]
+    compile: bool
+    shapes: dict[tuple[str, torch.Size], Function] = field(default_factory=dict)
 
     def for_state(self, state: list[Tensor]) -> Callable[[], None]:
         """A function that makes a step of ``state``."""
         step, wanted = self._shaped(self._step, state), state[-1]
         scalars, s = self._named(state)
-        if self._rule.due(scalars, s) is None:
+        if self.rule.due(scalars, s) is None:
             return lambda: step(*state)
         own = [state[7], *state[-3:-1], *scalars]
-        renew = self._shaped(self._renew, own)
+        renew = self._shaped(self._renew, own) if step != self._step else self._renew
 
         def step_with_vectors() -> None:
             step(*state)
@@ -202,50 +204,53 @@ class _Kernel:
     def _shaped(self, function: Function, state: list[Tensor]) -> Function:
         """A method, compiled for tensors of these shapes if it is to be."""
         name = (function.__name__, state[1].shape)
-        if self._compiled and name not in self._shapes:
-            self._shapes[name] = compiled(function, state, what="kernel", options=OPTIONS)
-        return self._shapes.get(name, function)
+        if self.compile and name not in self.shapes:
+            self.shapes[name] = compiled(function, state, what="kernel", options=OPTIONS)
+        return self.shapes.get(name, function)
 
     def _renew(self, key: Tensor, vectors: Tensor, spent: Tensor, *scalars: Tensor) -> tuple[()]:
         """Compute the random vectors that all slots take next."""
         index = torch.arange(len(vectors), device=key.device)[:, None]
-        vectors.copy_(self._rule.vectors(scalars, key, index))
+        vectors.copy_(self.rule.vectors(scalars, key, index))
         spent.zero_()
         return ()
 
     def _named(self, state: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         """The rule's scalars, and the settings by name."""
         end = len(state) - 3
-        middle = end - len(self._names)
-        return tuple(state[8:middle]), dict(zip(self._names, state[middle:end], strict=True))
+        middle = end - len(self.names)
+        return tuple(state[8:middle]), dict(zip(self.names, state[middle:end], strict=True))
 
     def _step(self, *state: Tensor) -> tuple[()]:
         theta, momentum, value, best, steps, code, limit, key = state[:8]
         vectors, spent, wanted = state[-3:]
         scalars, s = self._named(state)
         old = (theta, momentum, value, best, steps, code, *scalars)
-        extra = {name: s[name] for name in getattr(self._potential, "parameters", ())}
-        value, grad = self._potential(theta.T, **extra)
+        extra = {name: s[name] for name in getattr(self.potential, "parameters", ())}
+        value, grad = self.potential(theta.T, **extra)
         code = torch.where(steps < limit, 0.0, _BUDGET)
-        if self._stop is not None:
-            code = torch.where(self._stop(theta.T, value), _STOPPED, code)
-        code = torch.where(self._rule.active(value, s), code, _CONVERGED)
+        if self.stop is not None:
+            code = torch.where(self.stop(theta.T, value), _STOPPED, code)
+        code = torch.where(self.rule.active(value, s), code, _CONVERGED)
         code = torch.where(value.abs() < torch.inf, code, _DIVERGED)
         active = code == 0
         best = torch.where(value < best, value, best)
-        due = self._rule.due(scalars, s)
+        due = self.rule.due(scalars, s)
         at = Replicas(theta, momentum, scalars, value, grad.T, s, key, vectors)
-        theta, momentum, scalars = self._rule.move(at, active)
+        theta, momentum, scalars = self.rule.move(at, active)
         steps = steps + active.to(steps.dtype)
-        due_next = self._rule.due(scalars, s)
+        due_next = self.rule.due(scalars, s)
         if due is not None and due_next is not None:
-            used = spent | (active & due)
-            wanted.copy_((used & due_next).any())
+            used = torch.where(active & due, 1.0, spent)
+            wanted.copy_(torch.where(due_next, used, 0.0).amax())
             spent.copy_(used)
         for target, new in zip(old, (theta, momentum, value, best, steps, code, *scalars), strict=True):
             if new is not target:
                 target.copy_(new)
         return ()
+
+
+_kernel = functools.lru_cache(maxsize=64)(_Kernel)
 
 
 def _loop(kernel: _Kernel, full: list[Tensor], slots: int, records: Records) -> None:
@@ -255,8 +260,8 @@ def _loop(kernel: _Kernel, full: list[Tensor], slots: int, records: Records) -> 
     ids[: min(slots, count)] = torch.arange(min(slots, count), device=ids.device)
     waiting = min(slots, count)
     state = [x[..., ids.clamp(min=0)].contiguous() for x in full]
-    spent = ids > -2
-    state += [torch.zeros_like(state[0]), spent, spent.any()]
+    spent = torch.ones_like(state[2])
+    state += [torch.zeros_like(state[0]), spent, torch.ones_like(spent[0])]
     step = kernel.for_state(state)
     if every:
         records.add(ids, state)
@@ -280,7 +285,7 @@ def _loop(kernel: _Kernel, full: list[Tensor], slots: int, records: Records) -> 
             waiting += len(free)
             for all_, own in zip(full, state, strict=False):
                 own[..., free] = all_[..., ids[free]]
-            spent[free] = True
+            spent[free] = 1.0
             if every and len(free):
                 records.add(ids, state)
         if not (ids >= 0).any():

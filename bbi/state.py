@@ -102,7 +102,7 @@ class SystemState(torch.optim.Optimizer):
     @property
     def _system(self) -> dict[str, Any]:
         """The numbers; torch types ``state`` as keyed by parameters, but takes any key."""
-        shared = cast(dict[Any, Any], self.state)
+        shared: Any = self.state
         system: dict[str, Any] = shared.setdefault(SYSTEM, {})
         return system
 
@@ -110,7 +110,7 @@ class SystemState(torch.optim.Optimizer):
         """Store numbers. Tensors are written in place, since a captured graph reads where they were."""
         system = self._system
         for name, new in numbers.items():
-            if not isinstance(new, Tensor):
+            if isinstance(new, float):
                 system[name] = float(new)
                 continue
             old = system.get(name)
@@ -125,7 +125,8 @@ class SystemState(torch.optim.Optimizer):
 
     def _clocks(self, like: S) -> Clocks[S]:
         """The stored clocks."""
-        return Clocks(*(self._kept(name, like) for name in Clocks._fields))
+        system = self._system
+        return Clocks(*[as_kind(system[name], like) for name in Clocks._fields])
 
     def _settle(self, entries: list[Entry], v: S) -> None:
         """Have the numbers of the system, of the kind of ``v``, for the parameters that take part now."""
@@ -134,9 +135,10 @@ class SystemState(torch.optim.Optimizer):
             rest = where(v < math.inf, v, 0.0) * 0.0
             self._keep(energy=rest, p2=rest, u2=rest, **Clocks.start(rest)._asdict())
             system["members"] = members
-        for name in system.keys() - {"members"}:
-            if isinstance(v, Tensor) and getattr(system[name], "device", None) != v.device:
-                system[name] = as_kind(system[name], v)  # from a checkpoint of another device
+        device = v.device if isinstance(v, Tensor) else None
+        if device != getattr(system["energy"], "device", None):
+            for name in system.keys() - {"members"}:  # from a checkpoint of another device
+                system[name] = as_kind(system[name], v) if device else float(system[name])
         if system["members"] != members:  # parameters came or went since Π² was summed
             for p in (p for group in self.param_groups for p in group["params"] if p.grad is None):
                 if "momentum_buffer" in self.state.get(p, ()):
