@@ -107,7 +107,7 @@ class ECDRule(Rule):
 
     @property
     def _algorithm(self) -> Algorithm:
-        return Algorithm(self.law, self.variant, self.eps1, EPS2, self.nu)
+        return Algorithm(self.law, self.variant, self.eps1, nu=self.nu)
 
     def start(self, value: Tensor, grad: Tensor, s: Settings, key: Tensor) -> tuple[Tensor, Scalars]:
         """Π_0 along -∇V with Π_0² = P(E, V_0), eqs. (13), (14); along a random vector if ∇V = 0.
@@ -125,8 +125,7 @@ class ECDRule(Rule):
 
     def active(self, value: Tensor, s: Settings) -> Tensor:
         """V > ε2 and finite."""
-        v = value - s["delta_v"]
-        return (v > EPS2) & (v < math.inf)
+        return cast(Tensor, self._algorithm.active(value - s["delta_v"]))
 
     def due(self, scalars: Scalars, s: Settings) -> Tensor | None:
         """Mask of the replicas that bounce next."""

@@ -114,9 +114,11 @@ def describe(
 ) -> OptimizerInfo:
     """The description of one class.
 
-    :param inputs: makes its settings anew (a tensor ``lr`` is changed by schedulers), by what they are about.
-    :param always: what goes with each of them.
-    :param skips: the tests of the suite that cannot apply, beside those for all.
+    Args:
+        cls: The class.
+        inputs: Makes its settings anew, since schedulers change a tensor ``lr``; keys are their descriptions.
+        always: Settings that are added to each of them.
+        skips: The tests of the suite that cannot apply, besides those for all classes.
     """
 
     def optim_inputs(device: Any, dtype: Any = None) -> list[OptimizerInput]:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from bbi import BBI, ECD, BornInfeld
+from bbi import BBI, BornInfeld
 from bbi.update import sum_squares
 from experiments.problems.landscapes import Quadratic, Zakharov
 
@@ -43,22 +43,6 @@ def test_every_form_of_the_loss_gives_the_same_step(form):
     (theta, potential), (expected, v) = run(form), run(lambda loss: loss)
     assert torch.equal(theta, expected)
     assert torch.equal(potential, v)
-
-
-def test_a_closure_runs_with_gradients_and_its_loss_comes_back():
-    theta = numbers(4).requires_grad_()
-    opt = BBI([theta], 0.05)
-    made = []
-
-    def closure():
-        assert torch.is_grad_enabled()
-        opt.zero_grad()
-        made.append(bowl(theta))
-        made[-1].backward()
-        return made[-1]
-
-    assert opt.step(closure) is made[0]
-    assert opt.potential == made[0].item()
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -265,13 +249,6 @@ def test_float32_released_variant_with_a_tensor_that_has_no_gradient_yet(descend
     descend(opt, [a, b], lambda x, y: 1 + x.square().sum() + y.square().sum(), 5)
     assert a.isfinite().all()
     assert not b.any()
-
-
-def test_a_law_of_its_own_for_ecd(descend):
-    a, b = numbers(3).requires_grad_(), numbers(3).requires_grad_()
-    descend(BBI([a], 0.05, **SETTINGS), [a], bowl, 20)
-    descend(ECD([b], 0.05, law=BornInfeld(), **SETTINGS), [b], bowl, 20)
-    assert torch.equal(a, b)
 
 
 def test_a_quadratic_valley_falls_at_the_rate_of_the_speed_limit(descend):
