@@ -1,66 +1,62 @@
-"""When Algorithm 1 bounces: the two clocks T0 and T1 and the budget N_b.
+"""When Algorithm 1 bounces: the two clocks T0 and T1 and the number N_b of scheduled bounces.
 
-Counters are float64 (exact to 2⁵³), so that ``t0 = inf`` or ``t1 = inf`` reads "never".
+Counters are float64, which is exact up to 2⁵³, so that ``t0 = inf`` or ``t1 = inf`` means "never".
 """
 
 import math
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
-from bbi.scalars import Flag, Scalar, where
+from bbi.scalars import Flag, S, where
 
 
-class Clocks(NamedTuple):
-    """The counters of Algorithm 1, each a float or a float64 tensor of shape () or (R,)."""
+class Clocks(NamedTuple, Generic[S]):
+    """The counters of Algorithm 1, each a scalar of the kind of V."""
 
-    c0: Scalar
+    c0: S
     """Moves since the last scheduled bounce."""
-    c1: Scalar
+    c1: S
     """Moves since the lowest potential so far, or since the last bounce."""
-    n_b: Scalar
+    n_b: S
     """Scheduled bounces so far."""
-    draws: Scalar
-    """Bounces of both kinds so far: the number of the next random vector."""
-    v_min: Scalar
+    draws: S
+    """Bounces of both clocks so far, which is the number of the next random vector."""
+    v_min: S
     """Lowest potential so far."""
 
     @classmethod
-    def start(cls, v: Scalar) -> "Clocks":
-        """All clocks at zero, of the kind and shape of ``v``, which is finite."""
-        zero = v * 0.0
-        return cls(zero, zero, zero, zero, zero + math.inf)
+    def start(cls, zero: S) -> "Clocks[S]":
+        """All counters at ``zero``, and no lowest potential yet."""
+        return Clocks(zero, zero, zero, zero, zero + math.inf)
 
 
-def ring(clocks: Clocks, t0: Scalar, t1: Scalar, n_bounces: Scalar, alive: Flag) -> tuple[Flag, Clocks]:
-    """Decide who bounces now, and set the clocks back (the ``else`` branch of Algorithm 1).
+def due(clocks: Clocks[S], t0: S, t1: S, n_bounces: S, active: Flag) -> tuple[Flag, Clocks[S]]:
+    """Which of the active runs bounce now, and the clocks after it (the ``else`` branch of Algorithm 1).
 
-    ``n_bounces`` = 0 means no scheduled bounce at all, as its name says; the paper's listing,
-    read to the letter, would still make one.
-
-    :param t0, t1, n_bounces: like the clocks; ``inf`` in a clock means never.
-    :param alive: who takes part in this step.
-    :returns: who bounces, and the clocks after it.
+    ``n_bounces`` = 0 makes no scheduled bounce. The paper's listing, read literally, makes one.
     """
-    scheduled = alive & (clocks.c0 == t0) & (clocks.n_b < n_bounces)
-    bounce = scheduled | (alive & (clocks.c1 == t1))
-    n_b = clocks.n_b + where(scheduled, 1.0, 0.0)
-    c0 = where(scheduled, 0.0, clocks.c0)
-    c1 = where(bounce, 0.0, clocks.c1)
-    return bounce, Clocks(c0, c1, n_b, clocks.draws + where(bounce, 1.0, 0.0), clocks.v_min)
+    scheduled = active & (clocks.c0 == t0) & (clocks.n_b < n_bounces)
+    bounce = scheduled | (active & (clocks.c1 == t1))
+    return bounce, Clocks(
+        where(scheduled, 0.0, clocks.c0),
+        where(bounce, 0.0, clocks.c1),
+        where(scheduled, clocks.n_b + 1.0, clocks.n_b),
+        where(bounce, clocks.draws + 1.0, clocks.draws),
+        clocks.v_min,
+    )
 
 
-def tick(clocks: Clocks, v: Scalar, moved: Flag) -> Clocks:
-    """Count one move from potential ``v`` (the end of the ``if`` branch of Algorithm 1).
+def partial_refresh(clocks: Clocks[S], active: Flag) -> tuple[Flag, Clocks[S]]:
+    """In place of :func:`due`, for ECDSep: all active runs that have moved before take a random vector."""
+    refreshed = active & (clocks.v_min < math.inf)
+    return refreshed, clocks._replace(draws=where(refreshed, clocks.draws + 1.0, clocks.draws))
 
-    :param v: potential before the move.
-    :param moved: who moved.
-    """
-    one = where(moved, 1.0, 0.0)
+
+def advance(clocks: Clocks[S], v: S, moved: Flag) -> Clocks[S]:
+    """The clocks after one move of the runs in ``moved``, from potential ``v`` (end of the ``if`` branch)."""
     lowest = moved & (v < clocks.v_min)
-    c1 = where(lowest, 0.0, clocks.c1 + one)
-    return clocks._replace(c0=clocks.c0 + one, c1=c1, v_min=where(lowest, v, clocks.v_min))
-
-
-def stir(clocks: Clocks, alive: Flag) -> tuple[Flag, Clocks]:
-    """Partial redraws in place of bounces (ECDSep): everyone who has moved before, in every step."""
-    stirred = alive & (clocks.v_min < math.inf)
-    return stirred, clocks._replace(draws=clocks.draws + where(stirred, 1.0, 0.0))
+    c1 = where(moved, clocks.c1 + 1.0, clocks.c1)
+    return clocks._replace(
+        c0=where(moved, clocks.c0 + 1.0, clocks.c0),
+        c1=where(lowest, 0.0, c1),
+        v_min=where(lowest, v, clocks.v_min),
+    )

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 _LOWEST = {
@@ -22,8 +23,8 @@ _LOWEST = {
 }
 _ENDLESS = ("t0", "t1", "n_bounces", "eps1")
 WHOLE = ("t0", "t1", "n_bounces")
-"""Counts: a clock compares them with its count, so that a fraction would never ring."""
-_READINGS = ("paper", "released")
+"""Counts: a clock compares them with whole numbers, which a fraction never equals."""
+VARIANTS = ("paper", "released")
 PER_REPLICA = ("lr", "delta_v", "delta_e", "t0", "t1", "n_bounces")
 """Settings that may hold one number for each replica."""
 
@@ -31,8 +32,9 @@ PER_REPLICA = ("lr", "delta_v", "delta_e", "t0", "t1", "n_bounces")
 def settings(given: dict[str, Any]) -> None:
     """Check hyperparameters by name.
 
-    :raises ValueError: for a number out of range, NaN, a fraction of a count, or a tensor of the wrong size.
-    :raises TypeError: for something that is no number.
+    Raises:
+        ValueError: For a number out of range, NaN, a fraction of a count, or a tensor of the wrong size.
+        TypeError: For something that is not a number.
     """
     replicas = given.get("replicas")
     if replicas is not None and (not isinstance(replicas, Integral) or replicas < 1):
@@ -41,8 +43,8 @@ def settings(given: dict[str, Any]) -> None:
         if name in given:
             several = int(replicas) if replicas is not None and name in PER_REPLICA else None
             _number(name, given[name], low, several)
-    if given.get("variant", "paper") not in _READINGS:
-        raise ValueError(f"Invalid variant: {given['variant']!r} (one of {_READINGS})")
+    if given.get("variant", "paper") not in VARIANTS:
+        raise ValueError(f"Invalid variant: {given['variant']!r} (one of {VARIANTS})")
     if "seed" in given and not isinstance(given["seed"], Integral):
         raise TypeError(f"Invalid seed: {given['seed']!r} (a whole number)")
 
@@ -55,7 +57,7 @@ def _number(name: str, value: Any, low: float, replicas: int | None) -> None:
             )
         if value.numel() != 1 and value.shape != (replicas,):
             raise ValueError(f"Tensor {name} must be 1-element or ({replicas},), got {tuple(value.shape)}")
-        # A look at a tensor on a GPU would wait for it; a number there is taken on trust.
+        # Reading a tensor on a GPU would synchronise it, so its values are not checked.
         values = value.detach().reshape(-1).tolist() if value.device.type == "cpu" else []
     elif isinstance(value, Real):
         values = [float(value)]
@@ -72,7 +74,8 @@ def _number(name: str, value: Any, low: float, replicas: int | None) -> None:
 def group(new: dict[str, Any], defaults: dict[str, Any], own: Iterable[str]) -> None:
     """Check a parameter group: only the settings ``own`` to groups may differ from the optimizer's.
 
-    :raises ValueError: naming the setting that belongs to the whole system.
+    Raises:
+        ValueError: Naming the setting that belongs to the whole system.
     """
     settings({**defaults, **{k: v for k, v in new.items() if k != "params"}})
     for name, value in new.items():
@@ -93,8 +96,9 @@ def _same(a: Any, b: Any) -> bool:
 def parameter(p: Tensor, replicas: int | None) -> None:
     """Check one parameter: floating point or complex, with the replica axis first if there is one.
 
-    :raises TypeError: for integers, or a shard (DTensor), whose norm is not that of the whole.
-    :raises ValueError: for a first axis that is not ``replicas`` long.
+    Raises:
+        TypeError: For integers, or for a shard (DTensor), whose norm is not that of the whole.
+        ValueError: For a first axis that is not ``replicas`` long.
     """
     if not (p.is_floating_point() or p.is_complex()):
         raise TypeError(f"parameters must be floating point or complex, got {p.dtype}")
@@ -111,10 +115,25 @@ def parameter(p: Tensor, replicas: int | None) -> None:
 def together(p: Tensor, other: Tensor) -> None:
     """Check that two parameters of one system are on one device.
 
-    :raises ValueError: naming both devices.
+    Raises:
+        ValueError: Naming both devices.
     """
     if p.device != other.device:
         raise ValueError(f"all parameters must be on one device, got {other.device} and {p.device}")
+
+
+def process_group(group: Any) -> None:
+    """Check a process group that a user passes: None, False, or one that this rank belongs to.
+
+    Raises:
+        ValueError: For anything else.
+    """
+    kind = dist.ProcessGroup if dist.is_available() else ()
+    if group is not None and group is not False and not isinstance(group, kind):
+        raise ValueError(
+            f"Invalid process_group: {group!r} (a group that this rank belongs to, None for the default "
+            "group, or False for a run of this rank alone)"
+        )
 
 
 WAYS = (
@@ -126,7 +145,8 @@ WAYS = (
 def closure(given: Any, loss: Any) -> None:
     """Check what a step is given besides the gradients.
 
-    :raises TypeError: for a closure and a loss, or a closure that cannot be called, such as the loss.
+    Raises:
+        TypeError: For a closure and a loss, or a closure that cannot be called, such as the loss.
     """
     if given is not None and loss is not None:
         raise TypeError(f"a step takes a closure or a loss, not both: {WAYS}")
@@ -137,8 +157,9 @@ def closure(given: Any, loss: Any) -> None:
 def loss(value: Any, replicas: int | None) -> Tensor:
     """The loss as a detached float64 tensor, () or (R,).
 
-    :raises RuntimeError: for None.
-    :raises ValueError: for another number of elements.
+    Raises:
+        RuntimeError: For None.
+        ValueError: For another number of elements.
     """
     if value is None:
         raise RuntimeError(f"the optimizer needs the loss in every step: {WAYS}")

@@ -1,9 +1,9 @@
-"""Random numbers that are a function of their address, not of a stream.
+"""Counter-based random numbers: a function of their address instead of a stream.
 
-Idea: a bounce direction is drawn from (seed, replica, draw number, element index) by a few integer
-operations, so that the same numbers come out whoever runs beside it, after a resume, inside a
-compiled or captured graph, and on every distributed rank. The mixer is the finaliser of SplitMix64
-(Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
+A random vector is computed from (seed, replica, number of the draw, index of the element) by a few integer
+operations. So it does not depend on the other replicas, and it is the same after resuming, inside a compiled
+or captured graph, and on every distributed rank. The mixer is the finaliser of SplitMix64 (Steele, Lea and
+Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
 """
 
 import math
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def _signed(x: int) -> int:
-    """The int64 with the same 64 bits: torch has no full set of uint64 operations."""
+    """The int64 with the same 64 bits; torch lacks some operations on uint64."""
     return (x + 2**63) % 2**64 - 2**63
 
 
@@ -23,15 +23,18 @@ _MIX2 = _signed(0x94D049BB133111EB)
 
 
 def _shift(z: Tensor, bits: int) -> Tensor:
-    """Logical right shift: torch's ``>>`` on int64 copies the sign bit, so mask it off."""
+    """Logical right shift; torch's ``>>`` on int64 copies the sign bit, which is masked off here."""
     return (z >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def mix(z: Tensor) -> Tensor:
-    """SplitMix64's output function: a bijection of int64 onto itself that passes avalanche tests.
+    """SplitMix64's output function, a bijection of int64 onto itself.
 
-    :param z: int64 tensor of any shape.
-    :returns: int64 tensor of the same shape.
+    Args:
+        z: int64 tensor of any shape.
+
+    Returns:
+        int64 tensor of the same shape.
     """
     z = (z ^ _shift(z, 30)) * _MIX1
     z = (z ^ _shift(z, 27)) * _MIX2
@@ -39,41 +42,43 @@ def mix(z: Tensor) -> Tensor:
 
 
 def replica_keys(seed: int, replicas: Tensor) -> Tensor:
-    """One key for each replica: the start of its own sequence of draws.
+    """One key for each replica, from which its random vectors are computed.
 
-    :param seed: any Python integer, of which the lowest 64 bits count.
-    :param replicas: int64 tensor of replica numbers, any shape.
-    :returns: int64 tensor of the same shape.
+    Args:
+        seed: Any Python integer; its lowest 64 bits are used.
+        replicas: int64 tensor of replica numbers, any shape.
+
+    Returns:
+        int64 tensor of the same shape.
     """
     return mix(mix(torch.full_like(replicas, _signed(seed)) + _GAMMA) + replicas * _GAMMA)
 
 
 def _bits(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
-    # The index is mixed in without a factor: a compiler that generates C++ folds it into a loop
-    # variable, where a product beyond 2⁶³ is undefined and was seen to give wrong numbers.
+    # The index is added without a factor: inductor folds it into a loop variable in C++, where a signed
+    # product beyond 2⁶³ is undefined and gave wrong numbers.
     return mix(mix(mix(key + (draw.to(torch.int64) + 1) * _GAMMA) + index))
 
 
 def uniform(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
-    """Uniform numbers in (-1, 1], what the released code draws its random vectors from.
+    """Uniform numbers in (-1, 1], of which the released code makes its random vectors.
 
-    :param key: int64, from :func:`replica_keys`.
-    :param draw: number of the draw, any dtype that holds integers exactly.
-    :param index: int64 number of the element; the three shapes broadcast together.
-    :returns: float64 tensor of the broadcast shape.
+    Args:
+        key: int64, from :func:`replica_keys`.
+        draw: Number of the draw, any dtype that represents integers exactly.
+        index: int64 number of the element; the three shapes broadcast together.
+
+    Returns:
+        float64 tensor of the broadcast shape.
     """
     return (_shift(_bits(key, draw, index), 11).to(torch.float64) + 0.5) * 2.0**-52 - 1.0
 
 
 def normal(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
-    """Standard normal numbers by Box and Muller's method, one hash for each.
+    """Standard normal numbers by Box and Muller's method, from one hash each.
 
-    The high 32 bits give the radius and the low 32 bits the angle, so |x| < 6.77.
-
-    :param key: int64, from :func:`replica_keys`.
-    :param draw: number of the draw, any dtype that holds integers exactly.
-    :param index: int64 number of the element; the three shapes broadcast together.
-    :returns: float64 tensor of the broadcast shape.
+    The high 32 bits give the radius and the low 32 bits the angle. So |x| < 6.77. Arguments and result are
+    as those of :func:`uniform`.
     """
     z = _bits(key, draw, index)
     radius = ((z >> 32).to(torch.float64) + (2.0**31 + 0.5)) * 2.0**-32

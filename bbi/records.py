@@ -1,4 +1,4 @@
-"""Curves of an ensemble: snapshots of its lanes, made tidy."""
+"""Curves of an ensemble, from snapshots of its batch slots."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -23,20 +23,20 @@ class Curves(NamedTuple):
 
 
 class Records:
-    """Snapshots of the lanes, made tidy at the end."""
+    """Snapshots of the batch slots."""
 
     def __init__(self, every: int) -> None:
         self.every = every
         self._rows: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
     def add(self, ids: Tensor, state: list[Tensor]) -> None:
-        """Note where every occupied lane is now."""
+        """Record the state of every occupied slot."""
         used = ids >= 0
         theta, momentum, steps = state[0][:, used], state[1][:, used], state[4][used]
         self._rows.append((ids[used], steps.to(torch.int64), theta.T, momentum.T))
 
     def curves(self, potential: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Curves:
-        """All snapshots by replica and step; a lane that stood still is one row."""
+        """All snapshots by replica and step; repeated ones of a replica that stands still are one row."""
         replica, step, theta, momentum = (torch.cat(column) for column in zip(*self._rows, strict=True))
         order = torch.argsort(replica * (int(step.max()) + 1) + step, stable=True)
         replica, step = replica[order], step[order]

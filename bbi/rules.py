@@ -1,41 +1,234 @@
-"""Ensemble rules by an optimizer's settings."""
+"""How the replicas of an ensemble move: energy-conserving descent, and gradient descent with momentum.
+
+The functions :func:`bbi`, :func:`ecdsep`, :func:`ecd` and :func:`gdm` take the settings of the optimizer
+classes BBI, ECDSep, ECD and ``torch.optim.SGD``, and return a rule for :func:`bbi.simulate.simulate` with the
+settings that it takes for each replica.
+"""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
-from bbi.laws import BornInfeld, Power, Separable
-from bbi.step import ECD, GDM
+import torch
+from torch import Tensor
 
-TECHNICAL = ("fused", "foreach", "seed")
+from bbi import checks
+from bbi.algorithm import EPS1, EPS2, TINY, Algorithm
+from bbi.bounces import Clocks, advance, due
+from bbi.laws import BornInfeld, Law
+from bbi.presets import separable
+from bbi.scalars import at_least, sqrt, where
 
-
-def _plain(settings: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in settings.items() if k not in TECHNICAL}
-
-
-_CACHE: dict[str, Any] = {}
-
-
-def ecd(law: Any, **settings: Any) -> tuple[Any, dict[str, Any]]:
-    s = _plain(settings)
-    variant, eps1, nu = s.pop("variant", "paper"), s.pop("eps1", 1e-10), s.pop("nu", 0.0)
-    free = (s.get("n_bounces"), s.get("t1")) == (0, math.inf) and not nu
-    key = repr((law, variant, eps1, nu, free))
-    if key not in _CACHE:
-        _CACHE[key] = ECD(law, reading=variant, eps1=eps1, nu=nu, bounces=not free)
-    return _CACHE[key], s
+Scalars = tuple[Tensor, ...]
+Settings = dict[str, Tensor]
+Ensemble = tuple["Rule", dict[str, Any]]
 
 
-def bbi(**settings: Any) -> tuple[Any, dict[str, Any]]:
-    return ecd(BornInfeld(), **settings)
+class Replicas(NamedTuple):
+    """What a step of R replicas starts from."""
+
+    theta: Tensor
+    """float64 (n, R)."""
+    momentum: Tensor
+    """float64 (n, R)."""
+    scalars: Scalars
+    """The rule's own, each float64 (R,)."""
+    value: Tensor
+    """float64 (R,), F at theta."""
+    grad: Tensor
+    """float64 (n, R), ∇F at theta."""
+    settings: Settings
+    """By name, each float64 (R,)."""
+    key: Tensor
+    """int64 (R,), of the random numbers."""
+    vectors: Tensor
+    """float64 (n, R): what :meth:`Rule.vectors` gave."""
 
 
-def ecdsep(eta: float = 1.0, nu: float = 1e-5, s: float = 1.0, f0: Any = 0.0, **settings: Any) -> tuple[Any, dict[str, Any]]:
-    return ecd(Power(Separable(s), eta), nu=nu, eps1=0.0, delta_v=f0, **settings)
+class Rule(Protocol):
+    """How replicas move. Rules compare by value, so that a compiled kernel is found again."""
+
+    @property
+    def settings(self) -> Mapping[str, float | None]:
+        """Names of the per-replica settings with their defaults; None means that it must be given."""
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
+
+    def start(self, value: Tensor, grad: Tensor, s: Settings, key: Tensor) -> tuple[Tensor, Scalars]:
+        """First momentum and scalars."""
+
+    def active(self, value: Tensor, s: Settings) -> Tensor:
+        """Mask of the replicas that go on."""
+
+    def due(self, scalars: Scalars, s: Settings) -> Tensor | None:
+        """Mask of the replicas whose next step takes a random vector; None if no step ever does."""
+        return None
+
+    def vectors(self, scalars: Scalars, key: Tensor, index: Tensor) -> Tensor:
+        """The random vectors (n, R) that the replicas take next, for ``index`` (n, 1) of the elements."""
+        return torch.zeros(len(index), len(key), dtype=torch.float64)
+
+    def move(self, at: Replicas, active: Tensor) -> tuple[Tensor, Tensor, Scalars]:
+        """One step of the active replicas; the others stand still."""
 
 
-_GDM = GDM()
+@dataclass(frozen=True)
+class ECDRule(Rule):
+    """Energy-conserving descent.
+
+    Its scalars are the energy and the five clocks of :class:`bbi.bounces.Clocks`.
+
+    Args:
+        law: The Hamiltonian.
+        variant: ``"paper"``, or ``"released"`` for the released code's random vectors from a cube and a
+            bounce that uses up a step.
+        eps1: ε1; inf leaves the energy to the integrator.
+        nu: If above 0, no clocks but a partial refresh in every step except the first: Π/|Π| + nu N takes
+            the place of N, as in ECDSep.
+        bounces: False leaves out bounces, for runs whose clocks are never due: half the work.
+    """
+
+    law: Law
+    variant: str = "paper"
+    eps1: float = EPS1
+    nu: float = 0.0
+    bounces: bool = True
+
+    settings: ClassVar[dict[str, float | None]] = {
+        "lr": None,
+        "delta_v": 0.0,
+        "delta_e": 0.0,
+        "t0": 1000.0,
+        "t1": 3000.0,
+        "n_bounces": 1.0,
+    }
+
+    @property
+    def _algorithm(self) -> Algorithm:
+        return Algorithm(self.law, self.variant, self.eps1, nu=self.nu)
+
+    def start(self, value: Tensor, grad: Tensor, s: Settings, key: Tensor) -> tuple[Tensor, Scalars]:
+        """Π_0 along -∇V with Π_0² = P(E, V_0), eqs. (13), (14); along a random vector if ∇V = 0.
+
+        Raises:
+            ValueError: For a clock or a number of bounces that is not a whole number, naming it.
+        """
+        checks.settings({"replicas": len(value), **{name: s[name] for name in checks.WHOLE}})
+        energy, p2 = self._algorithm.start(value - s["delta_v"], s["delta_e"])
+        index = torch.arange(len(grad), device=grad.device)[:, None]
+        random = self._algorithm.vectors(key, torch.full_like(value, -1), index)
+        base = torch.where((grad == 0).all(0), random, -grad)
+        norm = base.square().sum(0).sqrt()
+        return base / norm * torch.sqrt(p2), (energy, *Clocks.start(torch.zeros_like(value)))
+
+    def active(self, value: Tensor, s: Settings) -> Tensor:
+        """V > ε2 and finite."""
+        return cast(Tensor, self._algorithm.active(value - s["delta_v"]))
+
+    def due(self, scalars: Scalars, s: Settings) -> Tensor | None:
+        """Mask of the replicas that bounce next."""
+        if self.nu or not self.bounces:
+            return None
+        everyone = torch.ones_like(scalars[0], dtype=torch.bool)
+        bounce, _ = due(Clocks(*scalars[1:]), s["t0"], s["t1"], s["n_bounces"], everyone)
+        return cast(Tensor, bounce)
+
+    def vectors(self, scalars: Scalars, key: Tensor, index: Tensor) -> Tensor:
+        """The random vectors of the next bounces."""
+        return self._algorithm.vectors(key, Clocks(*scalars[1:]).draws, index)
+
+    def move(self, at: Replicas, active: Tensor) -> tuple[Tensor, Tensor, Scalars]:
+        """One step of Algorithm 1."""
+        theta, momentum, scalars, value, grad, s, key, vectors = at
+        energy, clocks, algorithm = scalars[0], Clocks(*scalars[1:]), self._algorithm
+        v = value - s["delta_v"]
+        p2 = momentum.square().sum(0)
+        base, moved = momentum, active
+        if self.bounces:
+            if self.nu:
+                index = torch.arange(len(momentum), device=momentum.device)[:, None]
+                vectors = momentum + self.nu * p2.sqrt() * self.vectors(scalars, key, index)
+            bounce, mask, clocks = algorithm.bounce(clocks, s["t0"], s["t1"], s["n_bounces"], active)
+            base, moved = where(bounce, vectors, momentum), cast(Tensor, mask)
+        at_v = algorithm.coefficients(v, energy, p2)
+        # A base of norm 0 stays 0: the kick then points along -∇V, and the next step restores |Π|.
+        length2 = algorithm.restored(p2, at_v.p2)
+        scale = sqrt(length2 / at_least(base.square().sum(0), TINY))
+        kicked = scale * base - where(moved, s["lr"] * at_v.kick, 0.0) * grad
+        momentum = torch.where(active, kicked, momentum)
+        late = momentum.square().sum(0) if self.law.separable else p2
+        drift = s["lr"] * self.law.drift(v, energy, late)
+        theta = torch.where(moved, theta + drift * momentum, theta)
+        return theta, momentum, (energy, *advance(clocks, v, moved))
 
 
-def gdm(**settings: Any) -> tuple[Any, dict[str, Any]]:
-    return _GDM, _plain(settings)
+@dataclass(frozen=True)
+class GDMRule(Rule):
+    """Gradient descent with momentum, the paper's baseline: v ← μ v + ∇F, Θ ← Θ - η v, without noise."""
+
+    settings: ClassVar[dict[str, float | None]] = {"lr": None, "momentum": 0.0}
+
+    def start(self, value: Tensor, grad: Tensor, s: Settings, key: Tensor) -> tuple[Tensor, Scalars]:
+        """At rest."""
+        return torch.zeros_like(grad), ()
+
+    def active(self, value: Tensor, s: Settings) -> Tensor:
+        """F is finite."""
+        return value.abs() < math.inf
+
+    def move(self, at: Replicas, active: Tensor) -> tuple[Tensor, Tensor, Scalars]:
+        """One step."""
+        momentum = torch.where(active, at.settings["momentum"] * at.momentum + at.grad, at.momentum)
+        theta = torch.where(active, at.theta - at.settings["lr"] * momentum, at.theta)
+        return theta, momentum, at.scalars
+
+
+def bbi(lr: float | Tensor = 1e-2, **settings: Any) -> Ensemble:
+    """An ensemble of :class:`bbi.BBI`, with ``variant``, ``eps1`` and ``nu`` for all replicas alike.
+
+    Returns:
+        The rule and the settings of the replicas, each a number or one for each replica.
+
+    Raises:
+        TypeError: For a setting that an ensemble cannot have, naming it.
+    """
+    return _ecd("bbi", law=BornInfeld(), lr=lr, **settings)
+
+
+def ecdsep(lr: float | Tensor = 1e-2, **settings: Any) -> Ensemble:
+    """An ensemble of :class:`bbi.ECDSep`, with ``eta``, ``nu`` and ``s`` for all alike; as :func:`bbi`."""
+    return _ecd("ecdsep", lr=lr, **separable(**settings))
+
+
+def ecd(lr: float | Tensor = 1e-2, *, law: Law, **settings: Any) -> Ensemble:
+    """An ensemble of :class:`bbi.ECD` with any law; as :func:`bbi`."""
+    return _ecd("ecd", law=law, lr=lr, **settings)
+
+
+def gdm(lr: float | Tensor = 1e-3, momentum: float | Tensor = 0.0, **settings: Any) -> Ensemble:
+    """An ensemble of ``torch.optim.SGD`` with constant ``lr`` and ``momentum``; as :func:`bbi`."""
+    _refuse("gdm", settings, {"dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False})
+    return GDMRule(), {"lr": lr, "momentum": momentum}
+
+
+TECHNICAL = ("capturable", "differentiable", "foreach", "fused", "process_group", "seed")
+"""Settings of optimizer classes that do not change a step; the seed of an ensemble is that of simulate."""
+
+
+def _ecd(name: str, law: Law, **settings: Any) -> Ensemble:
+    rule: dict[str, Any] = {k: settings.pop(k) for k in ("variant", "eps1", "nu") if k in settings}
+    own = {k: settings.pop(k) for k in ECDRule.settings if k in settings}
+    _refuse(name, settings, {"weight_decay": 0, "tune_delta_v": False, "eps2": EPS2})
+    checks.settings(rule)
+    t1, n_bounces = own.get("t1"), own.get("n_bounces")
+    clocks = isinstance(t1, Tensor) or isinstance(n_bounces, Tensor) or (t1, n_bounces) != (math.inf, 0)
+    return ECDRule(law, **rule, bounces=clocks or rule.get("nu", 0.0) > 0), own
+
+
+def _refuse(name: str, settings: dict[str, Any], neutral: dict[str, Any]) -> None:
+    """Accept of further settings the technical ones, and those at their ``neutral`` value."""
+    for key, value in settings.items():
+        if key not in TECHNICAL and (key not in neutral or value != neutral[key]):
+            raise TypeError(f"an ensemble of {name} cannot have {key}={value!r}")

@@ -1,81 +1,73 @@
-"""Arithmetic for scalars that are Python floats (one run on the CPU) or float64 tensors (all else).
+"""Arithmetic for the scalars of one run on the CPU (``np.float64``) and of all other runs (float64 tensors).
 
-A step is thirty operations on scalars. On tensors they need no look from the CPU, so they can be
-compiled, captured and batched; on Python floats each costs a thirtieth of the time. Everything
-that decides a step is written once, with operators and these functions.
+A step takes about thirty operations on scalars. On tensors they never read a value, so that they can be
+compiled, captured and batched. On ``np.float64`` each costs a twentieth of that. Both kinds follow IEEE
+arithmetic: with numpy's warnings off, results beyond the range are inf or NaN and no error.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeVar, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
-Scalar: TypeAlias = Any
-"""float, or float64 tensor of shape () or (R,). (A union would make mypy reject each operator.)"""
-Flag: TypeAlias = Any
-"""bool, or bool tensor of shape () or (R,)."""
+S = TypeVar("S", np.float64, Tensor)
+"""np.float64, or float64 tensor of shape () or (R,). Type checkers check each function for both."""
 
 
-def where(condition: Flag, yes: Scalar, no: Scalar) -> Scalar:
-    """``yes`` where ``condition`` holds, else ``no``."""
-    if isinstance(condition, Tensor):
-        return torch.where(condition, yes, no)
-    return yes if condition else no
+class Flag(Protocol):
+    """np.bool, or bool tensor of shape () or (R,)."""
+
+    def __and__(self, other: Any, /) -> "Flag": ...
+    def __rand__(self, other: Any, /) -> "Flag": ...
+    def __or__(self, other: Any, /) -> "Flag": ...
+    def __ror__(self, other: Any, /) -> "Flag": ...
+    def __invert__(self) -> "Flag": ...
 
 
-def both_not(a: Flag, b: Flag) -> Flag:
-    """``a and not b``, since ``~`` on a Python bool is arithmetic."""
-    return a & ~b if isinstance(b, Tensor) else a and not b
+def where(condition: Flag, yes: S | float, no: S | float) -> S:
+    """``yes`` where ``condition`` holds, else ``no``; at least one of them is of the kind of the result."""
+    chosen: Any
+    if isinstance(condition, np.bool):  # its own type is recognised faster than that it is no tensor
+        chosen = yes if condition else no
+        chosen = chosen if isinstance(chosen, np.float64) else np.float64(chosen)
+    else:
+        chosen = torch.where(cast(Tensor, condition), yes, no)
+    result: S = chosen  # a cast would cost time in every call
+    return result
 
 
-def sqrt(x: Scalar) -> Scalar:
+def sqrt(x: S) -> S:
     """Square root of a number ≥ 0."""
     return x.sqrt() if isinstance(x, Tensor) else x**0.5
 
 
-def at_least(x: Scalar, low: float) -> Scalar:
+def at_least(x: S, low: float) -> S:
     """max(x, low)."""
-    return x.clamp(min=low) if isinstance(x, Tensor) else max(x, low)
+    return x.clamp(min=low) if isinstance(x, Tensor) else max(x, np.float64(low))
 
 
-def log1p(x: Scalar) -> Scalar:
-    """log(1 + x) for x > -1; NaN below, where :mod:`math` raises."""
+def log1p(x: S) -> S:
+    """log(1 + x) for x > -1, and NaN below."""
     if isinstance(x, Tensor):
         return x.log1p()
-    return math.log1p(x) if x > -1 else math.nan
+    return np.float64(math.log1p(x) if x > -1 else math.nan)
 
 
-def power(x: Scalar, exponent: float) -> Scalar:
-    """x^exponent for x > 0; inf beyond float64, where a float's ``**`` raises."""
-    try:
-        return x**exponent
-    except OverflowError:
-        return math.inf
+def as_kind(x: Tensor | float, like: S) -> S:
+    """``x`` as np.float64 where ``like`` is one, else as a float64 tensor on its device."""
+    if isinstance(like, np.float64):
+        return np.float64(x)
+    if not isinstance(x, Tensor):
+        return torch.full_like(like, x)
+    if x.device.type == "cpu" and x.numel() == 1 and like.device.type != "cpu":
+        return torch.full_like(like, x.item())  # reading a number on the CPU synchronises nothing
+    return x.to(like.device, torch.float64)
 
 
-def attempt(function: Callable[..., Scalar], *arguments: Scalar) -> Scalar:
-    """``function(*arguments)``; NaN where floats raise beyond their range, as tensors become inf or NaN."""
-    try:
-        return function(*arguments)
-    except (OverflowError, ZeroDivisionError):
-        return math.nan
-
-
-def as_kind(x: Scalar, like: Scalar) -> Scalar:
-    """``x`` as a float where ``like`` is one, else as a float64 tensor on its device."""
-    if not isinstance(like, Tensor):
-        return float(x)
-    if isinstance(x, Tensor):
-        if x.device.type == "cpu" and x.numel() == 1 and like.device.type != "cpu":
-            return torch.full_like(like, x.item())  # a number on the CPU is read without waiting
-        return x.to(like.device, torch.float64)
-    return torch.full_like(like, x)
-
-
-def perhaps(flag: Flag) -> bool:
-    """Whether a flag is set for anyone; True of a tensor on a device, which is not asked."""
+def may_hold(flag: Flag) -> bool:
+    """Whether a flag may hold for some replica: True on a device, because reading it would synchronise."""
     if isinstance(flag, Tensor):
         return flag.device.type != "cpu" or bool(flag.any())
     return bool(flag)

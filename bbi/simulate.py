@@ -1,66 +1,46 @@
-"""Whole ensembles of runs on an analytic potential: the loop over the pure step, compiled.
+"""Whole ensembles of runs on an analytic potential: a loop over one step, compiled.
 
-The state of R replicas is cut into lanes of a fixed number, so that one compiled kernel a shape
-serves any R, stays in the cache, and gives every replica the same bits whoever runs beside it.
-A replica that has finished leaves its lane to the next one that waits: it costs nothing more while one waits.
+R replicas pass through a fixed number of batch slots. So one compiled kernel serves any R, its state stays in
+the cache, and every replica has the same bits whoever runs beside it. A replica that has finished gives its
+slot to one that waits.
+
+Random vectors are computed outside the kernel, for all slots at once and only when one of them is needed: a
+step is four times as fast without them, and most steps need none.
 """
 
 import functools
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from bbi.compiling import Function, compiled
 from bbi.noise import replica_keys
 from bbi.records import Curves, Records
+from bbi.rules import Replicas, Rule
 
 STATUS = ("running", "budget", "converged", "stopped", "diverged")
 """Why a replica ended, by code: its steps were used up, V ≤ ε2, ``stop`` said so, or NaN/inf."""
 _BUDGET, _CONVERGED, _STOPPED, _DIVERGED = 1.0, 2.0, 3.0, 4.0
 
-LANES = {16: 2, 512: 1}
-"""Lanes that kernels are compiled for, a vector register pair or what fits the cache, and the steps
-in one call: two halve the cost of the call where that counts, and take twice as long to compile."""
+SLOTS = (16, 512)
+"""Numbers of batch slots that kernels are compiled for: two vector registers, and what fits the cache."""
+OPTIONS = {
+    "cpp.threads": 1,
+    "size_asserts": False,
+    "alignment_asserts": False,
+    "realize_reads_threshold": 16,
+}
+"""Of inductor: one thread, since slots fit one core's cache."""
 CHECK = 32
-"""Steps between two looks at who has finished."""
+"""Steps between two checks of which replicas have finished."""
 
 Potential = Callable[..., tuple[Tensor, Tensor]]
 Stop = Callable[[Tensor, Tensor], Tensor]
 Setting = float | Tensor | Sequence[float]
-
-
-class Rule(Protocol):
-    """How replicas move: :class:`bbi.step.ECD` and :class:`bbi.step.GDM`."""
-
-    @property
-    def settings(self) -> Mapping[str, float | None]:
-        """Names of the per-replica settings with their defaults; None means that it must be given."""
-
-    def __hash__(self) -> int: ...
-
-    def start(
-        self, value: Tensor, grad: Tensor, s: dict[str, Tensor], key: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """First momentum and scalars."""
-
-    def alive(self, value: Tensor, s: dict[str, Tensor]) -> Tensor:
-        """Who goes on."""
-
-    def move(
-        self,
-        theta: Tensor,
-        momentum: Tensor,
-        scalars: tuple[Tensor, ...],
-        value: Tensor,
-        grad: Tensor,
-        s: dict[str, Tensor],
-        key: Tensor,
-        alive: Tensor,
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """One step."""
 
 
 class Run(NamedTuple):
@@ -97,38 +77,41 @@ def simulate(
 ) -> Run:
     """Run R replicas of ``rule`` on ``potential``.
 
-    A replica depends on its own start, settings, ``seed`` and replica number only: it follows the
-    same trajectory to the last bit alone and among any others, for the same ``compiled``.
+    A replica depends on its own start, settings, ``seed`` and replica number only: its trajectory has the
+    same bits alone and among any others, for the same ``compiled``.
 
-    :param potential: maps float64 points (..., n) to values (...) and gradients (..., n); hashable
-        (a frozen dataclass, a function), since the compiled kernel is kept by it. Numbers in its
-        ``parameters``, if it has some, are given to it by keyword as tensors (R,), so that potentials
-        that differ in them only are compiled once.
-    :param start: (R, n), starting points; made float64.
-    :param settings: the rule's settings by name, each a number or R of them.
-    :param steps: moves at most, ≥ 0.
-    :param seed: with the replica number, the address of all random numbers.
-    :param replicas: int64 (R,), replica numbers; 0 … R-1 unless given.
-    :param stop: says of points (R, n) and values (R,) who is to end there, as bool (R,); hashable.
-    :param record_every: record every so many steps (and the start and the end); 0 for no curves.
-    :param slots: how many replicas run side by side, 16 or 512; by default what suits their number. To name
-        a number that is compiled already saves compiling another kernel.
-    :param compiled: False for plain eager torch, which also serves as fallback without a compiler.
-    :raises ValueError: for an unknown or missing setting, or a shape that does not fit.
+    Args:
+        potential: Maps float64 points (..., n) to values (...) and gradients (..., n); hashable (a frozen
+            dataclass, a function), since compiled kernels are cached by it. The numbers in its attribute
+            ``parameters``, if it has one, are passed to it by keyword as tensors (R,), so that potentials
+            which differ in them only share a kernel.
+        start: (R, n), starting points; converted to float64.
+        rule: How replicas move; see :mod:`bbi.rules`.
+        settings: The rule's settings by name, each a number or R of them.
+        steps: Moves at most, ≥ 0.
+        seed: With the replica number, it determines all random numbers.
+        replicas: int64 (R,), replica numbers; by default 0 … R-1.
+        stop: Tells of points (R, n) and values (R,) which replicas end there, as bool (R,); hashable.
+        record_every: Record every so many steps (and the start and the end); 0 for no curves.
+        slots: How many replicas run side by side, 16 or 512; by default what suits their number. Naming a
+            number that is compiled already saves compiling another kernel.
+        compiled: False for eager torch, which is also the fallback without a compiler.
+
+    Raises:
+        ValueError: For an unknown or missing setting, or a shape that does not fit.
     """
     start = torch.as_tensor(start, dtype=torch.float64)
     if start.dim() != 2:
         raise ValueError(f"start must have shape (R, n), got {tuple(start.shape)}")
     if min(steps, record_every) < 0:
         raise ValueError(f"steps and record_every must be 0 or more, got {steps} and {record_every}")
+    width = slots or next((n for n in SLOTS if len(start) <= n), max(SLOTS))
+    if width not in SLOTS:
+        raise ValueError(f"slots must be one of {list(SLOTS)}, got {slots}")
     with torch.no_grad():
         full, names = _initial(potential, start, rule, settings, steps, seed, replicas)
-        width = slots or next((n for n in LANES if len(start) <= n), max(LANES))
-        if width not in LANES:
-            raise ValueError(f"lanes must be one of {list(LANES)}, got {slots}")
-        unroll = math.gcd(record_every, LANES[width])
         records = Records(record_every)
-        _loop(_kernel(potential, rule, stop, names, unroll, compiled), full, width, unroll, records)
+        _loop(_kernel(potential, rule, stop, names, compiled), full, width, records)
         theta, _, value, best, taken, code = full[:6]
         return Run(
             theta.T.contiguous(),
@@ -150,9 +133,12 @@ def _initial(
     seed: int,
     replicas: Tensor | None,
 ) -> tuple[list[Tensor], tuple[str, ...]]:
-    """State of all replicas: theta, momentum, value, best, steps, code, limit, key, *scalars, *settings."""
+    """State of all replicas: theta, momentum, value, best, steps, code, limit, key, *scalars, *settings.
+
+    The settings are the rule's and the potential's; their names are the second result.
+    """
     extra: dict[str, float] = getattr(potential, "parameters", {})
-    count, names = len(start), (*rule.settings, *extra)
+    count = len(start)
     unknown = set(settings) - set(rule.settings)
     if unknown:
         raise ValueError(
@@ -174,126 +160,132 @@ def _initial(
     value, grad = potential(start)
     momentum, scalars = rule.start(value, grad.T.contiguous(), s, key)
     zero = torch.zeros_like(value)
-    head = [start.T.clone(), momentum, value, torch.full_like(value, math.inf), zero, zero, zero + steps, key]
-    return [x.clone(memory_format=torch.contiguous_format) for x in (*head, *scalars, *s.values())], names
+    inf = torch.full_like(value, math.inf)
+    state = (start.T, momentum, value, inf, zero, zero, zero + steps, key, *scalars, *s.values())
+    return [x.clone(memory_format=torch.contiguous_format) for x in state], tuple(s)
 
 
-@functools.lru_cache(maxsize=64)
-def _kernel(
-    potential: Potential,
-    rule: Rule,
-    stop: Stop | None,
-    names: tuple[str, ...],
-    unroll: int,
-    compiled: bool,
-) -> "_Kernel":
-    extra = tuple(getattr(potential, "parameters", ()))
+@dataclass(eq=False)
+class _Kernel:
+    """One step of some batch slots in place, compiled once for each number of slots and dimensions.
 
-    def advance(
-        theta: Tensor,
-        momentum: Tensor,
-        value: Tensor,
-        best: Tensor,
-        steps: Tensor,
-        code: Tensor,
-        limit: Tensor,
-        key: Tensor,
-        *rest: Tensor,
-    ) -> tuple[()]:
-        old = (theta, momentum, value, best, steps, code, *rest[: len(rest) - len(names)])
-        s = dict(zip(names, rest[len(rest) - len(names) :], strict=True))
-        scalars = rest[: len(rest) - len(names)]
-        for _ in range(unroll):
-            value, grad = potential(theta.T, **{name: s[name] for name in extra})
-            code = torch.where(steps < limit, 0.0, _BUDGET)
-            if stop is not None:
-                code = torch.where(stop(theta.T, value), _STOPPED, code)
-            code = torch.where(rule.alive(value, s), code, _CONVERGED)
-            code = torch.where(value.abs() < torch.inf, code, _DIVERGED)
-            alive = code == 0
-            best = torch.where(value < best, value, best)
-            theta, momentum, scalars = rule.move(theta, momentum, scalars, value, grad.T, s, key, alive)
-            steps = steps + alive.to(steps.dtype)
+    The state of the slots is that of :func:`_initial` and then
+
+    - vectors (n, slots), the random vectors that the slots take next,
+    - spent (slots,), 1 where the vector was taken and has to be replaced before the next one is taken,
+    - wanted (), 1 if the next step of some slot takes a vector that is spent.
+
+    These are numbers because inductor stores masks byte by byte, which took a third of the time of a step.
+    """
+
+    potential: Potential
+    rule: Rule
+    stop: Stop | None
+    names: tuple[str, ...]
+    compile: bool
+    shapes: dict[tuple[str, torch.Size], Function] = field(default_factory=dict)
+
+    def for_state(self, state: list[Tensor]) -> Callable[[], None]:
+        """A function that makes a step of ``state``."""
+        step, wanted = self._shaped(self._step, state), state[-1]
+        scalars, s = self._named(state)
+        if self.rule.due(scalars, s) is None:
+            return lambda: step(*state)
+        own = [state[7], *state[-3:-1], *scalars]
+        renew = self._shaped(self._renew, own) if step != self._step else self._renew
+
+        def step_with_vectors() -> None:
+            step(*state)
+            if wanted.item():
+                renew(*own)
+
+        return step_with_vectors
+
+    def _shaped(self, function: Function, state: list[Tensor]) -> Function:
+        """A method, compiled for tensors of these shapes if it is to be."""
+        name = (function.__name__, state[1].shape)
+        if self.compile and name not in self.shapes:
+            self.shapes[name] = compiled(function, state, what="kernel", options=OPTIONS)
+        return self.shapes.get(name, function)
+
+    def _renew(self, key: Tensor, vectors: Tensor, spent: Tensor, *scalars: Tensor) -> tuple[()]:
+        """Compute the random vectors that all slots take next."""
+        index = torch.arange(len(vectors), device=key.device)[:, None]
+        vectors.copy_(self.rule.vectors(scalars, key, index))
+        spent.zero_()
+        return ()
+
+    def _named(self, state: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """The rule's scalars, and the settings by name."""
+        end = len(state) - 3
+        middle = end - len(self.names)
+        return tuple(state[8:middle]), dict(zip(self.names, state[middle:end], strict=True))
+
+    def _step(self, *state: Tensor) -> tuple[()]:
+        theta, momentum, value, best, steps, code, limit, key = state[:8]
+        vectors, spent, wanted = state[-3:]
+        scalars, s = self._named(state)
+        old = (theta, momentum, value, best, steps, code, *scalars)
+        extra = {name: s[name] for name in getattr(self.potential, "parameters", ())}
+        value, grad = self.potential(theta.T, **extra)
+        code = torch.where(steps < limit, 0.0, _BUDGET)
+        if self.stop is not None:
+            code = torch.where(self.stop(theta.T, value), _STOPPED, code)
+        code = torch.where(self.rule.active(value, s), code, _CONVERGED)
+        code = torch.where(value.abs() < torch.inf, code, _DIVERGED)
+        active = code == 0
+        best = torch.where(value < best, value, best)
+        due = self.rule.due(scalars, s)
+        at = Replicas(theta, momentum, scalars, value, grad.T, s, key, vectors)
+        theta, momentum, scalars = self.rule.move(at, active)
+        steps = steps + active.to(steps.dtype)
+        due_next = self.rule.due(scalars, s)
+        if due is not None and due_next is not None:
+            used = torch.where(active & due, 1.0, spent)
+            wanted.copy_(torch.where(due_next, used, 0.0).amax())
+            spent.copy_(used)
         for target, new in zip(old, (theta, momentum, value, best, steps, code, *scalars), strict=True):
             if new is not target:
                 target.copy_(new)
         return ()
 
-    return _Kernel(advance, compiled)
+
+_kernel = functools.lru_cache(maxsize=64)(_Kernel)
 
 
-class _Kernel:
-    """``unroll`` steps in place on the state of some lanes; compiled once a shape."""
-
-    def __init__(self, advance: Callable[..., tuple[()]], compiled: bool) -> None:
-        self._advance = advance
-        self._compiled = compiled
-        self._shapes: dict[torch.Size, Callable[..., Any]] = {}
-
-    def for_state(self, state: list[Tensor]) -> Callable[..., Any]:
-        """The callable for tensors shaped like ``state``."""
-        if not self._compiled:
-            return self._advance
-        shape = state[0].shape
-        if shape not in self._shapes:
-            self._shapes[shape] = _compile(self._advance, state)
-        return self._shapes[shape]
-
-
-def _compile(advance: Callable[..., tuple[()]], state: list[Tensor]) -> Callable[..., Any]:
-    """Inductor's kernel without dynamo's guards, 8 µs a call, not 30; eager and a warning if it fails."""
-    from torch._inductor import config, standalone_compile
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    example: list[Any] = [x.clone() for x in state]
-    try:
-        graph = make_fx(advance)(*example)
-        # One thread, since lanes fit one core's cache.
-        plain = {"cpp.threads": 1, "size_asserts": False, "alignment_asserts": False}
-        with config.patch(plain):
-            return standalone_compile(graph, example, dynamic_shapes="from_example_inputs")
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        warnings.warn(
-            f"no compiled kernel ({reason}): running eagerly, more slowly and with other last bits; "
-            "a C++ compiler on the PATH (g++ or clang++) brings the speed back",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return advance
-
-
-def _loop(kernel: _Kernel, full: list[Tensor], lanes: int, unroll: int, records: Records) -> None:
-    """Pass all replicas of ``full`` through ``lanes`` lanes, in place."""
+def _loop(kernel: _Kernel, full: list[Tensor], slots: int, records: Records) -> None:
+    """Pass all replicas of ``full`` through batch slots, in place."""
     count, every = len(full[2]), records.every
-    ids = torch.full((lanes,), -1, device=full[0].device)
-    ids[: min(lanes, count)] = torch.arange(min(lanes, count), device=ids.device)
-    waiting = min(lanes, count)
+    ids = torch.full((slots,), -1, device=full[0].device)
+    ids[: min(slots, count)] = torch.arange(min(slots, count), device=ids.device)
+    waiting = min(slots, count)
     state = [x[..., ids.clamp(min=0)].contiguous() for x in full]
+    spent = torch.ones_like(state[2])
+    state += [torch.zeros_like(state[0]), spent, torch.ones_like(spent[0])]
     step = kernel.for_state(state)
-    calls = max(1, (every or CHECK) // unroll)
     if every:
         records.add(ids, state)
     while True:
-        for _ in range(calls):
-            step(*state)
+        for _ in range(every or CHECK):
+            step()
         if every:
             records.add(ids, state)
         done = (state[5] != 0) & (ids >= 0)
         finished = int(done.sum())
         running = int((ids >= 0).sum()) - finished
-        # Moving replicas in and out has a price: wait for a sixteenth of the lanes.
-        if finished * 16 < lanes and running and waiting < count:
+        # Replacing replicas costs time: wait until a sixteenth of the slots is free.
+        if finished * 16 < slots and running and waiting < count:
             continue
         if finished and (waiting < count or not running):
-            for all_, lane in zip(full, state, strict=True):
-                all_[..., ids[done]] = lane[..., done]
+            for all_, own in zip(full, state, strict=False):
+                all_[..., ids[done]] = own[..., done]
             ids[done] = -1
             free = (ids < 0).nonzero().flatten()[: count - waiting]
             ids[free] = torch.arange(waiting, waiting + len(free), device=ids.device)
             waiting += len(free)
-            for all_, lane in zip(full, state, strict=True):
-                lane[..., free] = all_[..., ids[free]]
+            for all_, own in zip(full, state, strict=False):
+                own[..., free] = all_[..., ids[free]]
+            spent[free] = 1.0
             if every and len(free):
                 records.add(ids, state)
         if not (ids >= 0).any():

@@ -1,27 +1,29 @@
-"""The tensors' part of a step: kick, drift, sums of squares, redraws, in place and in few passes.
+"""The tensor part of a step: kick, drift, sums of squares, random vectors; in place and in few passes.
 
-Momenta are stored as Π = -σ u with one length σ for all: what Algorithm 1 does to the length of Π,
-restoring the energy and bouncing, is then a matter of scalars. A step is
+Momenta are stored as Π = -σ u with one σ for all parameters. What Algorithm 1 does to the length of Π,
+restoring the energy and bouncing, then only changes scalars. A step is
 
     u ← factor u + (Δt H_V/σ) ∇V,        Θ ← Θ - (Δt 2H_P σ) u,
 
-which is that of SGD with momentum, by a factor and a step size that change from step to step.
+which is SGD with momentum, with a factor and a step size that change from step to step.
 
-On the CPU one run's coefficients are Python floats, σ is chosen so that ∇V enters as it is, and
-torch's own fused kernel of SGD does both passes at once, in batches that stay in the cache while
-|u|² is summed: small tensors together, large ones in slices. Everywhere else coefficients are
-tensors on the device, u is kept at norm 1, and nothing waits for the CPU.
+For one run on the CPU the coefficients are numbers, and σ is chosen so that ∇V enters unscaled. Torch's own
+fused SGD kernel then does both passes at once, in batches that stay in the cache while |u|² is summed: small
+tensors together, large ones in slices. In all other cases the coefficients are tensors on the device and u is
+kept at norm 1, which needs no synchronisation.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
+from bbi.algorithm import TINY, Algorithm
 from bbi.noise import replica_keys
-from bbi.scalars import Flag, Scalar, at_least, sqrt, where
-from bbi.step import TINY, draw
+from bbi.scalars import Flag, S, at_least, sqrt, where
 
 SLICE = 2**19
 """Elements worked on at a time: 2 MiB of float32."""
@@ -29,48 +31,47 @@ SMALL = 2**14
 """Elements of a tensor that is copied to be summed with others."""
 
 
-class Slot(NamedTuple):
-    """A parameter that takes part in a step; complex ones as their real view."""
+class Entry(NamedTuple):
+    """A parameter that takes part in a step; a complex one as its real view."""
 
     param: Tensor
     grad: Tensor
     momentum: Tensor
+    """The buffer u."""
     lr: float | Tensor
-    """Its group's Δt."""
+    """Δt of its group."""
     weight_decay: float
-    """Its group's w in the potential ½ w |Θ|²."""
+    """w of its group, in the potential ½ w |Θ|²."""
     first: int
-    """Number of its first element among all elements of a replica: its address for random numbers."""
+    """Index of its first element among all elements of a replica, for the random numbers."""
 
 
 def _in_memory_order(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Contiguous views of tensors that are all in channels_last; others as they are."""
+    """Contiguous views of tensors that are all in channels_last; others unchanged."""
     if all(not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last) for x in tensors):
         return tuple(x.permute(0, 2, 3, 1) for x in tensors)
     return tensors
 
 
-def _batches(slots: list[Slot]) -> Iterator[list[Slot]]:
+def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
     """Tensors of one group and dtype up to SLICE elements together; larger ones cut into slices."""
-    batch: list[Slot] = []
+    batch: list[Entry] = []
     size = 0
-    for slot in slots:
-        p, g, m = _in_memory_order(*slot[:3])
-        slot = slot._replace(param=p, grad=g, momentum=m)
+    for entry in entries:
+        p, g, m = _in_memory_order(*entry[:3])
+        entry = entry._replace(param=p, grad=g, momentum=m)
         length = p.numel()
         if length > SLICE and p.is_contiguous() and g.is_contiguous() and m.is_contiguous():
             for parts in zip(*(torch.split(t.view(-1), SLICE) for t in (p, g, m)), strict=True):
-                yield [slot._replace(param=parts[0], grad=parts[1], momentum=parts[2])]
+                yield [entry._replace(param=parts[0], grad=parts[1], momentum=parts[2])]
             continue
         if batch:
             last = batch[-1]
-            same = (
-                slot.lr is last.lr and slot.weight_decay == last.weight_decay and p.dtype == last.param.dtype
-            )
-            if not same or size + length > SLICE:
+            same_group = entry.lr is last.lr and entry.weight_decay == last.weight_decay
+            if not same_group or p.dtype != last.param.dtype or size + length > SLICE:
                 yield batch
                 batch, size = [], 0
-        batch.append(slot)
+        batch.append(entry)
         size += length
     if batch:
         yield batch
@@ -93,22 +94,21 @@ def _norms2(tensors: list[Tensor]) -> float:
 
 
 def _flat_parts(x: Tensor) -> tuple[Tensor, ...]:
-    return torch.split(x.view(-1), SLICE) if x.is_contiguous() else (x,)
+    return torch.split(x.view(-1), SLICE) if x.is_contiguous() and x.numel() > SLICE else (x,)
 
 
-def fit(scalar: Scalar, like: Tensor, dtype: torch.dtype | None = None) -> Scalar:
-    """Shape a coefficient (R,) to multiply a tensor (R, …), in its dtype; numbers and () pass."""
-    if not isinstance(scalar, Tensor) or scalar.dim() == 0:
+def fit(scalar: Tensor, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Shape a coefficient (R,) to multiply a tensor (R, …), in its dtype; coefficients () unchanged."""
+    if scalar.dim() == 0:
         return scalar
     return scalar.to(dtype or like.dtype).reshape(-1, *[1] * (like.dim() - 1))
 
 
-def sum_squares(tensors: list[Tensor], like: Scalar) -> Scalar:
-    """Σ x² over all tensors: a float, or float64 () or (R,) like ``like``."""
+def sum_squares(tensors: list[Tensor], like: S) -> S:
+    """Σ x² over all tensors, of the kind of ``like``: np.float64, or float64 () or (R,)."""
     if not isinstance(like, Tensor):
         flat = (y for x in tensors for y in _in_memory_order(x))
-        parts = (part for x in flat for part in (_flat_parts(x) if x.numel() > SLICE else (x,)))
-        return sum((_norms2([part]) for part in parts), 0.0)
+        return np.float64(sum((_norms2([part]) for x in flat for part in _flat_parts(x)), 0.0))
     total = torch.zeros_like(like)
     for x in tensors:
         rows = x.reshape(len(x), -1) if like.dim() else x.reshape(1, -1)
@@ -117,55 +117,63 @@ def sum_squares(tensors: list[Tensor], like: Scalar) -> Scalar:
     return total
 
 
-def weight_energy(slots: list[Slot], like: Scalar) -> Scalar:
+def weight_energy(entries: list[Entry], like: S) -> S:
     """½ Σ w |Θ|² over the parameters whose group has a weight decay."""
     total = 0.0 * like
-    for slot in slots:
-        if slot.weight_decay:
-            total = total + 0.5 * slot.weight_decay * sum_squares([slot.param], like)
+    for entry in entries:
+        if entry.weight_decay:
+            total = total + 0.5 * entry.weight_decay * sum_squares([entry.param], like)
     return total
 
 
-def split(length2: Scalar, u2: Scalar, pull: Scalar) -> tuple[Scalar, Scalar]:
-    """Π of squared length ``length2`` along -u, of squared norm ``u2``, as -σ (factor u).
+def split(length2: S, u2: S, pull: float) -> tuple[S, S]:
+    """Write Π of squared length ``length2`` along -u, of squared norm ``u2``, as -σ (factor u).
 
-    Tensors are normalised in each step, since nobody may look. A run on the CPU takes σ = ``pull``,
-    the largest Δt H_V of a group, where that is above 0, so that ∇V need not be scaled.
-    Π = 0 is factor 0.
+    Tensors are normalised in each step. A run on the CPU takes σ = ``pull``, the largest Δt H_V of a group,
+    where that is above 0, so that ∇V need not be scaled. Π = 0 gives factor 0.
 
-    :returns: factor and σ > 0.
+    Returns:
+        The factor, and σ > 0.
     """
     some = (length2 > 0) & (u2 > 0)
     if isinstance(u2, Tensor):
         return where(some, at_least(u2, TINY).rsqrt(), 0.0), where(some, sqrt(length2), 1.0)
-    sigma = pull if pull > 0 else 1.0
-    return (float(length2 / u2) ** 0.5 / sigma if some else 0.0), sigma
+    sigma = np.float64(pull if pull > 0 else 1.0)
+    return where(some, sqrt(length2 / u2) / sigma, 0.0), sigma
 
 
-def kick(slots: list[Slot], factor: Scalar, kick: Scalar, drift: Scalar | None, moved: Flag) -> Scalar:
+def kick(entries: list[Entry], factor: S, kick: S, drift: S | None, moved: Flag) -> S:
     """u ← factor u + Δt kick (∇F + w Θ), and Θ ← Θ - Δt drift u unless ``drift`` is None, in place.
 
-    :param moved: whose gradients count; those of the others may be NaN.
-    :returns: the new |u|², of the kind of the coefficients.
+    Args:
+        entries: The parameters.
+        factor: Of u.
+        kick: Of Δt ∇V.
+        drift: Of -Δt u, if it is known before the kick.
+        moved: Mask of runs whose gradients count; those of the others may be NaN.
+
+    Returns:
+        The new |u|².
     """
     if not isinstance(factor, Tensor):
-        return sum((_kick_batch(batch, factor, kick, drift) for batch in _batches(slots)), 0.0)
-    for p, g, u, lr, decay, _ in slots:
-        force = torch.where(fit(moved, u, torch.bool), g.to(u.dtype), 0.0)
+        numbers = float(factor), float(kick), float(drift or 0.0)
+        return np.float64(sum((_kick_batch(batch, *numbers) for batch in _batches(entries)), 0.0))
+    for p, g, u, lr, decay, _ in entries:
+        force = torch.where(fit(cast(Tensor, moved), u, torch.bool), g.to(u.dtype), 0.0)
         u.mul_(fit(factor, u)).addcmul_(force, fit(lr * kick, u))
         if decay:
             u.addcmul_(p, fit(lr * decay * kick, u))
         if drift is not None:
             p.addcmul_(u, fit(-lr * drift, p))
-    return sum_squares([slot.momentum for slot in slots], factor)
+    return sum_squares([entry.momentum for entry in entries], factor)
 
 
-def _kick_batch(batch: list[Slot], factor: float, kick: float, drift: float | None) -> float:
+def _kick_batch(batch: list[Entry], factor: float, kick: float, drift: float) -> float:
     params, grads, us, lrs, decays, _ = map(list, zip(*batch, strict=True))
     lr, decay = float(lrs[0]), decays[0]
-    pull, push = lr * kick, lr * (drift or 0.0)
+    pull, push = lr * kick, lr * drift
     plain = all(t.is_contiguous() and t.dtype == params[0].dtype for ts in (params, grads, us) for t in ts)
-    # The kernel takes 1 - pull, so pull must be of order 1; and factor 0 means no buffer to it.
+    # The kernel computes 1 - dampening = pull, so pull must be of order 1; it takes factor 0 for "no buffer".
     if plain and factor and push and 1e-6 < pull < 1e6:
         torch._fused_sgd_(
             params,
@@ -191,60 +199,81 @@ def _kick_batch(batch: list[Slot], factor: float, kick: float, drift: float | No
     return _norms2(us)
 
 
-def drift(slots: list[Slot], drift: Scalar) -> None:
+def drift(entries: list[Entry], drift: S) -> None:
     """Θ ← Θ - Δt drift u in place."""
-    for p, _, u, lr, _, _ in slots:
-        step = fit(-lr * drift, p)
-        if isinstance(step, Tensor):
-            p.addcmul_(u, step)
+    for p, _, u, lr, _, _ in entries:
+        if isinstance(drift, Tensor):
+            p.addcmul_(u, fit(-lr * drift, p))
         else:
-            p.add_(u, alpha=step)
+            p.add_(u, alpha=-float(lr) * float(drift))
 
 
-def downhill(slots: list[Slot], who: Flag) -> None:
-    """u ← ∇F + w Θ, and so Π along -∇V, where ``who``, in place."""
-    for p, g, u, _, decay, _ in slots:
+def downhill(entries: list[Entry], mask: Flag) -> None:
+    """u ← ∇F + w Θ, and so Π along -∇V, where ``mask`` holds, in place."""
+    for p, g, u, _, decay, _ in entries:
         slope = g.to(u.dtype) + decay * p if decay else g.to(u.dtype)
-        u.copy_(torch.where(fit(who, u, torch.bool), slope, u) if isinstance(who, Tensor) else slope)
+        u.copy_(torch.where(fit(mask, u, torch.bool), slope, u) if isinstance(mask, Tensor) else slope)
 
 
-def rescale(slots: list[Slot], factor: Scalar) -> None:
+def rescale(entries: list[Entry], factor: S) -> None:
     """u ← factor u in place."""
-    for slot in slots:
-        slot.momentum.mul_(fit(factor, slot.momentum))
+    for entry in entries:
+        u = entry.momentum
+        u.mul_(fit(factor, u) if isinstance(factor, Tensor) else float(factor))
 
 
 def redraw(
-    slots: list[Slot], kind: str, seed: int, bounce: Flag, number: Scalar, stir: Scalar | None = None
-) -> Scalar:
-    """Replace Π by random vectors N, and so u by -N, where ``bounce``, in place.
+    entries: list[Entry], algorithm: Algorithm, seed: int, bounce: Flag, number: S, share: S | None = None
+) -> S:
+    """Replace Π by random vectors N, and so u by -N, where ``bounce`` holds, in place.
 
-    :param kind: ``"normal"`` or ``"cube"``.
-    :param number: number of the draw.
-    :param stir: if given, u - stir N takes the place of -N: a partial redraw.
-    :returns: the squared norm of what is there now.
+    Args:
+        entries: The parameters.
+        algorithm: Tells the distribution of N.
+        seed: The user's.
+        bounce: Mask of runs that take a random vector.
+        number: Number of the draw.
+        share: For a partial refresh: u - share N takes the place of -N.
+
+    Returns:
+        The new |u|².
     """
-    device = slots[0].momentum.device
+    device = entries[0].momentum.device
     replicas = number.numel() if isinstance(number, Tensor) else 1
     keys = replica_keys(seed, torch.arange(replicas, device=device))[:, None]
     draws = _column(number, device)
-    mask, share = _column(bounce, device).bool(), None if stir is None else _column(stir, device)
-    for slot in slots:
-        rows = slot.momentum.reshape(replicas, -1)
+    mask, shares = _column(bounce, device).bool(), None if share is None else _column(share, device)
+    for entry in entries:
+        rows = entry.momentum.reshape(replicas, -1)
         for start in range(0, rows.shape[1], SLICE):
             part = rows[:, start : start + SLICE]
-            index = torch.arange(part.shape[1], device=device) + (slot.first + start)
-            fresh = -draw(kind, keys, draws, index)
-            if share is not None:
-                fresh = part + share * fresh
+            index = torch.arange(part.shape[1], device=device) + (entry.first + start)
+            fresh = -algorithm.vectors(keys, draws, index)
+            if shares is not None:
+                fresh = part + shares * fresh
             part.copy_(torch.where(mask, fresh.to(part.dtype), part))
-        if not slot.momentum.is_contiguous():  # reshape had to copy
-            slot.momentum.copy_(rows.reshape(slot.momentum.shape))
-    return sum_squares([slot.momentum for slot in slots], number)
+        if not entry.momentum.is_contiguous():  # reshape had to copy
+            entry.momentum.copy_(rows.reshape(entry.momentum.shape))
+    return sum_squares([entry.momentum for entry in entries], number)
 
 
-def _column(x: Scalar | Flag, device: torch.device) -> Tensor:
-    """A scalar as a float64 column (R, 1) or (1, 1), without asking a device."""
+def _column(x: object, device: torch.device) -> Tensor:
+    """A scalar or a flag as a float64 column (R, 1) or (1, 1), without synchronising a device."""
     if isinstance(x, Tensor):
         return x.to(torch.float64).reshape(-1, 1)
-    return torch.full((1, 1), float(x), dtype=torch.float64, device=device)
+    return torch.full((1, 1), float(cast(np.float64, x)), dtype=torch.float64, device=device)
+
+
+def average(value: Tensor, device: torch.device, group: Any) -> Tensor:
+    """The mean of a loss over the ranks of a group, with the same bits on each.
+
+    Args:
+        value: The loss of this rank.
+        device: Where the ranks exchange it.
+        group: None for the default group, False for no mean.
+    """
+    if group is False or not (dist.is_available() and dist.is_initialized()):
+        return value
+    total = value.to(device, copy=True)
+    dist.all_reduce(total, group=group)
+    return total / dist.get_world_size(group)

@@ -96,8 +96,8 @@ def limit(rows: Sequence[Row]) -> str:
     if shown:
         times = [row.time for row in shown]
         text += (
-            f"From 512 runs, which fill the lanes, to {shown[-1].replicas:,} the cost changes by a factor of "
-            f"{max(times) / min(times):.2g} at most: lanes stay in the cache, however many runs wait. "
+            f"From 512 runs, which fill all slots, to {shown[-1].replicas:,} the cost changes by a factor of "
+            f"{max(times) / min(times):.2g} at most: slots stay in the cache, however many runs wait. "
             "(The largest ensembles take fewer steps here, so that what a run costs once weighs more.) "
         )
     near, far = ("arithmetic", "memory") if memory.ratio < functions.ratio else ("memory", "arithmetic")

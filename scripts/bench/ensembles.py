@@ -13,15 +13,15 @@ from torch import Tensor
 
 from bbi import BBI
 from bbi.laws import BornInfeld
+from bbi.rules import ECDRule
 from bbi.simulate import Run, simulate
-from bbi.step import ECD
 from bench.loop import Loop
 from bench.timing import Row, compare, in_turn
 from experiments.landscapes.functions import Ackley
 
 ROOT = Path(__file__).resolve().parents[2]
 POTENTIAL = Ackley(0.02)
-RULE = ECD(BornInfeld())
+RULE = ECDRule(BornInfeld())
 SETTINGS = {"lr": 0.0096, "delta_v": 1e-4, "delta_e": 2.0, "t0": 20.0, "t1": 100.0, "n_bounces": 4.0}
 SEED = 0
 RUN_STEP = "ns per run and step"
@@ -101,7 +101,7 @@ def single() -> list[Row]:
 def limits() -> list[Row]:
     """Two lower bounds on a step's cost, each beside that cost.
 
-    One is the time that main memory needs to move a run's state to its lane and back, once a run; the
+    One is the time that main memory needs to move a run's state to its slot and back, once a run; the
     other that of a step's transcendental functions and roots, on numbers that stay in the cache.
     """
     count = 10**5

@@ -1,6 +1,6 @@
 /* Algorithm 1 with the Born-Infeld law on the two-dimensional Ackley function, as a plain loop:
  * run after run, step after step, all of a run's state in registers. It is what the compiled
- * ensembles are measured against, so it computes the same: the order of operations of bbi/step.py,
+ * ensembles are measured against, so it computes the same: the order of operations of bbi/rules.py,
  * and the random numbers of bbi/noise.py. */
 
 #include <math.h>

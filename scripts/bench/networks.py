@@ -56,7 +56,7 @@ def _stepper(
 def _network(
     name: str, shapes: Shapes, steps: int, turns: int, threads: int, limits: dict[str, float]
 ) -> list[Row]:
-    # The loss stays what it is: clocks that never ring, and a δE that keeps the momentum alive.
+    # The loss stays what it is: clocks that are never due, and a δE that keeps the momentum alive.
     settings = {"delta_e": 2.0, "t0": math.inf, "t1": math.inf}
     makers: dict[str, Callable[[list[torch.nn.Parameter]], Any]] = {
         OURS: lambda parameters: BBI(parameters, 1e-6, **settings),

@@ -56,7 +56,7 @@ def _bbi() -> dict[str, Settings]:
         "delta_e and weight_decay": {"lr": 0.01, "delta_e": 2.0, "weight_decay": 0.1},
         "bounces": {"lr": 0.01, "t0": 5, "t1": 7, "n_bounces": 2, "seed": 3},
         "tune_delta_v": {"lr": 0.01, "tune_delta_v": True},
-        "released reading": {"lr": 0.01, "reading": "released", "t0": 5},
+        "released variant": {"lr": 0.01, "variant": "released", "t0": 5},
     }
 
 
@@ -114,9 +114,11 @@ def describe(
 ) -> OptimizerInfo:
     """The description of one class.
 
-    :param inputs: makes its settings anew (a tensor ``lr`` is changed by schedulers), by what they are about.
-    :param always: what goes with each of them.
-    :param skips: the tests of the suite that cannot apply, beside those for all.
+    Args:
+        cls: The class.
+        inputs: Makes its settings anew, since schedulers change a tensor ``lr``; keys are their descriptions.
+        always: Settings that are added to each of them.
+        skips: The tests of the suite that cannot apply, besides those for all classes.
     """
 
     def optim_inputs(device: Any, dtype: Any = None) -> list[OptimizerInput]:
@@ -144,7 +146,6 @@ def describe(
         optim_error_inputs_func=lambda device, dtype: list(errors(device, dtype)),
         scheduler_inputs=SCHEDULERS,
         supported_impls=(),
-        not_og_supported_flags=("weight_decay", "tune_delta_v", "nu", "law"),
         step_requires_closure=True,
         supports_multiple_devices=False,
         skips=(*SKIPS, *skips),

@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bbi.bounces import Clocks, ring, tick
+from bbi.bounces import Clocks, advance, due
 
 clock = st.integers(1, 6) | st.just(math.inf)
 cases = st.tuples(clock, clock, st.integers(1, 4) | st.just(math.inf))
@@ -34,10 +35,10 @@ def listing(t0, t1, n_bounces, vs):
 
 
 def ours(t0, t1, n_bounces, vs):
-    clocks, bounced = Clocks.start(vs[0]), []
+    clocks, bounced = Clocks.start(np.float64(0)), []
     for v in vs:
-        bounce, clocks = ring(clocks, t0, t1, n_bounces, True)
-        clocks = tick(clocks, v, True)
+        bounce, clocks = due(clocks, t0, t1, n_bounces, np.True_)
+        clocks = advance(clocks, v, np.True_)
         bounced.append(bounce)
     return bounced, clocks
 
@@ -56,36 +57,36 @@ def test_no_scheduled_bounce_where_none_is_asked_for(t0, t1, vs):
     assert ours(t0, t1, 0, vs)[0] == listing(math.inf, t1, 1, vs)[0]
 
 
-def test_infinite_clocks_never_ring():
+def test_infinite_clocks_are_never_due():
     assert not any(ours(math.inf, math.inf, math.inf, [2.0] * 10_000)[0])
 
 
 @given(st.lists(cases, min_size=1, max_size=5), potentials)
 def test_replicas_with_clocks_of_their_own(many, vs):
     t0, t1, n_bounces = torch.tensor(many, dtype=torch.float64).T
-    alive = torch.ones(len(many), dtype=torch.bool)
-    clocks = Clocks.start(torch.full((len(many),), vs[0], dtype=torch.float64))
+    active = torch.ones(len(many), dtype=torch.bool)
+    clocks = Clocks.start(torch.zeros(len(many), dtype=torch.float64))
     rows = []
     for v in vs:
-        bounce, clocks = ring(clocks, t0, t1, n_bounces, alive)
-        clocks = tick(clocks, torch.full((len(many),), v, dtype=torch.float64), alive)
+        bounce, clocks = due(clocks, t0, t1, n_bounces, active)
+        clocks = advance(clocks, torch.full((len(many),), v, dtype=torch.float64), active)
         rows.append(bounce)
     for case, column in zip(many, torch.stack(rows, 1).tolist(), strict=True):
         assert column == listing(*case, vs)[0]
 
 
 @given(cases, potentials, st.lists(st.booleans(), min_size=60, max_size=60))
-def test_who_does_not_take_part_keeps_clocks_that_stand_still(case, vs, takes_part):
-    clocks = Clocks.start(vs[0])
+def test_clocks_of_an_inactive_run_stand_still(case, vs, takes_part):
+    clocks = Clocks.start(np.float64(0))
     bounced = []
-    for v, alive in zip(vs, takes_part, strict=False):
+    for v, active in zip(vs, map(np.bool, takes_part), strict=False):
         before = clocks
-        bounce, clocks = ring(clocks, *case, alive)
-        clocks = tick(clocks, v, alive)
-        if alive:
+        bounce, clocks = due(clocks, *case, active)
+        clocks = advance(clocks, v, active)
+        if active:
             bounced.append(bounce)
         else:
             # c1 and c0 count moves, and there was none
             assert (bounce, clocks) == (False, before)
-    seen = [v for v, alive in zip(vs, takes_part, strict=False) if alive]
+    seen = [v for v, active in zip(vs, takes_part, strict=False) if active]
     assert bounced == listing(*case, seen)[0]

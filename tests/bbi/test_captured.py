@@ -18,7 +18,7 @@ BOUNCY = {"delta_e": 1.0, "t0": 4, "t1": 6, "n_bounces": 3, "seed": 5}
 CASES = {
     "bounces": (BBI, BOUNCY),
     "decay": (BBI, {**BOUNCY, "weight_decay": 0.1}),
-    "released": (BBI, {**BOUNCY, "reading": "released"}),
+    "released": (BBI, {**BOUNCY, "variant": "released"}),
     "lowered": (BBI, {**BOUNCY, "delta_v": 4.0, "tune_delta_v": True}),
     "separable": (ECDSep, {"eta": 1.4, "nu": 0.1, "delta_e": 1.0}),
 }
@@ -97,7 +97,7 @@ def test_the_numbers_of_the_system_stay_where_they_are(case):
 
 @each
 def test_a_step_recorded_and_replayed_is_many_steps(case, monkeypatch):
-    monkeypatch.setattr(module, "perhaps", lambda flag: True)  # as on a device, which is not asked
+    monkeypatch.setattr(module, "may_hold", lambda flag: True)  # as on a device
     eager, replayed = Run(case, replicas=3), Run(case, replicas=3)
     for run in (eager, replayed):
         run.step()

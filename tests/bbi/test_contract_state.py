@@ -101,24 +101,6 @@ def test_names_of_parameters_survive_where_either_has_them(case, names):
 
 
 @each
-def test_a_state_dict_from_before_a_setting_existed_loads(case):
-    net, closure = network()
-    opt = case.new(net.parameters())
-    for _ in range(3):
-        opt.step(closure)
-    before = opt.param_groups[0].copy()
-    for flag in case.info.not_og_supported_flags:
-        old = copy.deepcopy(opt.state_dict())
-        assert flag in old["param_groups"][0]
-        del old["param_groups"][0][flag]
-        fresh = case.new(net.parameters())
-        fresh.load_state_dict(old)
-        fresh.step(closure)
-        assert fresh.param_groups[0][flag] == before[flag]
-        assert fresh.energy == opt.energy
-
-
-@each
 @pytest.mark.parametrize("names", [False, True])
 def test_a_file_gives_back_the_state_to_the_bit(case, names):
     params, x = [Parameter(torch.randn(2, 3)), Parameter(torch.randn(2))], torch.randn(3)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from contract import CASES, INFOS
+from contract import CASES
 from torch.nn import Parameter
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -86,13 +86,6 @@ def test_a_caller_without_gradients_still_gets_them_in_the_closure(case):
     assert not torch.equal(p, before)
     assert p.grad_fn is None
     assert p.requires_grad
-
-
-@pytest.mark.parametrize("info", INFOS, ids=lambda info: info.name)
-def test_without_a_loss_it_says_what_to_write(info):
-    opt = info.optim_cls([torch.zeros(2)], **info.optim_inputs_func("cpu")[0].kwargs)
-    with pytest.raises(RuntimeError, match=r"needs the loss.*`loss\.backward\(\)`.*`opt\.step\(loss"):
-        opt.step()
 
 
 @each

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bbi import BBI, ECD, BornInfeld, ECDSep, Frictionless, InverseMass, Logarithmic, Power, Separable
+from bbi.algorithm import Algorithm
 from bbi.laws import Law
-from bbi.step import within
 
 LAWS = (
     BornInfeld(),
@@ -236,11 +236,13 @@ def test_powers_beyond_float64_make_no_step(law: Law, when: int, extreme: float,
 
 @every
 @pytest.mark.parametrize("v", [1e-300, 1e-40, 1e32, 1e200])
-def test_floats_are_within_range_where_tensors_are(law: Law, v: float) -> None:
+def test_numbers_are_within_range_where_tensors_are(law: Law, v: float) -> None:
     for wide in (law, Power(law, 10.0), Power(law, 0.1)):
-        e = wide.start(1.0, 0.5)
-        tv, te = (torch.tensor(x, dtype=torch.float64) for x in (v, e))
-        assert within(wide, v, e) == within(wide, tv, te), wide
+        numbers = [np.float64(x) for x in (v, wide.start(1.0, 0.5), 0.0)]
+        tensors = [torch.tensor(x, dtype=torch.float64) for x in numbers]
+        with np.errstate(all="ignore"):
+            finite = Algorithm(wide).coefficients(*numbers).finite
+        assert finite == Algorithm(wide).coefficients(*tensors).finite, wide
 
 
 @SHAPES
@@ -251,10 +253,6 @@ def test_a_delta_v_at_its_lowest_is_not_lowered_or_counted_on(lead: tuple[int]) 
     assert (opt.delta_v, opt.state["system"]["lowered"]) == (3.0, 1)  # 5 - 2¹ · 1
     assert not any(steps_at(opt, p, [-1.0] * 1100))
     assert (opt.delta_v, opt.state["system"]["lowered"]) == (0.0, 2)
-    opt.state["system"]["lowered"] *= 1000.0  # as of a run that counted on
-    opt.state["system"]["delta_v"] += 1.0
-    steps_at(opt, p, [0.5])
-    assert opt.delta_v == 0.0
 
 
 @pytest.mark.parametrize(

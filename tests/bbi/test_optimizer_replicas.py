@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bbi import BBI, BornInfeld
-from bbi import step as pure
+from bbi.rules import ECDRule
 from bbi.simulate import simulate
 from experiments.landscapes.functions import Ackley
 
@@ -36,7 +36,7 @@ def run(descend, start, settings, steps=60, **options):
 def test_per_replica_settings_are_those_of_simulate(descend):
     start = starts(R)
     theta, opt = run(descend, start, OWN, seed=3)
-    rule = pure.ECD(BornInfeld())
+    rule = ECDRule(BornInfeld())
     expected = simulate(Ackley(0.02), start, rule, OWN, 60, seed=3, compiled=False)
     torch.testing.assert_close(theta, expected.theta, rtol=1e-8, atol=1e-8)
     assert torch.equal(opt.bounces, expected.scalars[4])
@@ -73,15 +73,15 @@ def test_replicas_draw_vectors_of_their_own(descend):
     assert (theta != other).any(1).all()
 
 
-@pytest.mark.parametrize("reading", ["paper", "released"])
+@pytest.mark.parametrize("variant", ["paper", "released"])
 @pytest.mark.parametrize("first", [math.nan, 0.0])
-def test_a_replica_with_a_bad_first_loss_starts_at_its_first_good_one(first, reading):
+def test_a_replica_with_a_bad_first_loss_starts_at_its_first_good_one(first, variant):
     # with minibatches the next loss may be good; alone, such a run starts there
     def descend_from(losses, replicas):
         theta = torch.ones(
             *(() if replicas is None else (replicas,)), 2, dtype=torch.float64, requires_grad=True
         )
-        opt = BBI([theta], 0.1, delta_e=1.0, replicas=replicas, reading=reading)
+        opt = BBI([theta], 0.1, delta_e=1.0, replicas=replicas, variant=variant)
         for loss in losses:
             theta.grad = theta.detach() * torch.where(torch.tensor(loss) > 0, 1.0, 0.0)[..., None]
             opt.step(loss=torch.tensor(loss, dtype=torch.float64))

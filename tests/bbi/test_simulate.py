@@ -9,12 +9,12 @@ import torch
 
 from bbi import noise
 from bbi.laws import BornInfeld
+from bbi.rules import ECDRule, GDMRule
 from bbi.simulate import simulate
-from bbi.step import ECD, GDM
 from experiments.landscapes.functions import Ackley, Quadratic, TwoBasins, Zakharov
 
 LAW = BornInfeld()
-RULE = ECD(LAW)
+RULE = ECDRule(LAW)
 BOUNCY = {"lr": 0.01, "delta_v": 1e-4, "delta_e": 2.0, "t0": 7, "t1": 5, "n_bounces": 3}
 
 
@@ -39,7 +39,7 @@ def in_numpy(potential):
 @pytest.mark.parametrize(("potential", "lr"), [(TwoBasins(), 0.02), (Ackley(), 0.01)])
 def test_gdm_is_torch_sgd(potential, lr, momentum):
     start = starts(1)
-    curves = eager(potential, start, GDM(), {"lr": lr, "momentum": momentum}, 100, record_every=1).curves
+    curves = eager(potential, start, GDMRule(), {"lr": lr, "momentum": momentum}, 100, record_every=1).curves
     theta = start[0].clone().requires_grad_()
     sgd = torch.optim.SGD([theta], lr=lr, momentum=momentum)
     for row in curves.theta:
@@ -49,24 +49,24 @@ def test_gdm_is_torch_sgd(potential, lr, momentum):
         sgd.step()
 
 
-@pytest.mark.parametrize("reading", ["paper", "released"])
-def test_ecd_is_the_listing_of_algorithm_1(algorithm1, reading):
-    kind = "normal" if reading == "paper" else "uniform"
+@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_ecd_is_the_listing_of_algorithm_1(algorithm1, variant):
+    kind = "normal" if variant == "paper" else "uniform"
     key = noise.replica_keys(5, torch.tensor(3))
     draw = lambda k: getattr(noise, kind)(key, torch.tensor(k), torch.arange(4)).numpy()  # noqa: E731
     start, options = starts(1, 4), {k: v for k, v in BOUNCY.items() if k != "lr"}
     listing = algorithm1(in_numpy(Ackley(0.02)), start[0].numpy(), draw, dt=0.01, **options)
     branches = [next(listing) for _ in range(80)]
     # the paper's bounces cost no step; the released code's do, and leave Θ where it is
-    rows = [theta for branch, theta, _ in branches if branch == "move" or reading == "released"]
+    rows = [theta for branch, theta, _ in branches if branch == "move" or variant == "released"]
     run = eager(
-        Ackley(0.02), start, ECD(LAW, reading), BOUNCY, len(rows),
+        Ackley(0.02), start, ECDRule(LAW, variant), BOUNCY, len(rows),
         seed=5, replicas=torch.tensor([3]), record_every=1,
     )  # fmt: skip
     np.testing.assert_allclose(run.curves.theta[1:], np.stack(rows), rtol=1e-9)
     bounces = [branch for branch, _, _ in branches[: len(rows)]].count("bounce")
     assert bounces >= 3
-    if reading == "released":
+    if variant == "released":
         assert run.scalars[4].item() == bounces
 
 
@@ -95,7 +95,7 @@ def early(theta, value):
     return value < 1.2
 
 
-def test_lanes_that_are_refilled_change_nothing():
+def test_slots_that_are_refilled_change_nothing():
     start = starts(1300)
     run = eager(Ackley(0.02), start, RULE, BOUNCY, 200, stop=early)
     counts = Counter(run.status)
@@ -143,7 +143,7 @@ def early_in_a_valley(theta, value):
 def test_status_diverged_by_nan_or_inf():
     # beyond 1 the loss is NaN; on the Zakharov function gradient descent overflows
     nan = eager(pit, [[0.0]], RULE, {"lr": 0.1}, 1000, record_every=1)
-    inf = eager(Zakharov(), torch.ones(1, 10), GDM(), {"lr": 0.5}, 1000)
+    inf = eager(Zakharov(), torch.ones(1, 10), GDMRule(), {"lr": 0.5}, 1000)
     assert (nan.status, inf.status) == (["diverged"], ["diverged"])
     assert nan.steps.item() < 1000
     assert 2 < nan.best.item() <= 3

@@ -1,7 +1,6 @@
 """The compiled kernel against eager torch, in ten dimensions: index arithmetic shows only beyond a few.
 
-Compiling takes most of the time, so two kernels serve all tests here but one: 512 lanes with two
-steps a call, and, where curves with an odd interval ask for it, 16 lanes with one step a call.
+Compiling takes most of the time, so two kernels serve all tests here but one: for 16 and for 512 slots.
 """
 
 import warnings
@@ -11,12 +10,12 @@ import torch
 import torch._inductor
 
 from bbi.laws import BornInfeld
+from bbi.rules import ECDRule, GDMRule
 from bbi.simulate import simulate
-from bbi.step import ECD, GDM
 from experiments.landscapes.functions import Ackley, TwoBasins
 
 LANDSCAPE = Ackley(0.02)
-RULE = ECD(BornInfeld())
+RULE = ECDRule(BornInfeld())
 SETTINGS = {"lr": 0.01, "delta_v": 1e-4, "delta_e": 2.0, "t0": 7, "t1": 11, "n_bounces": 3}
 
 
@@ -40,7 +39,7 @@ def run(count, steps, *, compiled=True, only=None, record_every=0):
 
 @pytest.fixture(scope="module")
 def many():
-    """1300 replicas, 200 steps: three fillings of the 512 lanes."""
+    """1300 replicas, 200 steps: three fillings of the 512 slots."""
     return run(1300, 200)
 
 
@@ -81,7 +80,7 @@ def test_curves_end_where_the_runs_end(many):
 def test_compiled_gdm_is_torch_sgd():
     theta = torch.tensor([3.0, -1.0], dtype=torch.float64, requires_grad=True)
     sgd = torch.optim.SGD([theta], lr=0.02, momentum=0.9)
-    final = simulate(TwoBasins(), theta.detach()[None], GDM(), {"lr": 0.02, "momentum": 0.9}, 100).theta
+    final = simulate(TwoBasins(), theta.detach()[None], GDMRule(), {"lr": 0.02, "momentum": 0.9}, 100).theta
     for _ in range(100):
         sgd.zero_grad()
         TwoBasins()(theta)[0].backward()
@@ -94,7 +93,7 @@ def test_without_a_compiler_it_warns_once_and_runs_eagerly(monkeypatch):
         raise RuntimeError("no C++ compiler found")
 
     monkeypatch.setattr(torch._inductor, "standalone_compile", refuse)
-    rule = ECD(BornInfeld())  # a rule of its own: no kernel is kept for it
+    rule = ECDRule(BornInfeld(), eps1=2e-10)  # a rule of its own: no kernel is kept for it
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         runs = [simulate(LANDSCAPE, starts(20), rule, SETTINGS, 60) for _ in range(2)]

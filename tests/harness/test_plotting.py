@@ -1,6 +1,5 @@
 """Figures: same bytes, readable colours, nothing left open."""
 
-from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt

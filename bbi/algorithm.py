@@ -1,0 +1,115 @@
+"""Algorithm 1, the part that scalars decide, for one run and for R replicas.
+
+From V, E and Π² come the coefficients of a step,
+
+    Π ← √(P/|B|²) B - Δt H_V ∇V,        Θ ← Θ + Δt 2H_P Π,
+
+where P is the squared momentum on the energy surface and B is Π or, in a bounce, a random vector.
+:mod:`bbi.optimizer` and :mod:`bbi.rules` apply them to tensors.
+"""
+
+import math
+from typing import Generic, NamedTuple
+
+from torch import Tensor
+
+from bbi import noise
+from bbi.bounces import Clocks, due, partial_refresh
+from bbi.laws import Law
+from bbi.scalars import Flag, S, at_least, where
+
+EPS1 = 1e-10
+"""ε1 of Algorithm 1: smallest error in Π² that is corrected."""
+EPS2 = 1e-40
+"""ε2 of Algorithm 1: a run stops where V ≤ ε2."""
+TINY = 1e-300
+"""Smallest squared norm that is divided by."""
+
+
+class Coefficients(NamedTuple, Generic[S]):
+    """What a law gives for a step from potential V at energy E."""
+
+    p2: S
+    """P(E, V)."""
+    kick: S
+    """H_V."""
+    drift: S
+    """2 H_P."""
+
+    @property
+    def finite(self) -> Flag:
+        """Whether a step can be made: a power of V may leave the range of float64."""
+        return abs(self.p2) + abs(self.kick) + abs(self.drift) < math.inf
+
+
+class Algorithm(NamedTuple):
+    """A law, and the settings that the formulas of a step depend on; :class:`bbi.ECD` describes them."""
+
+    law: Law
+    variant: str = "paper"
+    eps1: float = EPS1
+    eps2: float = EPS2
+    nu: float = 0.0
+
+    def active(self, v: S) -> Flag:
+        """Mask of runs that go on: V > ε2 and finite."""
+        return (v > self.eps2) & (v < math.inf)
+
+    def start(self, v: S, delta_e: S) -> tuple[S, S]:
+        """E and Π_0² of runs that start at potential ``v``, eqs. (13) and (14)."""
+        energy = self.law.start(v, delta_e)
+        return energy, at_least(self.law.momentum_squared(v, energy), 0.0)
+
+    def coefficients(self, v: S, energy: S, p2: S) -> Coefficients[S]:
+        """P(E, V), H_V and 2H_P, with 2H_P of a separable law at the given Π²."""
+        law = self.law
+        kick, drift = law.kick(v, energy), law.drift(v, energy, p2)
+        return Coefficients(law.momentum_squared(v, energy), kick, drift)
+
+    def restored(self, p2: S, want: S) -> S:
+        """The Π² that a step starts with: ``want`` = P(E, V), which restores the energy.
+
+        ``p2`` stays where it is right to within ε1 or where P ≤ 0. The listing has P < 0. V = E is where
+        rounding has hidden how far V fell, and with Π = 0 every kick would be lost.
+        """
+        return where((abs(p2 - want) < self.eps1) | (want <= 0), p2, want)
+
+    def bounce(
+        self, clocks: Clocks[S], t0: S, t1: S, n_bounces: S, active: Flag
+    ) -> tuple[Flag, Flag, Clocks[S]]:
+        """Which of the active runs bounce and which move, and the clocks after the bounces.
+
+        With ν > 0 every run that has moved before is refreshed in part, whatever its clocks say.
+        """
+        if self.nu:
+            bounce, clocks = partial_refresh(clocks, active)
+        else:
+            bounce, clocks = due(clocks, t0, t1, n_bounces, active)
+        return bounce, (active & ~bounce if self.variant == "released" else active), clocks
+
+    def vectors(self, key: Tensor, number: Tensor, index: Tensor) -> Tensor:
+        """Random vectors: isotropic, or uniform in a cube as in the released code; see :mod:`bbi.noise`."""
+        return (noise.uniform if self.variant == "released" else noise.normal)(key, number, index)
+
+
+def lowered(f: S, delta_v: S, times: S, given: S) -> tuple[S, S]:
+    """Lower ΔV where V = F - ΔV < 0 shows that it is too high (section 3.3).
+
+    The n-th time, n = ``times`` + 1, it goes down by 2ⁿ |V|, so that few corrections suffice, but never below
+    the smaller of 0 and the value ``given`` at first. Once there it is neither lowered nor counted.
+
+    Args:
+        f: F.
+        delta_v: ΔV now.
+        times: How often it was lowered.
+        given: ΔV at first.
+
+    Returns:
+        ΔV and how often it was lowered, after it.
+    """
+    v = f - delta_v
+    floor = where(given < 0, given, 0.0)
+    lower = delta_v + v * 2.0 ** (times + 1.0)  # |V| ≥ 2⁻⁵³ ΔV: some 50 times lead to the floor
+    lower = where(lower < floor, floor, lower)
+    below = (v < 0) & (delta_v > floor)
+    return where(below, lower, delta_v), where(below, times + 1.0, times)
