@@ -1,22 +1,16 @@
 """Where networks are trained."""
 
+from typing import Literal
+
 import torch
 
 from experiments.harness.errors import UserError
-from experiments.harness.settings import one_of
 
-DEVICES = ("auto", "cpu", "cuda")
-
-
-def check_device(name: str, value: str) -> None:
-    """Raise :class:`UserError` unless ``value`` is ``auto``, ``cpu`` or ``cuda``, whether it is here or not.
-
-    The tables of a run on a GPU can be read anywhere.
-    """
-    one_of(name, value, DEVICES)
+Device = Literal["auto", "cpu", "cuda"]
+"""A device by name, whether this machine has it or not: the tables of a run on a GPU can be read anywhere."""
 
 
-def device(value: str) -> torch.device:
+def device(value: Device) -> torch.device:
     """The device of that name; ``auto`` is the GPU if there is one.
 
     Raises:

@@ -154,7 +154,9 @@ def _one_line(error: ErrorDetails, plain: Mapping[Any, Any]) -> str:
         return f"{key}={value}: not known{did_you_mean(str(value), _words(limits['expected']))}"
     if kind == "value_error":  # of one of our own validators, whose message may name the key
         text = str(limits["error"])
-        return text if text.partition(" ")[0].startswith(key or text) else f"{key}={value}: {text}"
+        if text.partition(" ")[0].startswith(key):
+            return text
+        return f"{key}: {text}" if isinstance(value, Mapping) else f"{key}={value}: {text}"
     return f"{key}={value}: must be {_allowed(kind, limits) or error['msg']}"
 
 

@@ -10,11 +10,13 @@ import socket
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,7 +39,7 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a data set before it is read.
+    """What is known of a data set before it is read: the content of a module of :mod:`.datasets`.
 
     Attributes:
         name: Its name.
@@ -49,6 +51,7 @@ class Known:
         folder: Where torchvision keeps its files.
         files: MD5 of each of them.
         url: What torchvision downloads first.
+        stand_in: Makes images that take the place of the data set where it is not to be had.
     """
 
     name: str
@@ -60,43 +63,7 @@ class Known:
     folder: str
     files: dict[str, str]
     url: str
-
-
-KNOWN = {
-    "mnist": Known(
-        name="MNIST",
-        shape=(1, 28, 28),
-        counts=(
-            (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
-            (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
-        ),
-        mean=(0.1307,),
-        std=(0.3081,),
-        loader=MNIST,
-        folder="MNIST/raw",
-        files={  # torchvision knows those of the compressed files only
-            "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-            "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-            "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-            "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-        },
-        url=MNIST.mirrors[0] + MNIST.resources[0][0],
-    ),
-    "cifar10": Known(
-        name="CIFAR-10",
-        shape=(3, 32, 32),
-        counts=((5000,) * 10, (1000,) * 10),
-        mean=(0.4914, 0.4822, 0.4465),
-        std=(0.2023, 0.1994, 0.2010),
-        loader=CIFAR10,
-        folder=CIFAR10.base_folder,
-        files={
-            **dict((*CIFAR10.train_list, *CIFAR10.test_list)),
-            CIFAR10.meta["filename"]: CIFAR10.meta["md5"],
-        },
-        url=CIFAR10.url,
-    ),
-}
+    stand_in: Callable[[], "StandIn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +73,15 @@ class Found:
     train: Split
     test: Split
     jpeg: bool = False
+
+
+class StandIn(NamedTuple):
+    """Images in place of a data set: their name, where they come from, and the images."""
+
+    name: str
+    source: str
+    train: Split
+    test: Split
 
 
 def from_torchvision(known: Known, folder: Path) -> Found | None:
