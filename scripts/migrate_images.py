@@ -1,6 +1,6 @@
 """Move stored units of MNIST and CIFAR-10 to the keys, columns and values of function calls; used once.
 
-    python scripts/migrate_images.py OLD.sqlite NEWFOLDER
+python scripts/migrate_images.py OLD.sqlite NEWFOLDER
 """
 
 import json
@@ -33,7 +33,7 @@ OF_NO_COMMIT = '{"commit": null}'
 
 def settings(key: Key) -> Any:
     """The settings of the experiment that a key belongs to."""
-    dataset, section, _ = NETWORKS[key["network"].partition("(")[0]]
+    _, section, _ = NETWORKS[key["network"].partition("(")[0]]
     return load(compose(f"experiment={section.__name__.rpartition('.')[2]}", "profile=cpu"), section.Config)
 
 
@@ -101,7 +101,7 @@ def search(key: Key, parts: list[pd.DataFrame]) -> tuple[Unit, tables.Tables]:
     assert {axis: bounds.model_dump() for axis, bounds in space.items()} == key["space"]
     trials = without(pd.concat(parts, ignore_index=True))
     by = cfg.protocols[PROTOCOLS[who["protocol"]]]
-    assert judged(depends["by"])["criterion"] == by.criterion and by.stream == who["protocol"]
+    assert (judged(depends["by"])["criterion"], by.stream) == (by.criterion, who["protocol"])
     call = unit(
         study.search, task=task(depends), optimizer=optimizer(depends, name, depends["fixed"], False),
         space=space, trials=len(trials), batch=key["batch"], epochs=depends["epochs"],

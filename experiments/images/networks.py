@@ -56,4 +56,3 @@ def _shortcut(inside: int, outside: int, stride: int) -> nn.Module | None:
     if inside == outside:
         return None
     return nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
-

@@ -1,4 +1,4 @@
-"""The course of an experiment on images: the data, the choice of settings by trials, and the training runs."""
+"""The course of an experiment on images: data, choice of settings by trials, training runs."""
 
 import sys
 import time
@@ -54,9 +54,9 @@ def prepare(cfg: ClassificationConfig, compute: Compute, trial_epochs: int) -> t
     epochs = trial_epochs + cfg.trained_epochs
     rate = _images_per_second(task, images)
     print(
-        f"{cfg.experiment}: {epochs:,} epochs of {there:,} images, {rate:,.0f} images/s in one process: about "
-        f"{timedelta(seconds=round(epochs * there / rate))} for all of it, shared by all processes; what is "
-        "stored is not repeated",
+        f"{cfg.experiment}: {epochs:,} epochs of {there:,} images, {rate:,.0f} images/s in one process: "
+        f"about {timedelta(seconds=round(epochs * there / rate))} for all of it, shared by all processes; "
+        "what is stored is not repeated",
         file=sys.stderr, flush=True,
     )  # fmt: skip
     return task, images
@@ -98,7 +98,7 @@ def labelled(table: pd.DataFrame, **labels: object) -> pd.DataFrame:
 
 
 class Choice(NamedTuple):
-    """Settings that a protocol chose for a competitor: what was found, and the optimizer with all settings."""
+    """What a protocol chose for a competitor: the settings found, and the optimizer with all settings."""
 
     protocol: str
     competitor: str
@@ -159,7 +159,8 @@ def train_chosen(
     done = compute(units, "training runs")
     for (run, one), tables in zip(plan, done, strict=False):
         labels = {"stage": "train", "competitor": one.competitor, "setting": one.setting, "run": run}
-        parts.append({"runs": labelled(tables["runs"], **labels), "curves": tables["curves"].assign(**labels)})
+        runs, curves = labelled(tables["runs"], **labels), tables["curves"].assign(**labels)
+        parts.append({"runs": runs, "curves": curves})
     for one, tables in zip(checked, done[len(plan) :], strict=True):
         labels = {"stage": "conservation", "competitor": one.competitor, "setting": one.setting}
         parts.append({"runs": labelled(tables["runs"], **labels)})
@@ -181,9 +182,7 @@ def _checked(choices: Sequence[Choice]) -> list[Choice]:
     """The choices with which conservation is checked: the first one of every competitor that is BBI."""
     first = {one.competitor: one for one in reversed(choices)}
     return [
-        one
-        for one in first.values()
-        if issubclass(hydra.utils.get_class(one.optimizer["_target_"]), BBI)
+        one for one in first.values() if issubclass(hydra.utils.get_class(one.optimizer["_target_"]), BBI)
     ]
 
 

@@ -151,4 +151,3 @@ def _from_network(known: Known, root: Path | None, download: bool) -> tuple[Imag
         why = fetch(known, into)
         found = from_torchvision(known, into)
     return None if found is None else _images(known, "torchvision's download", found), why
-

@@ -24,7 +24,12 @@ from experiments.images.training import Trainer, Training
 
 
 def trial(
-    task: Task, optimizer: Optimizer, epochs: Count, criterion: Criterion, validation_images: Whole, seed: Seed
+    task: Task,
+    optimizer: Optimizer,
+    epochs: Count,
+    criterion: Criterion,
+    validation_images: Whole,
+    seed: Seed,
 ) -> Tables:
     """Try settings for some epochs.
 

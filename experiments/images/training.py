@@ -64,6 +64,8 @@ class Trainer:
         layout = torch.channels_last if engine.channels_last else torch.preserve_format
         self.network = network.to(engine.where).to(memory_format=layout)
         self.optimizer = make_optimizer(self.network)
+        if isinstance(self.optimizer, torch.optim.LBFGS):  # views gradients as vectors: plain layout only
+            self.network.to(memory_format=torch.contiguous_format)
         self.epochs, self.finite = 0, True
         self._forward: Callable[[Tensor], Tensor] = (
             torch.compile(self.network) if engine.compile else self.network

@@ -38,7 +38,5 @@ def _grid(trials: pd.DataFrame, prefix: str, reduced: str) -> list[Estimate]:
     large = trials[trials["lr"] >= LARGE]
     numbers = {"diverged": int((large["status"] == "diverged").sum())}
     median = float(large["test_accuracy"].median())
-    found.append(
-        Estimate(f"{prefix}-diverged", median, *UNKNOWN[1:], len(large), numbers, reduced=reduced)
-    )
+    found.append(Estimate(f"{prefix}-diverged", median, *UNKNOWN[1:], len(large), numbers, reduced=reduced))
     return [answer for answer in found if answer.claim in published()]
