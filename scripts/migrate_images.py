@@ -43,7 +43,7 @@ def task(key: Key) -> Task:
     return Task(
         dataset=dataset,
         checksum=key["data"],
-        recipe=Recipe(**key["recipe"]),
+        recipe=Recipe(**{"normalise": True, **key["recipe"]}),
         network={"_target_": f"experiments.images.networks.{name}", argument: int(size)},
         engine=Engine(**key["engine"]),
     )

@@ -53,9 +53,9 @@ class Recipe(Settings):
     train: Count
     test: Count
     batch: Count
-    crop_padding: Whole = 0
-    flip: bool = False
-    normalise: bool = True
+    crop_padding: Whole
+    flip: bool
+    normalise: bool
 
 
 class Task(Settings):

@@ -23,7 +23,7 @@ class Grid(Settings):
     """
 
     epochs: Count
-    values: dict[str, dict[str, Values]]
+    values: dict[str, Annotated[dict[str, Values], Field(min_length=1)]]
     per_axis: Count
 
 
