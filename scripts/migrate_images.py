@@ -20,7 +20,7 @@ from experiments.harness.settings import compose, load
 from experiments.harness.store import Store
 from experiments.harness.units import Done, Unit, derived_seed, unit
 from experiments.images import study
-from experiments.images.config import Recipe, Task
+from experiments.images.config import Recipe, Task, Trial
 from experiments.images.training import Engine
 
 Key = dict[str, Any]
@@ -58,9 +58,14 @@ def optimizer(key: Key, name: str, given: dict[str, float], searched: bool = Tru
     return made
 
 
-def judged(by: dict[str, Any]) -> dict[str, Any]:
-    criterion = CRITERIA.get(by["criterion"], by["criterion"])
-    return {"criterion": criterion, "validation_images": by["held_out"]}
+def plan(key: Key) -> Trial:
+    by = key["by"]
+    return Trial(
+        epochs=key["epochs"],
+        criterion=CRITERIA.get(by["criterion"], by["criterion"]),
+        validation_images=by["held_out"],
+        seed=derived_seed(key["seed"], "trials"),
+    )
 
 
 def without(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -75,10 +80,7 @@ def single(key: Key, found: tables.Tables) -> tuple[Unit, tables.Tables]:
     if "trial" in key:
         name = key["trial"]["contender"]
         made = optimizer(key, name, {**key["fixed"], **key["searched"]})
-        call = unit(
-            study.trial, task=task(key), optimizer=made, epochs=key["epochs"], **judged(key["by"]),
-            seed=derived_seed(seed, "trials"),
-        )  # fmt: skip
+        call = unit(study.trial, task=task(key), optimizer=made, plan=plan(key))
         return call, {"trials": without(found["trials"], "trial", *key["searched"])}
     if "evolve" in key:
         call = unit(
@@ -101,11 +103,10 @@ def search(key: Key, parts: list[pd.DataFrame]) -> tuple[Unit, tables.Tables]:
     assert {axis: bounds.model_dump() for axis, bounds in space.items()} == key["space"]
     trials = without(pd.concat(parts, ignore_index=True))
     by = cfg.protocols[PROTOCOLS[who["protocol"]]]
-    assert (judged(depends["by"])["criterion"], by.stream) == (by.criterion, who["protocol"])
+    assert (plan(depends).criterion, by.stream) == (by.criterion, who["protocol"])
     call = unit(
         study.search, task=task(depends), optimizer=optimizer(depends, name, depends["fixed"], False),
-        space=space, trials=len(trials), batch=key["batch"], epochs=depends["epochs"],
-        **judged(depends["by"]), seed=derived_seed(key["seed"], "trials"),
+        space=space, trials=len(trials), batch=key["batch"], plan=plan(depends),
         stream=[key["seed"], "tpe", name, by.stream],
     )  # fmt: skip
     return call, {"trials": trials}

@@ -7,7 +7,7 @@ from experiments.harness.session import Compute
 from experiments.harness.tables import Tables
 from experiments.harness.units import unit
 from experiments.images import study
-from experiments.images.selection import judged, labelled, prepare, train_chosen
+from experiments.images.selection import labelled, prepare, train_chosen
 
 
 def run(cfg: Config, compute: Compute) -> Tables:
@@ -18,7 +18,7 @@ def run(cfg: Config, compute: Compute) -> Tables:
         unit(
             study.search, task=task, optimizer=cfg.competitors[name].optimizer(),
             space=cfg.competitors[name].space, trials=cfg.search.trials, batch=cfg.search.batch,
-            epochs=cfg.search.epochs, **judged(by), seed=compute.seed("trials"),
+            plan=by.trial(cfg.search.epochs, compute.seed("trials")),
             stream=[cfg.seed, "tpe", name, by.stream],
         )
         for by, name in plan

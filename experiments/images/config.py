@@ -5,12 +5,28 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 
 from experiments.competitors import Competitors, method
-from experiments.harness.settings import Count, Experiment, Settings, Whole
+from experiments.harness.settings import Count, Experiment, Seed, Settings, Whole
 from experiments.images.training import Engine
 
 PAPER = "paper"
 """The protocol that Table 2 is about."""
 Criterion = Literal["test_accuracy", "validation_accuracy", "train_loss"]
+
+
+class Trial(Settings):
+    """How settings are tried.
+
+    Attributes:
+        epochs: How long.
+        criterion: What ``loss``, which a search minimises, is made of.
+        validation_images: Training images, the last ones, that are left out of the training.
+        seed: Of the initial network, the batches and the optimizer.
+    """
+
+    epochs: Count
+    criterion: Criterion
+    validation_images: Whole
+    seed: Seed
 
 
 class Protocol(Settings):
@@ -35,6 +51,12 @@ class Protocol(Settings):
         if self.criterion == "validation_accuracy" and not self.validation_images:
             raise ValueError("validation_images=0: must be 1 or more for criterion=validation_accuracy")
         return self
+
+    def trial(self, epochs: int, seed: int) -> Trial:
+        """How this protocol tries settings."""
+        return Trial(
+            epochs=epochs, criterion=self.criterion, validation_images=self.validation_images, seed=seed
+        )
 
 
 class Recipe(Settings):

@@ -13,10 +13,10 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,41 @@ AGAIN = "delete it and get the data set again, or set paths.data (or BBI_DATA) t
 UNREADABLE = (OSError, SyntaxError, TypeError, ValueError)  # what Pillow raises for damaged images
 COLUMNS = ("img.bytes", "image.bytes")  # CIFAR-10, MNIST
 Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """A data set in memory.
+
+    Attributes:
+        name: What to call it in tables and figures.
+        source: Where it came from, without the path of the data folder.
+        comparable: Whether accuracies may be set beside the paper's: all images, in their own pixels.
+        stand_in: Whether these take the place of images that were not to be had.
+        mean: For each channel, of pixels in [0, 1], to normalise by; of CIFAR-10 as in the released code.
+        std: Likewise.
+        train: What is trained on.
+        test: What is tested on.
+    """
+
+    name: str
+    source: str
+    comparable: bool
+    stand_in: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    train: Split
+    test: Split
+
+    @cached_property
+    def checksum(self) -> str:
+        """16 digits that follow from the pixels, the labels and their order, whatever the source."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.test):
+            for part in (split.images, split.labels):
+                digest.update(repr(tuple(part.shape)).encode())
+                digest.update(part.contiguous().numpy().data)
+        return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -63,28 +98,10 @@ class Known:
     folder: str
     files: dict[str, str]
     url: str
-    stand_in: Callable[[], "StandIn"]
+    stand_in: Callable[[], Images]
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A data set that was read, and whether its pixels went through JPEG, which loses some detail."""
-
-    train: Split
-    test: Split
-    jpeg: bool = False
-
-
-class StandIn(NamedTuple):
-    """Images in place of a data set: their name, where they come from, and the images."""
-
-    name: str
-    source: str
-    train: Split
-    test: Split
-
-
-def from_torchvision(known: Known, folder: Path) -> Found | None:
+def from_torchvision(known: Known, folder: Path) -> Images | None:
     """Read the files that torchvision keeps in ``folder``, or None if there are none.
 
     Raises:
@@ -118,7 +135,7 @@ def _verify(file: Path, md5: str) -> None:
         raise UserError(f"{file} is damaged or half downloaded ({size}, MD5 {found}, not {md5}): {AGAIN}")
 
 
-def _complete(known: Known, where: Path, train: Split, test: Split, jpeg: bool = False) -> Found:
+def _complete(known: Known, where: Path, train: Split, test: Split, jpeg: bool = False) -> Images:
     """The pair, if it has as many images of each class as the data set."""
     for split, counts, what in ((train, known.counts[0], "training"), (test, known.counts[1], "test")):
         classes, found = np.unique(split.labels.numpy(), return_counts=True)
@@ -127,10 +144,11 @@ def _complete(known: Known, where: Path, train: Split, test: Split, jpeg: bool =
                 f"{where}: {len(split):,} {what} images with labels {classes[:12].tolist()} are not the "
                 f"{sum(counts):,} of {known.name}: incomplete, or another data set; {AGAIN}"
             )
-    return Found(train, test, jpeg)
+    name = f"{known.name} (JPEG)" if jpeg else known.name
+    return Images(name, "", not jpeg, False, known.mean, known.std, train, test)
 
 
-def from_parquet(known: Known, folder: Path) -> Found | None:
+def from_parquet(known: Known, folder: Path) -> Images | None:
     """Read the pair ``train*.parquet`` and ``test*.parquet`` in ``folder``, or None if there is none.
 
     The columns are ``img`` or ``image``, a structure with ``bytes`` (a PNG or JPEG file), and ``label``.

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import hydra.utils
 import pandas as pd
@@ -85,11 +85,6 @@ def _images_per_second(task: Task, images: Images) -> float:
 
 def _plain(network: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, fused=True)
-
-
-def judged(by: Protocol) -> dict[str, Any]:
-    """The arguments of trials that say how a protocol judges them."""
-    return {"criterion": by.criterion, "validation_images": by.validation_images}
 
 
 def labelled(table: pd.DataFrame, **labels: object) -> pd.DataFrame:

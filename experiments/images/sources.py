@@ -7,55 +7,18 @@
 """
 
 import functools
-import hashlib
 import importlib
 import os
 import pkgutil
 import sys
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.harness.errors import UserError, did_you_mean
 from experiments.harness.units import surroundings
 from experiments.images import datasets
-from experiments.images.batches import Split
-from experiments.images.files import Found, Known, fetch, from_parquet, from_torchvision
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """A data set in memory.
-
-    Attributes:
-        name: What to call it in tables and figures.
-        source: Where it came from, without the path of the data folder.
-        comparable: Whether accuracies may be set beside the paper's: all images, in their own pixels.
-        stand_in: Whether these take the place of images that were not to be had.
-        mean: For each channel, of pixels in [0, 1], to normalise by; of CIFAR-10 as in the released code.
-        std: Likewise.
-        train: What is trained on.
-        test: What is tested on.
-    """
-
-    name: str
-    source: str
-    comparable: bool
-    stand_in: bool
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    train: Split
-    test: Split
-
-    @cached_property
-    def checksum(self) -> str:
-        """16 digits that follow from the pixels, the labels and their order, whatever the source."""
-        digest = hashlib.sha256()
-        for split in (self.train, self.test):
-            for part in (split.images, split.labels):
-                digest.update(repr(tuple(part.shape)).encode())
-                digest.update(part.contiguous().numpy().data)
-        return digest.hexdigest()[:16]
+from experiments.images.files import Images as Images
+from experiments.images.files import Known, fetch, from_parquet, from_torchvision
 
 
 def load(dataset: str, root: str | Path | None, download: bool = True) -> Images:
@@ -110,9 +73,10 @@ def _read(dataset: str, root: str | Path | None, download: bool) -> tuple[Images
         images, why = _from_network(known, folder, download)
     if images is not None:
         return images, ""
-    name, source, train, test = known.stand_in()
-    images = Images(name, source, False, True, known.mean, known.std, train, test)
-    return images, f"; {why}: to have {known.name}, put it into a folder and set paths.data or BBI_DATA to it"
+    return (
+        known.stand_in(),
+        f"; {why}: to have {known.name}, put it into a folder and set paths.data or BBI_DATA to it",
+    )
 
 
 def _known(dataset: str) -> Known:
@@ -125,11 +89,6 @@ def _known(dataset: str) -> Known:
     return known
 
 
-def _images(known: Known, source: str, found: Found) -> Images:
-    name = f"{known.name} (JPEG)" if found.jpeg else known.name
-    return Images(name, source, not found.jpeg, False, known.mean, known.std, found.train, found.test)
-
-
 def _from_files(known: Known, root: Path) -> Images | None:
     """From ``root`` or the first folder below that has it; torchvision's files before Parquet."""
     folders = [root, *sorted(root.glob("[!.]*/")), *sorted(root.glob("[!.]*/[!.]*/"))]
@@ -138,7 +97,7 @@ def _from_files(known: Known, root: Path) -> Images | None:
             found = read(known, folder)
             if found is not None:
                 place = "the data folder" if folder == root else folder.relative_to(root)
-                return _images(known, f"{what} in {place}", found)
+                return replace(found, source=f"{what} in {place}")
     return None
 
 
@@ -150,4 +109,4 @@ def _from_network(known: Known, root: Path | None, download: bool) -> tuple[Imag
         into = root if root is not None and os.access(root, os.W_OK) else cache
         why = fetch(known, into)
         found = from_torchvision(known, into)
-    return None if found is None else _images(known, "torchvision's download", found), why
+    return None if found is None else replace(found, source="torchvision's download"), why

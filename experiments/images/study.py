@@ -15,37 +15,38 @@ from experiments.competitors import Optimizer, create
 from experiments.harness import checkpoint
 from experiments.harness.checkpoint import Row
 from experiments.harness.search import Range, tpe
-from experiments.harness.settings import Count, Seed, Whole
+from experiments.harness.settings import Count, Seed
 from experiments.harness.tables import Tables
 from experiments.images.batches import Batches, Split, normalised
-from experiments.images.config import Criterion, Task
+from experiments.images.config import Task, Trial
 from experiments.images.sources import Images, here
 from experiments.images.training import Trainer, Training
 
 
-def trial(
-    task: Task,
-    optimizer: Optimizer,
-    epochs: Count,
-    criterion: Criterion,
-    validation_images: Whole,
-    seed: Seed,
-) -> Tables:
+def trial(task: Task, optimizer: Optimizer, plan: Trial) -> Tables:
     """Try settings for some epochs.
 
     Args:
         task: Network and images.
         optimizer: Class and all settings.
-        epochs: How long.
-        criterion: What ``loss``, which a search minimises, is made of.
-        validation_images: Training images, the last ones, to be left out of the training.
-        seed: Of the initial network, the batches and the optimizer.
+        plan: How.
 
     Returns:
         ``trials`` with one row: ``loss``, ``status``, and at the end of the training ``test_accuracy``,
         ``validation_accuracy`` (NaN without validation images) and ``train_loss``.
     """
-    return {"trials": pd.DataFrame([_attempt(task, optimizer, epochs, criterion, validation_images, seed)])}
+    data = _data(task)
+    trainer = data.trainer(optimizer, plan.seed, plan.validation_images)
+    work = Training(trainer, plan.epochs, dict)
+    while not work.finished:
+        [last] = work.advance()
+    found = {
+        "test_accuracy": data.accuracy(trainer, data.test),
+        "validation_accuracy": data.accuracy(trainer, data.validation(plan.validation_images)),
+        "train_loss": last["train_loss"],
+    }
+    loss = found[plan.criterion] if plan.criterion == "train_loss" else -found[plan.criterion]
+    return {"trials": pd.DataFrame([{"loss": loss, "status": _status(trainer), **found}])}
 
 
 def search(
@@ -54,10 +55,7 @@ def search(
     space: dict[str, Range],
     trials: Count,
     batch: Count,
-    epochs: Count,
-    criterion: Criterion,
-    validation_images: Whole,
-    seed: Seed,
+    plan: Trial,
     stream: list[Any],
 ) -> Tables:
     """Search settings by TPE; all trials start from the same network and see the same batches.
@@ -68,10 +66,7 @@ def search(
         space: What is searched.
         trials: How many.
         batch: How many are suggested at a time.
-        epochs: As for :func:`trial`, as are the next three.
-        criterion: What is minimised, or maximised if it is an accuracy.
-        validation_images: Images to measure it on.
-        seed: Of every trial.
+        plan: Of every trial.
         stream: Labels from which the seeds of TPE follow.
 
     Returns:
@@ -79,28 +74,10 @@ def search(
     """
 
     def evaluate(points: list[dict[str, float]]) -> pd.DataFrame:
-        given = (epochs, criterion, validation_images, seed)
-        return pd.DataFrame([_attempt(task, {**optimizer, **point}, *given) for point in points])
+        rows = [trial(task, {**optimizer, **point}, plan)["trials"] for point in points]
+        return pd.concat(rows, ignore_index=True)
 
     return {"trials": tpe(space, evaluate, trials, stream, batch)}
-
-
-def _attempt(
-    task: Task, optimizer: Optimizer, epochs: int, criterion: Criterion, validation_images: int, seed: int
-) -> Row:
-    data = _data(task)
-    trainer = data.trainer(optimizer, seed, validation_images)
-    work = Training(trainer, epochs, dict)
-    while not work.finished:
-        [last] = work.advance()
-    held = data.accuracy(trainer, data.validation(validation_images)) if validation_images else math.nan
-    found = {
-        "test_accuracy": data.accuracy(trainer, data.test),
-        "validation_accuracy": held,
-        "train_loss": last["train_loss"],
-    }
-    loss = found[criterion] if criterion == "train_loss" else -found[criterion]
-    return {"loss": loss, "status": _status(trainer), **found}
 
 
 def training_run(task: Task, optimizer: Optimizer, epochs: Count, seed: Seed) -> Tables:
@@ -121,10 +98,8 @@ def training_run(task: Task, optimizer: Optimizer, epochs: Count, seed: Seed) ->
     trainer = data.trainer(optimizer, seed)
     work = Training(trainer, epochs, lambda: {"test_accuracy": data.accuracy(trainer, data.test)})
     rows = checkpoint.run(work)
-    return {
-        "runs": pd.DataFrame([{"status": _status(trainer), **rows[-1]}]),
-        "curves": pd.DataFrame(rows),
-    }
+    end = {"status": _status(trainer), **rows[-1]}
+    return {"runs": pd.DataFrame([end]), "curves": pd.DataFrame(rows)}
 
 
 def conservation(task: Task, optimizer: Optimizer, steps: Count, seed: Seed) -> Tables:
@@ -231,7 +206,9 @@ class Data:
         return _part(self.train, len(self.train) - validation_images, None)
 
     def accuracy(self, trainer: Trainer, split: Split) -> float:
-        """In percent."""
+        """In percent; NaN without images."""
+        if not len(split):
+            return math.nan
         engine = self._task.engine
         layout = torch.channels_last if engine.channels_last else torch.contiguous_format
         images = normalised(split.images, self._mean, self._std).to(device=engine.where, memory_format=layout)

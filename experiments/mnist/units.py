@@ -6,7 +6,7 @@ from experiments.harness.session import Compute
 from experiments.harness.tables import Tables
 from experiments.harness.units import unit
 from experiments.images import study
-from experiments.images.selection import judged, labelled, prepare, train_chosen
+from experiments.images.selection import labelled, prepare, train_chosen
 from experiments.mnist.config import Config
 
 
@@ -23,8 +23,8 @@ def run(cfg: Config, compute: Compute) -> Tables:
     ]
     units = [
         unit(
-            study.trial, task=task, optimizer=cfg.competitors[name].optimizer(point), epochs=cfg.grid.epochs,
-            **judged(by), seed=compute.seed("trials"),
+            study.trial, task=task, optimizer=cfg.competitors[name].optimizer(point),
+            plan=by.trial(cfg.grid.epochs, compute.seed("trials")),
         )
         for by, name, _, point in plan
     ]  # fmt: skip

@@ -14,7 +14,6 @@ from experiments.harness.units import Surroundings, perform, unit
 from experiments.images.batches import Batches, Split
 from experiments.images.config import Recipe, Task
 from experiments.images.datasets import cifar10
-from experiments.images.files import StandIn
 from experiments.images.sources import Images, load
 from experiments.images.synthetic import draw
 from experiments.images.training import Engine, Trainer
@@ -26,7 +25,7 @@ TRAIN, TEST = Split(*draw(40, 0)), Split(*draw(30, 1))
 # A data set of its own, without files.
 DATASET = replace(
     cifar10.DATASET, folder="nowhere", shape=(0, 0, 0), mean=MEAN, std=STD,
-    stand_in=lambda: StandIn("drawn", "here", TRAIN, TEST),
+    stand_in=lambda: Images("drawn", "here", False, True, MEAN, STD, TRAIN, TEST),
 )  # fmt: skip
 RECIPE = {"train": 40, "test": 30, "batch": 16, "crop_padding": 0, "flip": False, "normalise": True}
 SGD = {"_target_": "torch.optim.SGD", "lr": 0.05, "momentum": 0.9}

@@ -24,6 +24,7 @@ from experiments.harness.tables import Tables
 from experiments.harness.verdicts import published
 from experiments.images import study
 from experiments.images.batches import Batches, Split, normalised
+from experiments.images.config import Task
 from experiments.images.selection import train_chosen
 from tests.composed import composed
 from tests.images.small_trainings import (
@@ -44,15 +45,15 @@ from tests.images.small_trainings import (
     tiny,
 )
 
-JUDGED = {"epochs": 2, "criterion": "validation_accuracy", "validation_images": 8, "seed": 5}
+PLAN = {"epochs": 2, "criterion": "validation_accuracy", "validation_images": 8, "seed": 5}
 SMALL = (
     f"dataset={HERE}", f"network._target_={HERE}.tiny", "recipe={train:40,test:30,batch:16}",
     "protocols.validation.validation_images=8", "engine.bf16=false", "paths={data:null,download:false}",
 )  # fmt: skip
 
 
-def tried(**arguments: Any) -> dict[str, Any]:
-    given = {"task": task(), "optimizer": SGD, **JUDGED, **arguments}
+def tried(optimizer: dict[str, Any] = SGD, on: Task | None = None, **plan: Any) -> dict[str, Any]:
+    given = {"task": on or task(), "optimizer": optimizer, "plan": {**PLAN, **plan}}
     found: dict[str, Any] = computed(study.trial, **given)["trials"].to_dict("records")[0]
     return found
 
@@ -113,7 +114,7 @@ def test_a_trial_is_a_plain_loop() -> None:
 @pytest.mark.parametrize("optimizer", [SGD, BBI])
 def test_a_training_never_sees_the_validation_images(optimizer: dict[str, Any]) -> None:
     """It is the same where the recipe leaves them out altogether."""
-    without = {"task": task(train=32), "validation_images": 0, "criterion": "train_loss"}
+    without = {"on": task(train=32), "validation_images": 0, "criterion": "train_loss"}
     found, plain = tried(optimizer=optimizer), tried(optimizer=optimizer, **without)
     assert [found[key] for key in ("train_loss", "test_accuracy")] == [
         plain[key] for key in ("train_loss", "test_accuracy")
@@ -123,7 +124,7 @@ def test_a_training_never_sees_the_validation_images(optimizer: dict[str, Any]) 
 
 def test_a_search_is_made_of_trials() -> None:
     space = {"lr": {"low": 0.01, "high": 0.1}}
-    given = {"space": space, "trials": 2, "batch": 1, "stream": [0, "x"], **JUDGED}
+    given = {"space": space, "trials": 2, "batch": 1, "stream": [0, "x"], "plan": PLAN}
     found = computed(study.search, task=task(), optimizer={**SGD, "lr": 0.0}, **given)["trials"]
     assert found["trial"].tolist() == [0, 1] and found["lr"].between(0.01, 0.1).all()
     for row in found.to_dict("records"):
@@ -172,7 +173,7 @@ def test_divergence_is_a_result() -> None:
     assert row["status"] == "diverged" and math.isnan(row["train_loss"]) and row["epoch"] < 5
     assert 0 <= row["test_accuracy"] <= 100
     assert tables["curves"]["epoch"].tolist() == list(range(1, int(row["epoch"]) + 1))
-    assert tried(**wild)["status"] == "diverged"
+    assert tried(wild["optimizer"], wild["task"])["status"] == "diverged"
 
 
 def test_pixels_are_normalised_or_left_as_they_are() -> None:

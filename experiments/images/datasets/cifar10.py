@@ -3,17 +3,18 @@
 from torchvision.datasets import CIFAR10
 
 from experiments.images.batches import Split
-from experiments.images.files import Known, StandIn
+from experiments.images.files import Images, Known
 from experiments.images.synthetic import draw
 
 SIZES = (10_000, 2_000)
 """Synthetic pictures to train and to test on."""
 
 
-def pictures() -> StandIn:
+def pictures() -> Images:
     """Synthetic pictures, which need no file."""
     train, test = (Split(*draw(size, seed)) for seed, size in enumerate(SIZES))
-    return StandIn("drawn stand-in", "pictures drawn in place of CIFAR-10", train, test)
+    source = "pictures drawn in place of CIFAR-10"
+    return Images("drawn stand-in", source, False, True, DATASET.mean, DATASET.std, train, test)
 
 
 DATASET = Known(

