@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from experiments.competitors import Competitors, method
+from experiments.competitors import Competitors
 from experiments.harness.settings import Count, Experiment, Seed, Settings, Whole
 from experiments.images.training import Engine
 
@@ -122,16 +122,6 @@ class ClassificationConfig(Experiment):
     epochs: Count
     checked_steps: Count
 
-    @property
-    def trained_epochs(self) -> int:
-        """Epochs of all training runs together, if no two protocols choose the same settings."""
-        return sum(by.runs for by in self.protocols.values()) * len(self.competitors) * self.epochs
-
     def searched(self, name: str) -> list[str]:
         """The settings of a competitor that its trials differ by; without any it keeps its own settings."""
         return list(self.competitors[name].space)
-
-    def like_method(self) -> list[str]:
-        """The names of the competitors whose class is that of the paper's method, with other settings too."""
-        target = self.competitors[method(self.competitors)].target
-        return [name for name, competitor in self.competitors.items() if competitor.target == target]

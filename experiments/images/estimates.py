@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.competitors import baselines
+from experiments.competitors import baselines, method
 from experiments.harness.reduced import Reductions, describe, reductions
 from experiments.harness.statistics import UNKNOWN, Estimate, bootstrap
 from experiments.harness.tables import Tables, table_of
@@ -90,8 +90,9 @@ def table2(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:
         for name, competitor in cfg.competitors.items():
             if competitor.paper:
                 found += _accuracies(tables, cfg, key, name, reduced)
+    ours = cfg.competitors[method(cfg.competitors)].target
     for key in cfg.protocols:
-        for name in cfg.like_method():
+        for name in (name for name, competitor in cfg.competitors.items() if competitor.target == ours):
             for rival in baselines(cfg.competitors):
                 found += _difference(tables, cfg, key, name, rival, reduced)
     return [*found, *_conservation(tables, cfg)]

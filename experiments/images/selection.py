@@ -19,7 +19,7 @@ from experiments.harness.session import Compute
 from experiments.harness.tables import Tables, join
 from experiments.harness.units import unit
 from experiments.images import study
-from experiments.images.config import ClassificationConfig, Protocol, Task
+from experiments.images.config import ClassificationConfig, Task
 from experiments.images.sources import Images, load
 from experiments.images.training import Trainer
 
@@ -51,7 +51,8 @@ def prepare(cfg: ClassificationConfig, compute: Compute, trial_epochs: int) -> t
                 f"protocols.{name}.validation_images={by.validation_images}: must be below {there}, the "
                 f"training images used of {images.name}; take fewer, or set paths.data to all of it"
             )
-    epochs = trial_epochs + cfg.trained_epochs
+    runs = sum(by.runs for by in cfg.protocols.values()) * len(cfg.competitors)
+    epochs = trial_epochs + runs * cfg.epochs
     rate = _images_per_second(task, images)
     print(
         f"{cfg.experiment}: {epochs:,} epochs of {there:,} images, {rate:,.0f} images/s in one process: "
@@ -131,7 +132,10 @@ def train_chosen(
     choices = []
     for by in cfg.protocols.values():
         for name, competitor in cfg.competitors.items():
-            found = _best(trials, by, name, cfg.searched(name)) if cfg.searched(name) else {}
+            found: dict[str, float] | None = {}
+            if cfg.searched(name):
+                mine = (trials["competitor"] == name) & (trials["protocol"] == by.label)
+                found = best(trials[mine], cfg.searched(name))
             if found is not None:
                 choices.append(Choice(by.label, name, found, competitor.optimizer(found)))
     parts: list[Tables] = [{"trials": trials}, {"runs": _selected(images, cfg.recipe.train, choices)}]
@@ -179,13 +183,6 @@ def _checked(choices: Sequence[Choice]) -> list[Choice]:
     return [
         one for one in first.values() if issubclass(hydra.utils.get_class(one.optimizer["_target_"]), BBI)
     ]
-
-
-def _best(
-    trials: pd.DataFrame, by: Protocol, name: str, searched: Collection[str]
-) -> dict[str, float] | None:
-    mine = trials[(trials["competitor"] == name) & (trials["protocol"] == by.label)]
-    return best(mine, searched)
 
 
 def _selected(images: Images, train: int, choices: Collection[Choice]) -> pd.DataFrame:

@@ -152,7 +152,7 @@ def test_the_accuracies_in_table2_can_be_read(width):
 
 
 @pytest.mark.parametrize("experiment", ["mnist", "cifar"])
-def test_nothing_chosen_or_no_published_protocol_is_no_crash(experiment):
+def test_nothing_chosen_or_no_paper_protocol_is_no_crash(experiment):
     module = {"mnist": mnist, "cifar": cifar}[experiment]
     data = {"stage": "data", "data": "MNIST", "comparable": True, "train_images": 9}
     who = {"competitor": ["sgd", "bbi"], "protocol": "paper", "lr": 0.1, "momentum": 0.9, "delta_e": 0.0}
@@ -182,7 +182,7 @@ def trials(competitor, protocol, rows):
     return table.assign(trial=range(len(table)))
 
 
-def test_the_grids_numbers_are_of_the_published_protocol_and_of_settings_that_are_listed():
+def test_the_grids_numbers_are_of_the_paper_protocol_and_of_settings_that_are_listed():
     rows = [
         {"lr": 0.2, "test_accuracy": 98.7},
         {"lr": 0.2, "test_accuracy": 99.1},
