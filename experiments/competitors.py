@@ -183,10 +183,10 @@ def check(name: str, competitor: Competitor) -> None:
         if argument.default is argument.empty and not given and not variadic:
             raise UserError(f"{name}: {competitor.target} needs {key}; give it in {name}.fixed")
     middle = {key: _inside(axis) for key, axis in competitor.space.items()}
-    _try(f"{name}.fixed", competitor, middle)
+    refuse_bad(f"{name}.fixed", competitor, middle)
     for key, axis in competitor.space.items():
         for bound in axis.bounds():
-            _try(f"{name}.space.{key}", competitor, {**middle, key: bound})
+            refuse_bad(f"{name}.space.{key}", competitor, {**middle, key: bound})
 
 
 def _inside(axis: Range) -> float:
@@ -195,7 +195,8 @@ def _inside(axis: Range) -> float:
     return axis.value(low + 0.6180339887 * (high - low))
 
 
-def _try(name: str, competitor: Competitor, found: Mapping[str, float]) -> None:
+def refuse_bad(name: str, competitor: Competitor, found: Mapping[str, float]) -> None:
+    """Raise :class:`UserError`, with this key, if an optimizer cannot be made with the settings found."""
     try:
         create(competitor.optimizer(found), [torch.zeros(1, requires_grad=True)])
     except Exception as error:  # every optimizer has its own way to refuse a value

@@ -1,5 +1,8 @@
 """Section 4.5: CIFAR-10."""
 
-from experiments.cifar.units import Config, claims, figures, run
+from experiments.cifar.config import Config
+from experiments.cifar.estimates import estimate
+from experiments.cifar.figures import draw
+from experiments.cifar.units import run
 
-__all__ = ["Config", "claims", "figures", "run"]
+__all__ = ["Config", "draw", "estimate", "run"]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -27,27 +26,6 @@ class Split:
     def to(self, device: torch.device | str) -> "Split":
         """The same on ``device``, not copied if it is there already."""
         return Split(self.images.to(device), self.labels.to(device))
-
-    def divide(self, count: int, seed: int) -> tuple["Split", "Split"]:
-        """Take ``count`` images out at random, of each class its share.
-
-        Args:
-            count: Images to take out, at most ``len(self)``.
-            seed: What the choice follows from, 0 or more.
-
-        Returns:
-            The rest, and the images taken out, both in their former order.
-        """
-        labels = self.labels.cpu().numpy()
-        shuffled = np.random.default_rng(seed).permutation(len(self))
-        by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-        taken = np.zeros(len(self), bool)
-        taken[by_class[np.arange(count) * len(self) // max(count, 1)]] = True  # evenly along the classes
-        return self._where(~taken), self._where(taken)
-
-    def _where(self, chosen: NDArray[np.bool_]) -> "Split":
-        index = torch.from_numpy(np.flatnonzero(chosen)).to(self.labels.device)
-        return Split(self.images[index], self.labels[index])
 
 
 def normalised(

@@ -1,39 +1,65 @@
 """Settings of the trainings of section 4.5: which images, how settings are chosen, how long."""
 
-from dataclasses import dataclass
+from typing import Any, Literal, Self
 
-from experiments.competitors import Contender
-from experiments.harness.settings import Base, at_least, one_of
+from pydantic import model_validator
+
+from experiments.competitors import Competitors
+from experiments.harness.settings import Count, Experiment, Seed, Settings, Whole
 from experiments.images.training import Engine
 
-CRITERIA = {"test_accuracy": -1.0, "held_accuracy": -1.0, "train_loss": 1.0}  # times this: what is minimised
+PAPER = "paper"
+"""The protocol that Table 2 is about."""
+Criterion = Literal["test_accuracy", "validation_accuracy", "train_loss"]
 
 
-@dataclass
-class Protocol:
+class Trial(Settings):
+    """How settings are tried.
+
+    Attributes:
+        epochs: How long.
+        criterion: What ``loss``, which a search minimises, is made of.
+        validation_images: Training images, the last ones, that are left out of the training.
+        seed: Of the initial network, the batches and the optimizer.
+    """
+
+    epochs: Count
+    criterion: Criterion
+    validation_images: Whole
+    seed: Seed
+
+
+class Protocol(Settings):
     """How settings are chosen.
 
     Attributes:
-        criterion: What the best trial is best at: ``test_accuracy``, ``held_accuracy`` or ``train_loss``.
-        held_out: Training images, the last ones, that the trials do not train on and are judged by.
-        runs: Evolutions with the settings chosen.
         label: How the report names it.
+        criterion: What the best trial is best at.
+        validation_images: Training images, the last ones, that the trials do not train on.
+        runs: Training runs with the settings chosen.
+        stream: A label from which the random numbers of its searches follow.
     """
 
-    criterion: str
-    held_out: int
-    runs: int
     label: str
+    criterion: Criterion
+    validation_images: Whole
+    runs: Count
+    stream: str = ""
 
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` for an unknown criterion, or one without images to measure it on."""
-        one_of(f"{name}.criterion", self.criterion, tuple(CRITERIA))
-        at_least(f"{name}.held_out", self.held_out, 1 if self.criterion == "held_accuracy" else 0)
-        at_least(f"{name}.runs", self.runs, 1)
+    @model_validator(mode="after")
+    def _can_be_measured(self) -> Self:
+        if self.criterion == "validation_accuracy" and not self.validation_images:
+            raise ValueError("validation_images=0: must be 1 or more for criterion=validation_accuracy")
+        return self
+
+    def trial(self, epochs: int, seed: int) -> Trial:
+        """How this protocol tries settings."""
+        return Trial(
+            epochs=epochs, criterion=self.criterion, validation_images=self.validation_images, seed=seed
+        )
 
 
-@dataclass
-class Recipe:
+class Recipe(Settings):
     """What is trained on: how many images, in which batches, with which augmentation.
 
     Attributes:
@@ -42,51 +68,60 @@ class Recipe:
         batch: Images a step.
         crop_padding: Zeros around an image of which a random crop is taken; 0 for none.
         flip: Mirror half of the images.
-        normalise: Shift and scale the pixels, from [0, 1], by the mean and spread in ``image_files.py``:
-            those of MNIST, and for CIFAR-10 the released code's.
+        normalise: Shift and scale the pixels, from [0, 1], by the data set's mean and spread: those of MNIST,
+            and for CIFAR-10 the released code's.
     """
 
-    train: int
-    test: int
-    batch: int
-    crop_padding: int = 0
-    flip: bool = False
-    normalise: bool = True
-
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` for fewer than one image or negative padding."""
-        for key in ("train", "test", "batch"):
-            at_least(f"{name}.{key}", getattr(self, key), 1)
-        at_least(f"{name}.crop_padding", self.crop_padding, 0)
+    train: Count
+    test: Count
+    batch: Count
+    crop_padding: Whole
+    flip: bool
+    normalise: bool
 
 
-@dataclass(kw_only=True)
-class ClassificationConfig(Base):
+class Task(Settings):
+    """A network to train and the images to train it on, as units of work need them.
+
+    Attributes:
+        dataset: Name of the data set.
+        checksum: Of its images.
+        recipe: The images and batches.
+        network: ``_target_`` and arguments of a function that makes the untrained network; its random
+            numbers come from torch's global generator.
+        engine: How the arithmetic is done.
+    """
+
+    dataset: str
+    checksum: str
+    recipe: Recipe
+    network: dict[str, Any]
+    engine: Engine
+
+
+class ClassificationConfig(Experiment):
     """What the experiments on MNIST and CIFAR-10 have in common.
 
     Attributes:
+        dataset: Name of the data set.
         recipe: The images and batches.
+        network: As in :class:`Task`.
         engine: How the arithmetic is done.
-        contenders: Who competes, by name; ``sgd`` is the one that the others are compared with.
+        competitors: The optimizers, by name.
         protocols: How settings are chosen, by name.
-        epochs: Length of an evolution.
+        epochs: Length of a training run.
         checked_steps: Steps over which energy and speed limit are checked.
     """
 
+    dataset: str
     recipe: Recipe
+    network: dict[str, Any]
     engine: Engine
-    contenders: dict[str, Contender]
+    competitors: Competitors
     protocols: dict[str, Protocol]
-    epochs: int
-    checked_steps: int
+    epochs: Count
+    checked_steps: Count
 
-    def validate(self) -> None:
-        """An epoch and a step or more."""
-        super().validate()
-        at_least("epochs", self.epochs, 1)
-        at_least("checked_steps", self.checked_steps, 1)
-
-    @property
-    def evolved_epochs(self) -> int:
-        """Epochs of all evolutions together, if no two protocols choose the same settings."""
-        return sum(by.runs for by in self.protocols.values()) * len(self.contenders) * self.epochs
+    def searched(self, name: str) -> list[str]:
+        """The settings of a competitor that its trials differ by; without any it keeps its own settings."""
+        return list(self.competitors[name].space)

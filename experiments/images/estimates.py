@@ -1,17 +1,20 @@
 """Table 2 from the tables: accuracies, the difference between the optimizers, and what BBI conserves."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from experiments.harness.reduced import describe, reductions
-from experiments.harness.statistics import Estimate, bootstrap
+from experiments.competitors import baselines, method
+from experiments.harness.reduced import Reductions, describe, reductions
+from experiments.harness.statistics import UNKNOWN, Estimate, bootstrap
 from experiments.harness.tables import Tables, table_of
-from experiments.images.config import ClassificationConfig, Protocol
+from experiments.images.config import PAPER, ClassificationConfig, Protocol
 
 STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
+SIZE = ("dataset", "recipe.*", "network.*", "epochs", "grid.epochs", "search.*")
+"""Settings on which all accuracies depend."""
 
 
 def data_name(tables: Tables) -> str:
@@ -30,151 +33,139 @@ def _data(tables: Tables) -> "pd.Series[Any]":
     return tables["runs"].query("stage == 'data'").iloc[0]
 
 
-def chosen(tables: Tables, protocol: Protocol, contender: str) -> pd.DataFrame:
-    """The row of ``runs`` with the settings that a protocol chose for a contender, or none."""
-    rows = table_of(tables, "runs", "protocol", "contender", "setting")
-    mine = (rows["contender"] == contender) & (rows["protocol"] == protocol.label)
-    return rows[(rows["stage"] == "selected") & mine]
-
-
-def evolved(tables: Tables, protocol: Protocol, contender: str, table: str = "runs") -> pd.DataFrame:
-    """Evolutions (rows of ``runs`` or ``curves``) with the settings that a protocol chose for a contender.
-
-    As many as the protocol has: where another one chose the same settings, it may have run them more often.
-    """
-    columns = ("stage", "contender", "setting", "run", "epoch", "status", "train_loss", "test_accuracy")
-    rows = table_of(tables, table, *columns)
-    mine = rows["setting"].isin(chosen(tables, protocol, contender)["setting"]) & (
-        rows["run"] < protocol.runs
-    )
-    found = rows[(rows["stage"] == "evolve") & (rows["contender"] == contender) & mine]
-    return found.reset_index(drop=True)
-
-
-def accuracy_claims(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:
-    """Mean and median of the last test accuracy for every protocol and contender, as in Table 2."""
-    found = []
-    for key, protocol in cfg.protocols.items():
-        for name, contender in cfg.contenders.items():
-            runs = evolved(tables, protocol, name)
-            values = runs["test_accuracy"].to_numpy()
-            if not len(values):
-                continue
-            reduced = reduction(tables, cfg, (name,), key)
-            made = _number_of_runs(cfg, key)
-            # The published protocol with the paper's own contender is the reading that Table 2 is about.
-            plain = protocol.label == "published" and name in ("sgd", "bbi")
-            for statistic, compute in STATISTICS.items():
-                words = [statistic] + ([] if plain else [f"{protocol.label} selection", contender.label])
-                diverged = int((runs["status"] == "diverged").sum())
-                note = f"{runs['setting'].iloc[0]}; {diverged} diverged; {precision(cfg)}{made}"
-                found.append(
-                    Estimate(
-                        f"{cfg.experiment}-{contender.optimizer}",
-                        float(compute(values)),
-                        *bootstrap(values, compute, seed=0),
-                        len(values),
-                        note,
-                        variant=", ".join(words),
-                        reduced=reduced,
-                    )
-                )
-    return found
-
-
-def difference_claims(tables: Tables, cfg: ClassificationConfig, images: str) -> list[Estimate]:
-    """BBI minus SGD in test accuracy, run by run: both start from the same network with the same batches."""
-    found = []
-    for key, protocol in cfg.protocols.items():
-        sgd = evolved(tables, protocol, "sgd").set_index("run")
-        for name, contender in cfg.contenders.items():
-            bbi = evolved(tables, protocol, name).set_index("run")
-            if contender.optimizer != "bbi" or sgd.empty or bbi.empty:
-                continue
-            both = sgd.index.intersection(bbi.index)
-            gap = (bbi["test_accuracy"] - sgd["test_accuracy"]).loc[both].to_numpy()
-            low, high = bootstrap(gap, np.mean, seed=0)
-            seen = "BBI is ahead" if low > 0 else "SGD is ahead" if high < 0 else "no difference seen"
-            few = f"{len(gap)} runs of each, too few for an interval"
-            seen = few if np.isnan(low) else f"{seen} at 95 %"
-            ends, theirs = (rows["train_loss"].loc[both].mean() for rows in (bbi, sgd))
-            below = "below" if ends < theirs else "not below"
-            loss = f"last training loss {ends:.2g}, {below} SGD's {theirs:.2g}"
-            found.append(
-                Estimate(
-                    "no-overfit",
-                    float(gap.mean()),
-                    low,
-                    high,
-                    len(gap),
-                    f"{images}: {seen}; {loss}; {precision(cfg)}{_number_of_runs(cfg, key)}",
-                    variant=f"{images}, {protocol.label} selection, {contender.label}",
-                    reduced=reduction(tables, cfg, ("sgd", name), key),
-                )
-            )
-    return found
-
-
-def conservation_claims(tables: Tables, cfg: ClassificationConfig, images: str) -> list[Estimate]:
-    """The speed limit and the energy, at every step of a training on minibatches of its own, in float64."""
-    runs = tables["runs"]
-    found = []
-    for row in runs[runs["stage"] == "conservation"].itertuples():
-        variant = f"{images} minibatches, {cfg.contenders[row.contender].label}"
-        above = (
-            f"a training of {row.steps:.0f} steps in float64; "
-            f"{row.above:.0f} batches had V > E, where no momentum has the energy E"
-        )
-        changes = int(row.steps - row.above) - 1  # of the batch, at which the energy can be looked at
-        stride = (
-            f"{row.stride:.6g} with the displacement of a step, which ends with the momentum after the kick"
-        )
-        energy = row.energy if changes > 0 else np.nan
-        speed = row.speed if row.steps > 0 else np.nan
-        for claim, value, n, note in (
-            ("speed-limit", speed, int(row.steps), f"{above}; {stride}"),
-            ("batch-rescale", energy, max(changes, 0), f"{above}: left out"),
-        ):
-            found.append(Estimate(claim, value, np.nan, np.nan, n, note, variant=variant))
-    return found
-
-
 def precision(cfg: ClassificationConfig) -> str:
     """The arithmetic of forward and backward pass; the paper's was float32."""
     return "bfloat16" if cfg.engine.bf16 else "float32"
 
 
-def reduction(
-    tables: Tables, cfg: ClassificationConfig, contenders: Collection[str], protocol: str = "published"
-) -> str:
-    """Why the numbers of contenders under a protocol cannot be compared with Table 2; empty if they can.
+def chosen(tables: Tables, protocol: Protocol, name: str) -> pd.DataFrame:
+    """The row of ``runs`` with the settings that a protocol chose for a competitor, or none."""
+    rows = table_of(tables, "runs", "protocol", "competitor", "setting")
+    mine = (rows["competitor"] == name) & (rows["protocol"] == protocol.label)
+    return rows[(rows["stage"] == "selected") & mine]
 
-    Fewer runs only widen intervals. Other protocols and contenders do not matter, nor if they are there.
+
+def trained(tables: Tables, protocol: Protocol, name: str, table: str = "runs") -> pd.DataFrame:
+    """Training runs (rows of ``runs`` or ``curves``) with what a protocol chose for a competitor.
+
+    As many as the protocol has: where another one chose the same settings, it may have run them more often.
     """
-    images = "" if _data(tables)["comparable"] else f"data: {data_name(tables)}"
-    found = reductions(cfg, ignore=("engine.*", "protocols.*.runs", "contenders.*.label", "checked_steps"))
-    for group, mine in (
-        ("protocols.", (protocol,)),
-        ("contenders.", contenders),
-        ("grid.values.", contenders),
-    ):
-        for key in [key for key in found if key.startswith(group)]:
-            if key.removeprefix(group).partition(".")[0] not in mine:
-                del found[key]
-    return ", ".join(filter(None, [images, describe(found)]))
+    columns = ("stage", "competitor", "setting", "run", "epoch", "status", "train_loss", "test_accuracy")
+    rows = table_of(tables, table, *columns)
+    mine = (rows["stage"] == "train") & (rows["competitor"] == name) & (rows["run"] < protocol.runs)
+    settings = chosen(tables, protocol, name)["setting"]
+    return rows[mine & rows["setting"].isin(settings)].reset_index(drop=True)
 
 
-def _number_of_runs(cfg: ClassificationConfig, protocol: str) -> str:
-    """What a note adds where a protocol has more or fewer runs than published."""
-    ours, published = reductions(cfg).get(f"protocols.{protocol}.runs", (0, 0))
-    return f"; {ours} runs (published: {published})" if ours != published else ""
+class Reduced:
+    """What accuracies have that is not as in Table 2; fewer runs only widen intervals.
+
+    Args:
+        tables: They name the images.
+        cfg: The settings of the run.
+    """
+
+    def __init__(self, tables: Tables, cfg: ClassificationConfig) -> None:
+        self.found: Reductions = reductions(cfg)
+        self._images = "" if _data(tables)["comparable"] else f"data: {data_name(tables)}"
+
+    def __call__(self, *names: str, protocol: str = PAPER) -> str:
+        """In words, for the accuracies of competitors under a protocol; empty if they can be compared."""
+        by = [f"protocols.{protocol}.{key}" for key in ("criterion", "validation_images", "stream")]
+        mine = [f"{group}.{name}.*" for group in ("competitors", "grid.values") for name in names]
+        return ", ".join(filter(None, [self._images, describe(self.found, *SIZE, *by, *mine)]))
+
+    def runs(self, cfg: ClassificationConfig, protocol: str) -> dict[str, int]:
+        """The number of runs under a protocol, ours and that of the profile ``paper``."""
+        ours = cfg.protocols[protocol].runs
+        _, paper = self.found.get(f"protocols.{protocol}.runs", (ours, ours))
+        return {"runs": ours, "paper_runs": paper or 0}
 
 
-def claims(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:
+def table2(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:
     """All answers of section 4.5 that a data set gives."""
-    images = data_name(tables)
+    reduced = Reduced(tables, cfg)
+    found = []
+    for key in cfg.protocols:
+        for name, competitor in cfg.competitors.items():
+            if competitor.paper:
+                found += _accuracies(tables, cfg, key, name, reduced)
+    ours = cfg.competitors[method(cfg.competitors)].target
+    for key in cfg.protocols:
+        for name in (name for name, competitor in cfg.competitors.items() if competitor.target == ours):
+            for rival in baselines(cfg.competitors):
+                found += _difference(tables, cfg, key, name, rival, reduced)
+    return [*found, *_conservation(tables, cfg)]
+
+
+def _accuracies(
+    tables: Tables, cfg: ClassificationConfig, key: str, name: str, reduced: Reduced
+) -> list[Estimate]:
+    """Mean and median of a competitor's last test accuracy under a protocol, as in Table 2."""
+    protocol, competitor = cfg.protocols[key], cfg.competitors[name]
+    runs = trained(tables, protocol, name)
+    values = runs["test_accuracy"].to_numpy()
+    if not len(values):
+        return []
+    # The paper's protocol with the paper's own competitor is the variant that Table 2 is about.
+    plain = key == PAPER and competitor.role != "other"
+    words = [] if plain else [f"{protocol.label} selection", competitor.label]
+    numbers = {
+        "setting": runs["setting"].iloc[0],
+        "diverged": int((runs["status"] == "diverged").sum()),
+        "precision": precision(cfg),
+        **reduced.runs(cfg, key),
+    }
     return [
-        *accuracy_claims(tables, cfg),
-        *difference_claims(tables, cfg, images),
-        *conservation_claims(tables, cfg, images),
-    ]
+        Estimate(
+            f"{cfg.experiment}-{competitor.paper}", float(compute(values)),
+            *bootstrap(values, compute, seed=0), len(values), numbers,
+            variant=", ".join([statistic, *words]), reduced=reduced(name, protocol=key),
+        )
+        for statistic, compute in STATISTICS.items()
+    ]  # fmt: skip
+
+
+def _difference(
+    tables: Tables, cfg: ClassificationConfig, key: str, name: str, rival: str, reduced: Reduced
+) -> list[Estimate]:
+    """BBI minus a baseline in test accuracy, run by run: both start from the same network and batches."""
+    protocol, images = cfg.protocols[key], data_name(tables)
+    mine, theirs = (trained(tables, protocol, one).set_index("run") for one in (name, rival))
+    if mine.empty or theirs.empty:
+        return []
+    both = theirs.index.intersection(mine.index)
+    gap = (mine["test_accuracy"] - theirs["test_accuracy"]).loc[both].to_numpy()
+    numbers = {
+        "images": images,
+        "baseline": cfg.competitors[rival].label,
+        "loss": float(mine["train_loss"].loc[both].mean()),
+        "baseline_loss": float(theirs["train_loss"].loc[both].mean()),
+        "precision": precision(cfg),
+        **reduced.runs(cfg, key),
+    }
+    words = [images, f"{protocol.label} selection", cfg.competitors[name].label]
+    if rival != baselines(cfg.competitors)[0]:
+        words.append(f"against {cfg.competitors[rival].label}")
+    interval = bootstrap(gap, np.mean, seed=0)
+    return [
+        Estimate(
+            "no-overfit", float(gap.mean()), *interval, len(gap), numbers, variant=", ".join(words),
+            reduced=reduced(rival, name, protocol=key),
+        )
+    ]  # fmt: skip
+
+
+def _conservation(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:
+    """The speed limit and the energy, at every step of a training on minibatches of its own, in float64."""
+    runs, found = tables["runs"], []
+    for row in runs[runs["stage"] == "conservation"].to_dict("records"):
+        steps, above = int(row["steps"]), int(row["above"])
+        variant = f"{data_name(tables)} minibatches, {cfg.competitors[row['competitor']].label}"
+        numbers = {"steps": steps, "above": above, "stride": row["stride"]}
+        changes = steps - above - 1  # of the batch, across which the energy can be compared
+        speed = row["speed"] if steps > 0 else np.nan
+        energy = row["energy"] if changes > 0 else np.nan
+        for claim, value, n in (("speed-limit", speed, steps), ("batch-rescale", energy, max(changes, 0))):
+            found.append(Estimate(claim, value, *UNKNOWN[1:], n, numbers, variant=variant))
+    return found

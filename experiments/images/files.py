@@ -10,8 +10,10 @@ import socket
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
@@ -35,9 +37,44 @@ COLUMNS = ("img.bytes", "image.bytes")  # CIFAR-10, MNIST
 Bytes = NDArray[np.uint8]
 
 
+@dataclass(frozen=True, eq=False)
+class Images:
+    """A data set in memory.
+
+    Attributes:
+        name: What to call it in tables and figures.
+        source: Where it came from, without the path of the data folder.
+        comparable: Whether accuracies may be set beside the paper's: all images, in their own pixels.
+        stand_in: Whether these take the place of images that were not to be had.
+        mean: For each channel, of pixels in [0, 1], to normalise by; of CIFAR-10 as in the released code.
+        std: Likewise.
+        train: What is trained on.
+        test: What is tested on.
+    """
+
+    name: str
+    source: str
+    comparable: bool
+    stand_in: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    train: Split
+    test: Split
+
+    @cached_property
+    def checksum(self) -> str:
+        """16 digits that follow from the pixels, the labels and their order, whatever the source."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.test):
+            for part in (split.images, split.labels):
+                digest.update(repr(tuple(part.shape)).encode())
+                digest.update(part.contiguous().numpy().data)
+        return digest.hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Known:
-    """What is known of a data set before it is read.
+    """What is known of a data set before it is read: the content of a module of :mod:`.datasets`.
 
     Attributes:
         name: Its name.
@@ -49,6 +86,7 @@ class Known:
         folder: Where torchvision keeps its files.
         files: MD5 of each of them.
         url: What torchvision downloads first.
+        stand_in: Makes images that take the place of the data set where it is not to be had.
     """
 
     name: str
@@ -60,55 +98,10 @@ class Known:
     folder: str
     files: dict[str, str]
     url: str
+    stand_in: Callable[[], Images]
 
 
-KNOWN = {
-    "mnist": Known(
-        name="MNIST",
-        shape=(1, 28, 28),
-        counts=(
-            (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
-            (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
-        ),
-        mean=(0.1307,),
-        std=(0.3081,),
-        loader=MNIST,
-        folder="MNIST/raw",
-        files={  # torchvision knows those of the compressed files only
-            "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-            "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-            "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-            "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-        },
-        url=MNIST.mirrors[0] + MNIST.resources[0][0],
-    ),
-    "cifar10": Known(
-        name="CIFAR-10",
-        shape=(3, 32, 32),
-        counts=((5000,) * 10, (1000,) * 10),
-        mean=(0.4914, 0.4822, 0.4465),
-        std=(0.2023, 0.1994, 0.2010),
-        loader=CIFAR10,
-        folder=CIFAR10.base_folder,
-        files={
-            **dict((*CIFAR10.train_list, *CIFAR10.test_list)),
-            CIFAR10.meta["filename"]: CIFAR10.meta["md5"],
-        },
-        url=CIFAR10.url,
-    ),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A data set that was read, and whether its pixels went through JPEG, which loses some detail."""
-
-    train: Split
-    test: Split
-    jpeg: bool = False
-
-
-def from_torchvision(known: Known, folder: Path) -> Found | None:
+def from_torchvision(known: Known, folder: Path) -> Images | None:
     """Read the files that torchvision keeps in ``folder``, or None if there are none.
 
     Raises:
@@ -142,7 +135,7 @@ def _verify(file: Path, md5: str) -> None:
         raise UserError(f"{file} is damaged or half downloaded ({size}, MD5 {found}, not {md5}): {AGAIN}")
 
 
-def _complete(known: Known, where: Path, train: Split, test: Split, jpeg: bool = False) -> Found:
+def _complete(known: Known, where: Path, train: Split, test: Split, jpeg: bool = False) -> Images:
     """The pair, if it has as many images of each class as the data set."""
     for split, counts, what in ((train, known.counts[0], "training"), (test, known.counts[1], "test")):
         classes, found = np.unique(split.labels.numpy(), return_counts=True)
@@ -151,10 +144,11 @@ def _complete(known: Known, where: Path, train: Split, test: Split, jpeg: bool =
                 f"{where}: {len(split):,} {what} images with labels {classes[:12].tolist()} are not the "
                 f"{sum(counts):,} of {known.name}: incomplete, or another data set; {AGAIN}"
             )
-    return Found(train, test, jpeg)
+    name = f"{known.name} (JPEG)" if jpeg else known.name
+    return Images(name, "", not jpeg, False, known.mean, known.std, train, test)
 
 
-def from_parquet(known: Known, folder: Path) -> Found | None:
+def from_parquet(known: Known, folder: Path) -> Images | None:
     """Read the pair ``train*.parquet`` and ``test*.parquet`` in ``folder``, or None if there is none.
 
     The columns are ``img`` or ``image``, a structure with ``bytes`` (a PNG or JPEG file), and ``label``.

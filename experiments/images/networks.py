@@ -1,12 +1,7 @@
-"""The two networks of section 4.5, and an optimizer by name for any network."""
+"""The two networks of section 4.5."""
 
-from collections.abc import Mapping
-
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models.resnet import BasicBlock
-
-from bbi import BBI, ECD
 
 
 def paper_cnn(outputs: int) -> nn.Sequential:
@@ -61,36 +56,3 @@ def _shortcut(inside: int, outside: int, stride: int) -> nn.Module | None:
     if inside == outside:
         return None
     return nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
-
-
-def optimizer_for(
-    name: str, network: nn.Module, settings: Mapping[str, float], seed: int
-) -> torch.optim.Optimizer:
-    """The optimizer of a contender for a network's parameters.
-
-    Args:
-        name: ``bbi``, ``gdm`` or ``sgd`` (SGD with momentum; they differ by the noise of the batches alone),
-            or ``adam``.
-        network: Whose parameters are optimized.
-        settings: Its parameters by name, see ``PARAMETERS`` in ``experiments.harness.contenders``.
-        seed: For BBI's bounces.
-    """
-    parameters = list(network.parameters())
-    if name == "bbi":
-        return BBI(parameters, **settings, seed=seed)
-    if name == "adam":
-        return torch.optim.Adam(parameters, lr=settings["lr"], fused=True)
-    return torch.optim.SGD(parameters, lr=settings["lr"], momentum=settings["momentum"], fused=True)
-
-
-def step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step of any contender's optimizer, from the gradients that are there.
-
-    Args:
-        optimizer: From :func:`optimizer_for`.
-        loss: The loss () whose gradients they are; only the family of BBI needs it.
-    """
-    if isinstance(optimizer, ECD):
-        optimizer.step(loss=loss)
-    else:
-        optimizer.step()

@@ -1,69 +1,196 @@
-"""From trials to evolutions: which settings each protocol chooses, and the long runs with them."""
+"""The course of an experiment on images: data, choice of settings by trials, training runs."""
 
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import NamedTuple
 
+import hydra.utils
 import pandas as pd
+import torch
+from torch import nn
 
-from experiments.competitors import PARAMETERS, Contender
+from bbi import BBI
+from experiments.competitors import Optimizer, numbers
+from experiments.harness.errors import UserError
 from experiments.harness.search import best
-from experiments.harness.store import Tables
-from experiments.images.config import ClassificationConfig
-from experiments.images.study import Study, setting
+from experiments.harness.session import Compute
+from experiments.harness.tables import Tables, join
+from experiments.harness.units import unit
+from experiments.images import study
+from experiments.images.config import ClassificationConfig, Task
+from experiments.images.sources import Images, load
+from experiments.images.training import Trainer
+
+PROBE_STEPS, PROBE_SECONDS = 10, 5.0
+"""How many steps, and for how long at most, are timed before the start."""
 
 
-def evolve(study: Study, cfg: ClassificationConfig, trials: pd.DataFrame) -> None:
-    """Evolve the best settings of every contender under every protocol, and check what BBI conserves.
+def prepare(cfg: ClassificationConfig, compute: Compute, trial_epochs: int) -> tuple[Task, Images]:
+    """Load the images, check that network and protocols suit them, and print how long all of it will take.
 
-    Where two protocols choose the same settings, they share the runs. A contender whose trials all failed is
+    Args:
+        cfg: The settings.
+        compute: Is told whether the images are a stand-in.
+        trial_epochs: Epochs of all trials.
+
+    Raises:
+        UserError: A protocol leaves nothing to train on, or the network does not take the images.
+    """
+    images = load(cfg.dataset, cfg.paths.data, cfg.paths.download)
+    compute.stand_in = images.stand_in
+    engine = cfg.engine.model_copy(update={"device": cfg.engine.where.type})
+    task = Task(
+        dataset=cfg.dataset, checksum=images.checksum, recipe=cfg.recipe, network=cfg.network, engine=engine
+    )
+    there = min(cfg.recipe.train, len(images.train))
+    for name, by in cfg.protocols.items():
+        if by.validation_images >= there:
+            raise UserError(
+                f"protocols.{name}.validation_images={by.validation_images}: must be below {there}, the "
+                f"training images used of {images.name}; take fewer, or set paths.data to all of it"
+            )
+    runs = sum(by.runs for by in cfg.protocols.values()) * len(cfg.competitors)
+    epochs = trial_epochs + runs * cfg.epochs
+    rate = _images_per_second(task, images)
+    print(
+        f"{cfg.experiment}: {epochs:,} epochs of {there:,} images, {rate:,.0f} images/s in one process: "
+        f"about {timedelta(seconds=round(epochs * there / rate))} for all of it, shared by all processes; "
+        "what is stored is not repeated",
+        file=sys.stderr, flush=True,
+    )  # fmt: skip
+    return task, images
+
+
+def _images_per_second(task: Task, images: Images) -> float:
+    """The rate of training on one core, from a few steps."""
+    data = study.Data(task, images)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        batches = data.batches(data.train, 0)
+        trainer = Trainer(data.network(0), _plain, batches, task.engine)
+        batch = next(batches.epoch(0))
+        trainer.step(*batch)
+        start, steps = time.perf_counter(), 0
+        while steps < PROBE_STEPS and time.perf_counter() - start < PROBE_SECONDS:
+            trainer.step(*batch)
+            steps += 1
+    except Exception as error:  # a network may refuse its arguments or the images in any way
+        raise UserError(f"network={task.network}: cannot train on {images.name}: {error}") from error
+    finally:
+        torch.set_num_threads(threads)
+    return steps * len(batch[1]) / (time.perf_counter() - start)
+
+
+def _plain(network: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, fused=True)
+
+
+def labelled(table: pd.DataFrame, **labels: object) -> pd.DataFrame:
+    """The table with labels as its first columns."""
+    return pd.DataFrame({**labels, **dict(table.items())}, index=table.index)
+
+
+class Choice(NamedTuple):
+    """What a protocol chose for a competitor: the settings found, and the optimizer with all settings."""
+
+    protocol: str
+    competitor: str
+    found: dict[str, float]
+    optimizer: Optimizer
+
+    @property
+    def setting(self) -> str:
+        """The settings in one phrase for a column: ``lr=0.1 momentum=0.9``."""
+        return " ".join(f"{name}={value:.6g}" for name, value in numbers(self.optimizer).items())
+
+
+def train_chosen(
+    cfg: ClassificationConfig,
+    compute: Compute,
+    task: Task,
+    images: Images,
+    trials: pd.DataFrame,
+) -> Tables:
+    """Train with the best settings of every competitor under every protocol, and check what BBI conserves.
+
+    Where two protocols choose the same settings, they share the runs. A competitor whose trials all failed is
     left out. The choices are rows of ``runs`` too (stage ``selected``).
 
     Args:
-        study: The trainings.
-        cfg: The contenders, the protocols and how long an evolution is.
+        cfg: The settings.
+        compute: Computes the units.
+        task: Network and images.
+        images: The images.
         trials: The table of all trials.
+
+    Returns:
+        All tables of the experiment.
     """
-    contenders, protocols = cfg.contenders, cfg.protocols
-    chosen: dict[tuple[str, str], dict[str, float]] = {}
-    for protocol in protocols.values():
-        for name, contender in contenders.items():
-            mine = trials[(trials["contender"] == name) & (trials["protocol"] == protocol.label)]
-            if (found := best(mine, _searched(contender, mine))) is not None:
-                chosen[protocol.label, name] = {**contender.fixed, **found}
-    key = {"selected": [[*who, settings] for who, settings in chosen.items()], **study.key}
-    study.lab.unit(key, lambda: _rows(chosen, contenders, study))
-    runs = {protocol.label: protocol.runs for protocol in protocols.values()}
-    # Run by run, so that at any moment all contenders have been run about equally often.
-    order = [(run, who) for run in range(max(runs.values())) for who in chosen if run < runs[who[0]]]
+    choices = []
+    for by in cfg.protocols.values():
+        for name, competitor in cfg.competitors.items():
+            found: dict[str, float] | None = {}
+            if cfg.searched(name):
+                mine = (trials["competitor"] == name) & (trials["protocol"] == by.label)
+                found = best(trials[mine], cfg.searched(name))
+            if found is not None:
+                choices.append(Choice(by.label, name, found, competitor.optimizer(found)))
+    parts: list[Tables] = [{"trials": trials}, {"runs": _selected(images, cfg.recipe.train, choices)}]
+    plan = _plan(cfg, choices)
+    checked = _checked(choices)
     units = [
-        study.evolution(name, contenders[name], chosen[protocol, name], run, cfg.epochs)
-        for run, (protocol, name) in order
-    ]
-    first = {name: settings for (_, name), settings in reversed(chosen.items())}  # of the first protocol
+        unit(
+            study.training_run, task=task, optimizer=one.optimizer, epochs=cfg.epochs,
+            seed=compute.seed("run", run),
+        )
+        for run, one in plan
+    ]  # fmt: skip
     units += [
-        study.conservation(name, contenders[name], settings, cfg.checked_steps)
-        for name, settings in first.items()
-        if contenders[name].optimizer == "bbi"
+        unit(
+            study.conservation, task=task, optimizer=one.optimizer, steps=cfg.checked_steps,
+            seed=compute.seed("conservation"),
+        )
+        for one in checked
+    ]  # fmt: skip
+    done = compute(units, "training runs")
+    for (run, one), tables in zip(plan, done, strict=False):
+        labels = {"stage": "train", "competitor": one.competitor, "setting": one.setting, "run": run}
+        runs, curves = labelled(tables["runs"], **labels), tables["curves"].assign(**labels)
+        parts.append({"runs": runs, "curves": curves})
+    for one, tables in zip(checked, done[len(plan) :], strict=True):
+        labels = {"stage": "conservation", "competitor": one.competitor, "setting": one.setting}
+        parts.append({"runs": labelled(tables["runs"], **labels)})
+    return join(parts)
+
+
+def _plan(cfg: ClassificationConfig, choices: Collection[Choice]) -> list[tuple[int, Choice]]:
+    """The training runs, each once, and run by run: at any moment all competitors have about equally many."""
+    runs = {by.label: by.runs for by in cfg.protocols.values()}
+    plan: dict[tuple[int, str, str], Choice] = {}
+    for run in range(max(runs.values())):
+        for one in choices:
+            if run < runs[one.protocol]:
+                plan.setdefault((run, one.competitor, one.setting), one)
+    return [(run, one) for (run, _, _), one in plan.items()]
+
+
+def _checked(choices: Sequence[Choice]) -> list[Choice]:
+    """The choices with which conservation is checked: the first one of every competitor that is BBI."""
+    first = {one.competitor: one for one in reversed(choices)}
+    return [
+        one for one in first.values() if issubclass(hydra.utils.get_class(one.optimizer["_target_"]), BBI)
     ]
-    study.lab.units(units, "evolutions")
 
 
-def _searched(contender: Contender, trials: pd.DataFrame) -> list[str]:
-    """The parameters of a contender that its trials tell apart."""
-    searched = [key for key in PARAMETERS[contender.optimizer] if key not in contender.fixed]
-    return [key for key in searched if key in trials and trials[key].notna().all()]
-
-
-def _rows(
-    chosen: Mapping[tuple[str, str], Mapping[str, float]],
-    contenders: Mapping[str, Contender],
-    study: Study,
-) -> Tables:
+def _selected(images: Images, train: int, choices: Collection[Choice]) -> pd.DataFrame:
     """What was trained on (stage ``data``, there even if nothing could be chosen), and what was chosen."""
-    images = study.images
-    data = {"data": images.name, "comparable": images.comparable, "train_images": study.train_images}
-    rows = [{"stage": "data", **data, "protocol": "", "contender": "", "setting": ""}]
-    for (protocol, name), settings in chosen.items():
-        who = {"stage": "selected", "protocol": protocol, "contender": name, "setting": setting(settings)}
-        searched = {key: value for key, value in settings.items() if key not in contenders[name].fixed}
-        rows.append({**who, **data, **searched})
-    return {"runs": pd.DataFrame(rows)}
+    used = min(train, len(images.train))
+    data = {"data": images.name, "comparable": images.comparable, "train_images": used}
+    rows = [{"stage": "data", **data, "protocol": "", "competitor": "", "setting": ""}]
+    for one in choices:
+        who = {"protocol": one.protocol, "competitor": one.competitor, "setting": one.setting}
+        rows.append({"stage": "selected", **data, **who, **one.found})
+    return pd.DataFrame(rows)

@@ -1,236 +1,135 @@
-"""How contenders train on labelled images: trials of settings, long evolutions, and what is conserved."""
+"""Units of work on labelled images: trials of settings, long training runs, and what BBI conserves."""
 
 import math
-import sys
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import timedelta
+from collections.abc import Iterable
 from itertools import chain, count, islice
 from typing import Any
 
+import hydra.utils
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from bbi import BBI
-from experiments.competitors import Contender
-from experiments.harness.errors import UserError
-from experiments.harness.store import Lab, Tables, Unit
+from experiments.competitors import Optimizer, create
+from experiments.harness import checkpoint
+from experiments.harness.checkpoint import Row
+from experiments.harness.search import Range, tpe
+from experiments.harness.settings import Count, Seed
+from experiments.harness.tables import Tables
 from experiments.images.batches import Batches, Split, normalised
-from experiments.images.config import CRITERIA, Protocol, Recipe
-from experiments.images.networks import optimizer_for
-from experiments.images.sources import Images
-from experiments.images.training import Engine, Row, Trainer, train
+from experiments.images.config import Task, Trial
+from experiments.images.sources import Images, here
+from experiments.images.training import Trainer, Training
 
 
-def setting(settings: Mapping[str, float]) -> str:
-    """Settings in one word for a column: ``lr=0.1 momentum=0.9``."""
-    return " ".join(f"{name}={value:.6g}" for name, value in settings.items())
-
-
-class Study:
-    """Trainings of one network on one data set.
+def trial(task: Task, optimizer: Optimizer, plan: Trial) -> Tables:
+    """Try settings for some epochs.
 
     Args:
-        lab: Store and seeds.
-        images: The data set, of which the recipe takes a part.
-        recipe: Which images, in which batches.
-        build: The untrained network; its random numbers come from torch's global generator.
-        network: What tells the network from others, for the keys of units.
-        engine: How the arithmetic is done.
+        task: Network and images.
+        optimizer: Class and all settings.
+        plan: How.
+
+    Returns:
+        ``trials`` with one row: ``loss``, ``status``, and at the end of the training ``test_accuracy``,
+        ``validation_accuracy`` (NaN without validation images) and ``train_loss``.
+    """
+    data = _data(task)
+    trainer = data.trainer(optimizer, plan.seed, plan.validation_images)
+    work = Training(trainer, plan.epochs, dict)
+    while not work.finished:
+        [last] = work.advance()
+    found = {
+        "test_accuracy": data.accuracy(trainer, data.test),
+        "validation_accuracy": data.accuracy(trainer, data.validation(plan.validation_images)),
+        "train_loss": last["train_loss"],
+    }
+    loss = found[plan.criterion] if plan.criterion == "train_loss" else -found[plan.criterion]
+    return {"trials": pd.DataFrame([{"loss": loss, "status": _status(trainer), **found}])}
+
+
+def search(
+    task: Task,
+    optimizer: Optimizer,
+    space: dict[str, Range],
+    trials: Count,
+    batch: Count,
+    plan: Trial,
+    stream: list[Any],
+) -> Tables:
+    """Search settings by TPE; all trials start from the same network and see the same batches.
+
+    Args:
+        task: Network and images.
+        optimizer: Class and fixed settings.
+        space: What is searched.
+        trials: How many.
+        batch: How many are suggested at a time.
+        plan: Of every trial.
+        stream: Labels from which the seeds of TPE follow.
+
+    Returns:
+        ``trials``, one row a trial: ``trial``, the settings searched, and the columns of :func:`trial`.
     """
 
-    def __init__(
-        self,
-        lab: Lab,
-        images: Images,
-        recipe: Recipe,
-        build: Callable[[], nn.Module],
-        network: str,
-        engine: Engine,
-    ) -> None:
-        self.lab, self.images = lab, images
-        self._recipe, self._build, self._engine = recipe, build, engine
-        plain = (0.0,) * len(images.mean), (1.0,) * len(images.std)
-        self._mean, self._std = (images.mean, images.std) if recipe.normalise else plain
-        self._train = _part(images.train, slice(recipe.train))
-        self._test = _part(images.test, slice(recipe.test))
-        where = {**asdict(engine), "device": engine.where.type}
-        what = asdict(recipe)
-        if recipe.normalise:  # the default is not named, so that stores from before the setting stay good
-            del what["normalise"]
-        self.key = {"data": images.checksum, "recipe": what, "network": network, "engine": where}
+    def evaluate(points: list[dict[str, float]]) -> pd.DataFrame:
+        rows = [trial(task, {**optimizer, **point}, plan)["trials"] for point in points]
+        return pd.concat(rows, ignore_index=True)
 
-    def trials(
-        self,
-        name: str,
-        contender: Contender,
-        choices: Sequence[Mapping[str, float]],
-        epochs: int,
-        by: Protocol,
-    ) -> list[Unit]:
-        """Units of work that try settings: each a row of ``trials``."""
-
-        def unit(number: int, searched: Mapping[str, float]) -> Unit:
-            def compute() -> Tables:
-                labels = {"contender": name, "protocol": by.label, "trial": number}
-                return {"trials": pd.DataFrame([{**labels, **self.attempt(contender, searched, epochs, by)}])}
-
-            judged = {"label": by.label, "criterion": by.criterion, "held_out": by.held_out}
-            key = {"trial": {"contender": name, "number": number}, "epochs": epochs, "by": judged}
-            settings = {
-                "optimizer": contender.optimizer,
-                "fixed": contender.fixed,
-                "searched": dict(searched),
-            }
-            return {**key, **settings, **self.key}, compute
-
-        return [unit(number, searched) for number, searched in enumerate(choices)]
-
-    def attempt(
-        self, contender: Contender, searched: Mapping[str, float], epochs: int, by: Protocol
-    ) -> dict[str, Any]:
-        """Train for some epochs: the settings, the accuracies at the end, and the loss that is minimised.
-
-        All trials start from the same network and see the same batches.
-        """
-        seed = self.lab.seed("trials")
-        trainer = self._trainer(contender, {**contender.fixed, **searched}, seed, by.held_out)
-
-        def measure(trainer: Trainer) -> Row:
-            if trainer.epochs < epochs and trainer.finite:
-                return {}
-            held = self._accuracy(trainer, self._held(by.held_out)) if by.held_out else math.nan
-            return {"test_accuracy": self._accuracy(trainer, self._test), "held_accuracy": held}
-
-        last = train(trainer, epochs, measure, None)[-1]
-        found = {key: last.get(key, math.nan) for key in CRITERIA}
-        status = "done" if trainer.finite else "diverged"
-        return {**searched, "loss": CRITERIA[by.criterion] * found[by.criterion], "status": status, **found}
-
-    def evolution(
-        self, name: str, contender: Contender, settings: Mapping[str, float], run: int, epochs: int
-    ) -> Unit:
-        """A unit of work that trains for long: a row of ``runs`` and its ``curves``.
-
-        Run number i starts from the same network and sees the same batches whatever the contender, so that
-        contenders can be compared run by run.
-        """
-        key = {"evolve": run, "contender": name, "optimizer": contender.optimizer}
-        key |= {"settings": dict(settings), "epochs": epochs, **self.key}
-
-        def compute() -> Tables:
-            trainer = self._trainer(contender, settings, self.lab.seed("run", run))
-            rows = train(trainer, epochs, self._tested, self.lab.checkpoint(key))
-            labels = {"stage": "evolve", "contender": name, "setting": setting(settings), "run": run}
-            end = {"status": "done" if trainer.finite else "diverged", **rows[-1]}
-            return {"runs": pd.DataFrame([{**labels, **end}]), "curves": pd.DataFrame(rows).assign(**labels)}
-
-        return key, compute
-
-    def conservation(
-        self, name: str, contender: Contender, settings: Mapping[str, float], steps: int
-    ) -> Unit:
-        """A unit of work that trains with BBI in float64 and checks at every step what the paper says of it.
-
-        The row of ``runs`` holds the extremes over the steps, with V that of the batch at hand and Π the
-        rescaled momentum, got back from that after the step by undoing the kick: ``speed``, the largest
-        |dΘ/dt|²/V by eq. (3); ``stride``, the largest |ΔΘ|²/(Δt² V) from the parameters before and after a
-        step, which may exceed 1 by O(Δt); ``energy``, the largest relative deviation of √(V(V + Π²)) from the
-        first E, across all changes of batch (eq. (48)), where a batch has V ≤ E; ``above``, the steps with
-        V > E, where no momentum can restore the energy. A batch with V ≤ 0, at which BBI stands still, or
-        with V = NaN or ∞ is none of the ``steps``.
-        """
-
-        def compute() -> Tables:
-            exact = replace(self._engine, bf16=False, compile=False)
-            trainer = self._trainer(contender, settings, self.lab.seed("conservation"), engine=exact)
-            epochs = map(self._batches(self._train, 0).epoch, count())
-            batches = islice(chain.from_iterable(epochs), steps)
-            found = _conservation(trainer, batches, settings["lr"])
-            row = {"stage": "conservation", "contender": name, "setting": setting(settings)}
-            return {"runs": pd.DataFrame([{**row, **found}])}
-
-        return {"conservation": name, "settings": dict(settings), "steps": steps, **self.key}, compute
-
-    @property
-    def train_images(self) -> int:
-        """How many training images there are of those that the recipe asks for."""
-        return len(self._train.labels)
-
-    def check(self, protocols: Mapping[str, Protocol]) -> None:
-        """Raise :class:`UserError` if a protocol would hold out all the training images that there are."""
-        there = len(self._train.labels)
-        for name, by in protocols.items():
-            if by.held_out >= there:
-                raise UserError(
-                    f"protocols.{name}.held_out={by.held_out}: must be below {there}, the training images "
-                    f"used of {self.images.name}; hold out fewer, or set paths.data to all of it"
-                )
-
-    def announce(self, epochs: int, steps: int = 10) -> None:
-        """Say on stderr how long so many epochs of training take, from the time of a few steps."""
-        sgd = Contender("sgd", "", {"lr": 1e-3, "momentum": 0.9})
-        trainer = self._trainer(sgd, sgd.fixed, 0)
-        first = next(self._batches(self._train, 0).epoch(0))
-        trainer.step(*first)
-        start = time.perf_counter()
-        for _ in range(steps):
-            trainer.step(*first)
-        rate = steps * len(first[1]) / (time.perf_counter() - start)
-        duration = timedelta(seconds=round(epochs * len(self._train.labels) / rate))
-        print(
-            f"{self.lab.cfg.experiment}: {epochs:,} epochs of {len(self._train.labels):,} images, "
-            f"{rate:,.0f} images/s in one process: about {duration} for all of it, shared by all "
-            "processes at it; what is stored is not repeated",
-            file=sys.stderr, flush=True,
-        )  # fmt: skip
-
-    def _trainer(
-        self,
-        contender: Contender,
-        settings: Mapping[str, float],
-        seed: int,
-        held_out: int = 0,
-        engine: Engine | None = None,
-    ) -> Trainer:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            network = self._build()
-        split = _part(self._train, slice(len(self._train.labels) - held_out))
-
-        def make(network: nn.Module) -> torch.optim.Optimizer:
-            return optimizer_for(contender.optimizer, network, settings, seed)
-
-        return Trainer(network, make, self._batches(split, seed), engine or self._engine)
-
-    def _batches(self, split: Split, seed: int) -> Batches:
-        plan, engine = self._recipe, self._engine
-        return Batches(
-            split, self._mean, self._std, plan.batch, seed, crop_padding=plan.crop_padding, flip=plan.flip,
-            device=engine.where, channels_last=engine.channels_last,
-        )  # fmt: skip
-
-    def _tested(self, trainer: Trainer) -> Row:
-        return {"test_accuracy": self._accuracy(trainer, self._test)}
-
-    def _held(self, held_out: int) -> Split:
-        return _part(self._train, slice(len(self._train.labels) - held_out, None))
-
-    def _accuracy(self, trainer: Trainer, split: Split) -> float:
-        layout = torch.channels_last if self._engine.channels_last else torch.contiguous_format
-        where = self._engine.where
-        images = normalised(split.images, self._mean, self._std).to(device=where, memory_format=layout)
-        return trainer.accuracy(images, split.labels.to(where))
+    return {"trials": tpe(space, evaluate, trials, stream, batch)}
 
 
-def _part(split: Split, which: slice) -> Split:
-    return Split(split.images[which], split.labels[which])
+def training_run(task: Task, optimizer: Optimizer, epochs: Count, seed: Seed) -> Tables:
+    """Train for long.
+
+    Args:
+        task: Network and images.
+        optimizer: Class and all settings.
+        epochs: How long, unless the loss is no finite number before.
+        seed: Of the initial network, the batches and the optimizer: with the same seed, two optimizers start
+            from the same network and see the same batches.
+
+    Returns:
+        ``curves``, one row an epoch: ``epoch``, ``train_loss``, ``test_accuracy``; ``runs``, the last of them
+        and the ``status``.
+    """
+    data = _data(task)
+    trainer = data.trainer(optimizer, seed)
+    work = Training(trainer, epochs, lambda: {"test_accuracy": data.accuracy(trainer, data.test)})
+    rows = checkpoint.run(work)
+    end = {"status": _status(trainer), **rows[-1]}
+    return {"runs": pd.DataFrame([end]), "curves": pd.DataFrame(rows)}
 
 
-def _conservation(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]], lr: float) -> Row:
-    """The extremes over the steps; see :meth:`Study.conservation`."""
+def conservation(task: Task, optimizer: Optimizer, steps: Count, seed: Seed) -> Tables:
+    """Train with BBI in float64 and check at every step what the paper says of it.
+
+    V is that of the batch at hand and Π the rescaled momentum, got back from that after the step by undoing
+    the kick. A batch with V ≤ 0, at which BBI stands still, or with V = NaN or ∞ is none of the ``steps``.
+
+    Args:
+        task: Network and images.
+        optimizer: BBI with all settings.
+        steps: How many.
+        seed: Of the initial network and the optimizer.
+
+    Returns:
+        ``runs`` with one row, the extremes over the ``steps``: ``speed``, the largest |dΘ/dt|²/V by eq. (3);
+        ``stride``, the largest |ΔΘ|²/(Δt² V) from the parameters before and after a step, which may exceed 1
+        by O(Δt); ``energy``, the largest relative deviation of √(V(V + Π²)) from the first E, across all
+        changes of batch (eq. (48)), where a batch has V ≤ E; ``above``, the steps with V > E, where no
+        momentum can restore the energy.
+    """
+    exact = task.engine.model_copy(update={"bf16": False, "compile": False})
+    data = _data(task.model_copy(update={"engine": exact}))
+    epochs = map(data.batches(data.train, 0).epoch, count())
+    batches = islice(chain.from_iterable(epochs), steps)
+    return {"runs": pd.DataFrame([_extremes(data.trainer(optimizer, seed), batches, optimizer["lr"])])}
+
+
+def _extremes(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]], lr: float) -> Row:
+    """The row of :func:`conservation`."""
     optimizer, parameters = trainer.optimizer, list(trainer.network.parameters())
     assert isinstance(optimizer, BBI)
     trainer.network.train().double()
@@ -262,3 +161,63 @@ def _conservation(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]], lr
 
 def _square(tensor: Tensor) -> float:
     return float(tensor.square().sum())
+
+
+def _status(trainer: Trainer) -> str:
+    return "done" if trainer.finite else "diverged"
+
+
+class Data:
+    """The images of a task, as many as its recipe asks for and there are, and trainers on them."""
+
+    def __init__(self, task: Task, images: Images) -> None:
+        self._task, recipe = task, task.recipe
+        plain = (0.0,) * len(images.mean), (1.0,) * len(images.std)
+        self._mean, self._std = (images.mean, images.std) if recipe.normalise else plain
+        self.train, self.test = _part(images.train, 0, recipe.train), _part(images.test, 0, recipe.test)
+
+    def trainer(self, optimizer: Optimizer, seed: int, validation_images: int = 0) -> Trainer:
+        """A trainer on all training images but the last ones."""
+        split = _part(self.train, 0, len(self.train) - validation_images)
+        return Trainer(
+            self.network(seed),
+            lambda network: create(optimizer, network.parameters(), seed),
+            self.batches(split, seed),
+            self._task.engine,
+        )
+
+    def network(self, seed: int) -> nn.Module:
+        """The untrained network."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            made: nn.Module = hydra.utils.instantiate(self._task.network)
+        return made
+
+    def batches(self, split: Split, seed: int) -> Batches:
+        """Batches of a part of the images."""
+        plan, engine = self._task.recipe, self._task.engine
+        return Batches(
+            split, self._mean, self._std, plan.batch, seed, crop_padding=plan.crop_padding, flip=plan.flip,
+            device=engine.where, channels_last=engine.channels_last,
+        )  # fmt: skip
+
+    def validation(self, validation_images: int) -> Split:
+        """The last training images."""
+        return _part(self.train, len(self.train) - validation_images, None)
+
+    def accuracy(self, trainer: Trainer, split: Split) -> float:
+        """In percent; NaN without images."""
+        if not len(split):
+            return math.nan
+        engine = self._task.engine
+        layout = torch.channels_last if engine.channels_last else torch.contiguous_format
+        images = normalised(split.images, self._mean, self._std).to(device=engine.where, memory_format=layout)
+        return trainer.accuracy(images, split.labels.to(engine.where))
+
+
+def _data(task: Task) -> Data:
+    return Data(task, here(task.dataset, task.checksum))
+
+
+def _part(split: Split, first: int, end: int | None) -> Split:
+    return Split(split.images[first:end], split.labels[first:end])

@@ -1,25 +1,24 @@
-"""Training a network on labelled images: one loop for both data sets and every optimizer."""
+"""Training a network on labelled images: one loop for all data sets and optimizers."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from experiments.harness import checkpoint
-from experiments.harness.devices import check_device, device
+from experiments import competitors
+from experiments.harness.checkpoint import Row
+from experiments.harness.devices import Device, device
+from experiments.harness.settings import Settings
 from experiments.images.batches import Batches
-from experiments.images.networks import step
 
-LOOK_EVERY = 100  # steps between looks at whether the loss is still a number, each of which a GPU waits for
+CHECK_EVERY = 100
+"""Steps between checks of whether the loss is finite, at each of which a GPU is synchronised."""
 
 
-@dataclass
-class Engine:
+class Engine(Settings):
     """How the arithmetic is done.
 
     Attributes:
@@ -30,14 +29,10 @@ class Engine:
         compile: Compile the network.
     """
 
-    device: str
+    device: Device
     bf16: bool
     channels_last: bool
     compile: bool
-
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` for an unknown device."""
-        check_device(f"{name}.device", self.device)
 
     @property
     def where(self) -> torch.device:
@@ -69,6 +64,8 @@ class Trainer:
         layout = torch.channels_last if engine.channels_last else torch.preserve_format
         self.network = network.to(engine.where).to(memory_format=layout)
         self.optimizer = make_optimizer(self.network)
+        if isinstance(self.optimizer, torch.optim.LBFGS):  # views gradients as vectors: plain layout only
+            self.network.to(memory_format=torch.contiguous_format)
         self.epochs, self.finite = 0, True
         self._forward: Callable[[Tensor], Tensor] = (
             torch.compile(self.network) if engine.compile else self.network
@@ -83,10 +80,15 @@ class Trainer:
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
         """One step on one batch; the loss before it, float32 ()."""
-        self.optimizer.zero_grad()
-        loss = cross_entropy(self.logits(images), labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        step(self.optimizer, loss)
+
+        def closure() -> Tensor:
+            self.optimizer.zero_grad()
+            loss = cross_entropy(self.logits(images), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        loss = closure()
+        competitors.step(self.optimizer, loss, closure)
         return loss.detach()
 
     def epoch(self) -> float:
@@ -97,7 +99,7 @@ class Trainer:
         for number, (images, labels) in enumerate(self._batches.epoch(self.epochs), 1):
             total += self.step(images, labels) * len(labels)
             seen += len(labels)
-            if number % LOOK_EVERY == 0 and not math.isfinite(total.item()):
+            if number % CHECK_EVERY == 0 and not math.isfinite(total.item()):
                 break
         self.epochs += 1
         mean = total.item() / seen
@@ -129,29 +131,27 @@ class Trainer:
         self.epochs, self.finite = state["epochs"], state["finite"]
 
 
-Row = dict[str, float]
+class Training:
+    """Some epochs, or those until the loss is no finite number, as resumable work: an epoch is a piece.
 
-
-def train(trainer: Trainer, epochs: int, measure: Callable[[Trainer], Row], keep: Path | None) -> list[Row]:
-    """Train for some epochs, or until the loss is no finite number.
+    A row has ``epoch`` (1 for the first), ``train_loss`` (mean over the batches) and what ``measure`` gives.
 
     Args:
         trainer: What is trained.
         epochs: How many.
-        measure: Called after each epoch; what it returns joins the row.
-        keep: Where the state is kept after each epoch, and looked for at the start: an interrupted training
-            goes on with the same bits. None for a short one.
-
-    Returns:
-        One row an epoch: ``epoch`` (1 for the first), ``train_loss`` (mean over its batches), the measures.
+        measure: Called after each epoch.
     """
-    rows: list[Row] = []
-    if keep is not None and (state := checkpoint.load(keep)) is not None:
-        trainer.load_state_dict(state["trainer"])
-        rows = state["rows"]
-    while trainer.epochs < epochs and trainer.finite:
-        loss = trainer.epoch()
-        rows.append({"epoch": trainer.epochs, "train_loss": loss, **measure(trainer)})
-        if keep is not None:
-            checkpoint.save(keep, {"trainer": trainer.state_dict(), "rows": rows})
-    return rows
+
+    def __init__(self, trainer: Trainer, epochs: int, measure: Callable[[], Row]) -> None:
+        self.trainer, self._epochs, self._measure = trainer, epochs, measure
+        self.state_dict, self.load_state_dict = trainer.state_dict, trainer.load_state_dict
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch is done, or none can follow."""
+        return self.trainer.epochs >= self._epochs or not self.trainer.finite
+
+    def advance(self) -> list[Row]:
+        """Train for an epoch."""
+        loss = self.trainer.epoch()
+        return [{"epoch": self.trainer.epochs, "train_loss": loss, **self._measure()}]

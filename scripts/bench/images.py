@@ -19,24 +19,30 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.datasets import MNIST
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from bbi import ECD
+import bbi
 from bench.timing import Row, compare, in_turn
 from experiments.harness.settings import native_bf16
 from experiments.images.batches import Batches, Split
-from experiments.images.networks import optimizer_for, paper_cnn, small_resnet18
+from experiments.images.networks import paper_cnn, small_resnet18
 from experiments.images.sources import Images, load
 from experiments.images.training import Engine, Trainer
 
 SETTINGS: Any = OmegaConf.load(Path(__file__).resolve().parents[2] / "conf" / "experiment" / "mnist.yaml")
-PLAIN = Engine("cpu", bf16=False, channels_last=False, compile=False)
-CHOSEN = replace(Engine(**SETTINGS.engine), device="cpu", bf16=native_bf16("cpu"))
-ENGINES = [replace(PLAIN, bf16=bf16, channels_last=last) for bf16, last in product((False, True), repeat=2)]
+PLAIN = Engine(device="cpu", bf16=False, channels_last=False, compile=False)
+CHOSEN = Engine(**{**SETTINGS.engine, "device": "cpu", "bf16": native_bf16("cpu")})
+ENGINES = [
+    PLAIN.model_copy(update={"bf16": bf16, "channels_last": last})
+    for bf16, last in product((False, True), repeat=2)
+]
 ENGINES += [CHOSEN] * (CHOSEN not in ENGINES)
 SGD, BBI = "SGD", "BBI"
-OPTIMIZERS: dict[str, tuple[str, dict[str, float]]] = {
-    # steps so small that no loss overflows and none gets to 0, however long the bench
-    SGD: ("sgd", {"lr": 1e-4, "momentum": 0.9}),
-    BBI: ("bbi", {"lr": 1e-4, "delta_e": 1.0, **SETTINGS.contenders.bbi.fixed}),
+# Steps so small that no loss overflows and none gets to 0, however long the bench.
+PLAIN_SGD = {"lr": 1e-4, "momentum": 0.9}
+OPTIMIZERS: dict[str, Callable[[nn.Module], torch.optim.Optimizer]] = {
+    SGD: lambda network: torch.optim.SGD(network.parameters(), **PLAIN_SGD, fused=True),
+    BBI: lambda network: bbi.BBI(
+        network.parameters(), lr=1e-4, delta_e=1.0, **SETTINGS.competitors.bbi.fixed, seed=0
+    ),
 }
 USUAL, RELU_FIRST = "DataLoader, float32, SGD", "ReLU before pooling"
 ELSE, ALONE = "all but forward and backward", "BBI.step"
@@ -88,12 +94,7 @@ class Task:
 
     def trainer(self, engine: Engine, name: str = SGD) -> Trainer:
         """A new network and the optimizer of that name."""
-        kind, settings = OPTIMIZERS[name]
-
-        def make(network: nn.Module) -> torch.optim.Optimizer:
-            return optimizer_for(kind, network, settings, seed=0)
-
-        return Trainer(self.network(), make, self.batches(engine), engine)
+        return Trainer(self.network(), OPTIMIZERS[name], self.batches(engine), engine)
 
 
 class Usual:
@@ -104,8 +105,7 @@ class Usual:
 
     def __init__(self, task: Task) -> None:
         self.network = paper_order()
-        settings = OPTIMIZERS[SGD][1]
-        self.optimizer = torch.optim.SGD(self.network.parameters(), settings["lr"], settings["momentum"])
+        self.optimizer = torch.optim.SGD(self.network.parameters(), **PLAIN_SGD)
         pictures = Pictures(task.split, task.mean, task.std)
         self.loader: DataLoader[Any] = DataLoader(
             pictures, task.batch, shuffle=True, num_workers=2, persistent_workers=True
@@ -126,7 +126,7 @@ class Usual:
 
 def paper_order() -> nn.Sequential:
     """The small network with its layers in the paper's order: pooling after the ReLU."""
-    layers = list(paper_cnn(SETTINGS.outputs))
+    layers = list(paper_cnn(SETTINGS.network.outputs))
     for i in range(1, len(layers)):
         if isinstance(layers[i], nn.ReLU):
             layers[i - 1], layers[i] = layers[i], layers[i - 1]
@@ -143,7 +143,9 @@ def digits(data: Images, steps: int) -> Task:
     """The small network, and the images of that many steps (or as many as there are)."""
     count = steps * SETTINGS.recipe.batch
     split = Split(data.train.images[:count], data.train.labels[:count])
-    return Task(lambda: paper_cnn(SETTINGS.outputs), split, data.mean, data.std, SETTINGS.recipe.batch)
+    return Task(
+        lambda: paper_cnn(SETTINGS.network.outputs), split, data.mean, data.std, SETTINGS.recipe.batch
+    )
 
 
 def noise(size: Size) -> Task:
@@ -230,7 +232,7 @@ def resnet(task: Task, some: Sequence[Engine], size: Size, count: int) -> list[R
     trainers = {label(engine): task.trainer(engine, BBI) for engine in some}
     plain, chosen = label(PLAIN), label(CHOSEN)
     square, optimizer = torch.randn(size.matrix, size.matrix), trainers[chosen].optimizer
-    assert isinstance(optimizer, ECD)
+    assert isinstance(optimizer, bbi.ECD)
     factors = {"matmul, float32": square, "matmul, bf16": square.bfloat16()}
     runs: dict[str, Callable[[], object]] = {key: trainer.epoch for key, trainer in trainers.items()}
     runs[ALONE] = partial(optimizer.step, loss=torch.tensor(2.3))  # on the gradients that the epoch left

@@ -9,7 +9,8 @@ from urllib.error import URLError
 import pytest
 from torchvision.datasets import CIFAR10
 
-from experiments.images import files as image_files
+from experiments.images import sources
+from experiments.images.datasets import cifar10, mnist
 from tests.images.small_images import COUNTS, batch_files, idx_files, md5
 
 
@@ -23,17 +24,19 @@ def small(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
     monkeypatch.setitem(CIFAR10.meta, "md5", sums["batches.meta"])
-    for dataset, files in (("mnist", idx), ("cifar10", batches)):
-        known = replace(
-            image_files.KNOWN[dataset], counts=COUNTS, files={name: md5(data) for name, data in files.items()}
-        )
-        monkeypatch.setitem(image_files.KNOWN, dataset, known)
+    for module, files in ((mnist, idx), (cifar10, batches)):
+        sums = {name: md5(data) for name, data in files.items()}
+        monkeypatch.setattr(module, "DATASET", replace(module.DATASET, counts=COUNTS, files=sums))
+    monkeypatch.setattr(cifar10, "SIZES", (200, 50))
+    sources._read.cache_clear()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
     def refuse(*request, **options):
         raise URLError("no network in tests")
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    yield
+    sources._read.cache_clear()
 
 
 @pytest.fixture

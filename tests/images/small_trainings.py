@@ -1,32 +1,37 @@
-"""Small networks on forty drawn pictures, which train in milliseconds."""
+"""Small networks on forty synthetic pictures, which train in milliseconds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from experiments.competitors import Contender
-from experiments.harness.settings import Base, Paths
-from experiments.harness.store import Lab
+from experiments.competitors import create
+from experiments.harness.tables import Tables
+from experiments.harness.units import Surroundings, perform, unit
 from experiments.images.batches import Batches, Split
-from experiments.images.config import Recipe
-from experiments.images.networks import optimizer_for
-from experiments.images.sources import Images
-from experiments.images.study import Study
+from experiments.images.config import Recipe, Task
+from experiments.images.datasets import cifar10
+from experiments.images.sources import Images, load
 from experiments.images.synthetic import draw
 from experiments.images.training import Engine, Trainer
 
-PLAIN = Engine("cpu", bf16=False, channels_last=False, compile=False)
+HERE = "tests.images.small_trainings"
+PLAIN = Engine(device="cpu", bf16=False, channels_last=False, compile=False)
 MEAN, STD = (0.49, 0.48, 0.45), (0.2, 0.2, 0.2)
-SGD = {"lr": 0.05, "momentum": 0.9}
-BOUNCING = {"lr": 0.05, "delta_e": 0.5, "t0": 2, "t1": 4, "n_bounces": 5}
 TRAIN, TEST = Split(*draw(40, 0)), Split(*draw(30, 1))
-CONTENDERS = {
-    "sgd": Contender("sgd", "SGD", {"momentum": 0.5}),
-    "bbi": Contender("bbi", "BBI", {"delta_e": 0.5, "t0": 3, "t1": 4, "n_bounces": 2}),
-}
+# A data set of its own, without files.
+DATASET = replace(
+    cifar10.DATASET, folder="nowhere", shape=(0, 0, 0), mean=MEAN, std=STD,
+    stand_in=lambda: Images("drawn", "here", False, True, MEAN, STD, TRAIN, TEST),
+)  # fmt: skip
+RECIPE = {"train": 40, "test": 30, "batch": 16, "crop_padding": 0, "flip": False, "normalise": True}
+SGD = {"_target_": "torch.optim.SGD", "lr": 0.05, "momentum": 0.9}
+BBI = {"_target_": "bbi.BBI", "lr": 0.05, "delta_e": 0.5, "t0": 2, "t1": 4, "n_bounces": 5}
+ADAM = {"_target_": "torch.optim.Adam", "lr": 0.01}
+LBFGS = {"_target_": "torch.optim.LBFGS", "lr": 0.1, "max_iter": 2}
 
 
 def seeded(seed: int, build: Callable[[], nn.Module]) -> nn.Module:
@@ -59,13 +64,8 @@ def batches() -> Batches:
     return Batches(TRAIN, MEAN, STD, 16, 0, crop_padding=2, flip=True)
 
 
-def trainer(
-    name: str = "sgd",
-    settings: dict[str, float] = SGD,
-    seed: int = 0,
-    engine: Engine = PLAIN,
-) -> Trainer:
-    return Trainer(seeded(seed, tiny), lambda net: optimizer_for(name, net, settings, 7), batches(), engine)
+def trainer(optimizer: dict[str, Any] = SGD, seed: int = 0, engine: Engine = PLAIN) -> Trainer:
+    return Trainer(seeded(seed, tiny), lambda net: create(optimizer, net.parameters(), 7), batches(), engine)
 
 
 def same(mine: Any, theirs: Any) -> bool:
@@ -74,23 +74,23 @@ def same(mine: Any, theirs: Any) -> bool:
         return torch.equal(mine, theirs) and mine.dtype == theirs.dtype
     if isinstance(mine, dict):
         return mine.keys() == theirs.keys() and all(same(mine[key], theirs[key]) for key in mine)
-    if isinstance(mine, list):
-        return len(mine) == len(theirs) and all(map(same, mine, theirs))
     return bool(mine == theirs)
 
 
-def images(train: Split = TRAIN) -> Images:
-    return Images("drawn", "here", False, False, MEAN, STD, train, TEST)
+def images() -> Images:
+    return load(HERE, None, download=False)
 
 
-def opened(root: Path) -> Lab:
-    return Lab(Base(experiment="hill", title="t", section="1", profile="quick", paths=Paths(str(root))))
+def task(build: Callable[[], nn.Module] = tiny, engine: Engine = PLAIN, **recipe: Any) -> Task:
+    return Task(
+        dataset=HERE,
+        checksum=images().checksum,
+        recipe=Recipe(**{**RECIPE, **recipe}),
+        network={"_target_": f"{HERE}.{build.__name__}"},
+        engine=engine,
+    )
 
 
-def study(
-    lab: Lab,
-    data: Images | None = None,
-    build: Callable[[], nn.Module] = tiny,
-    engine: Engine = PLAIN,
-) -> Study:
-    return Study(lab, data or images(), Recipe(40, 30, 16), build, build.__name__, engine)
+def computed(function: Callable[..., Tables], checkpoint: Path | None = None, **arguments: Any) -> Tables:
+    """The tables of a unit of work, computed from its key as in a worker."""
+    return perform(unit(function, **arguments).key, Surroundings(None, False, checkpoint)).tables

@@ -138,21 +138,3 @@ def test_every_device_makes_the_same_batches():
         assert images_there.is_cuda
         torch.testing.assert_close(images_there.cpu(), images, rtol=1e-6, atol=1e-6)
         assert torch.equal(labels_there.cpu(), labels)
-
-
-@pytest.mark.parametrize("count", [0, 1, 7, 50, 100])
-def test_a_part_taken_out_has_its_share_of_each_class(count):
-    labels = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)[torch.randperm(100, generator=torch.manual_seed(0))]
-    whole = Split(torch.arange(100, dtype=torch.uint8).reshape(100, 1, 1, 1), labels)
-    rest, out = whole.divide(count, seed=3)
-    mine, theirs = out.images.flatten().tolist(), rest.images.flatten().tolist()
-    assert len(out) == count
-    assert sorted(mine + theirs) == list(range(100))
-    assert mine == sorted(mine) and theirs == sorted(theirs)
-    for split in (rest, out):
-        assert torch.equal(split.labels, labels[split.images.flatten().long()])
-    shares = out.labels.bincount(minlength=3) - torch.tensor([0.5, 0.3, 0.2]) * count
-    assert (shares.abs() <= 1).all()
-    assert mine == whole.divide(count, seed=3)[1].images.flatten().tolist()
-    if count == 50:
-        assert mine != whole.divide(count, seed=4)[1].images.flatten().tolist()

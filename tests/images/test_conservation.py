@@ -1,48 +1,33 @@
 """Energy and speed of BBI on minibatches, against Algorithm 1 by hand; and that the check can fail."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from bbi import BBI
-from experiments.competitors import Contender
-from experiments.harness.store import Lab
+import bbi
+from experiments.harness.units import derived_seed
+from experiments.images import study
 from experiments.images.batches import Batches
-from tests.images.small_trainings import (
-    BOUNCING,
-    CONTENDERS,
-    MEAN,
-    PLAIN,
-    STD,
-    TRAIN,
-    linear,
-    opened,
-    seeded,
-    study,
-)
+from tests.images.small_trainings import BBI, MEAN, PLAIN, STD, TRAIN, computed, linear, seeded, task
+
+SEED = derived_seed(0, "conservation")
+FREE = {"_target_": "bbi.BBI"}
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    with opened(tmp_path) as it:
-        yield it
-
-
-def conserved(lab: Lab, settings: dict[str, float], steps: int = 3) -> dict[str, float]:
-    unit = study(lab, build=linear).conservation("bbi", Contender("bbi", "BBI"), settings, steps)
-    found: dict[str, float] = unit[1]()["runs"].to_dict("records")[0]
+def conserved(settings: dict[str, Any], steps: int = 3) -> dict[str, float]:
+    optimizer = {**FREE, **settings}
+    tables = computed(study.conservation, task=task(linear), optimizer=optimizer, steps=steps, seed=SEED)
+    found: dict[str, float] = tables["runs"].to_dict("records")[0]
     return found
 
 
-def by_hand(lab: Lab, lr: float, delta_e: float) -> dict[str, float]:
+def by_hand(lr: float, delta_e: float) -> dict[str, float]:
     """Algorithm 1 without bounces on one flat vector, and the extremes from its formulas."""
-    network = seeded(lab.seed("conservation"), linear).double()
+    network = seeded(SEED, linear).double()
     parameters = list(network.parameters())
     energy, pi = math.nan, torch.empty(0)
     found = {"steps": 0, "speed": 0.0, "stride": 0.0, "energy": 0.0, "above": 0}
@@ -68,26 +53,26 @@ def by_hand(lab: Lab, lr: float, delta_e: float) -> dict[str, float]:
     return found
 
 
-def test_a_batch_below_zero_is_no_step(lab: Lab) -> None:
+def test_a_batch_below_zero_is_no_step() -> None:
     """ΔV between the first losses, so that V < 0 on some batches, where no momentum has a real energy."""
-    free = conserved(lab, {"lr": 1e-9, "delta_v": 0.0, "delta_e": 3.0})
+    free = conserved({"lr": 1e-9, "delta_v": 0.0, "delta_e": 3.0})
     losses = []
-    network = seeded(lab.seed("conservation"), linear).double()
+    network = seeded(SEED, linear).double()
     for pictures, labels in Batches(TRAIN, MEAN, STD, 16, 0).epoch(0):
         losses.append(cross_entropy(network(pictures.double()), labels).item())
-    found = conserved(lab, {"lr": 1e-9, "delta_v": sorted(losses)[1] - 1e-3, "delta_e": 3.0})
+    found = conserved({"lr": 1e-9, "delta_v": sorted(losses)[1] - 1e-3, "delta_e": 3.0})
     assert (free["steps"], found["steps"]) == (3, 2)
     assert found["speed"] <= 1 + 1e-9 and math.isfinite(found["energy"])
     with pytest.warns(UserWarning, match="below delta_v"):
-        assert conserved(lab, {"lr": 1e-9, "delta_v": 99.0, "delta_e": 3.0})["steps"] == 0
+        assert conserved({"lr": 1e-9, "delta_v": 99.0, "delta_e": 3.0})["steps"] == 0
 
 
 @pytest.mark.parametrize(
     ("lr", "delta_e", "above"), [(1e-3, 2.0, 0), (1e-2, 0.5, 0), (1e-3, 0.0, 1), (0.1, 0.5, 2)]
 )
-def test_the_check_is_right(lab: Lab, lr: float, delta_e: float, above: int) -> None:
+def test_the_check_is_right(lr: float, delta_e: float, above: int) -> None:
     """A batch with V > E keeps its momentum, and then even the speed may be above its limit."""
-    ours, mine = conserved(lab, {"lr": lr, "delta_e": delta_e}), by_hand(lab, lr, delta_e)
+    ours, mine = conserved({"lr": lr, "delta_e": delta_e}), by_hand(lr, delta_e)
     assert ours["steps"] == mine["steps"] == 3
     assert ours["above"] == mine["above"] == above and (above or ours["speed"] < 1)
     assert ours["speed"] == pytest.approx(mine["speed"], rel=1e-9)
@@ -95,38 +80,38 @@ def test_the_check_is_right(lab: Lab, lr: float, delta_e: float, above: int) -> 
     assert ours["energy"] < 1e-12 and mine["energy"] < 1e-12
 
 
-def test_bounces_conserve_too(lab: Lab) -> None:
-    found = conserved(lab, {**BOUNCING, "t0": 1, "lr": 1e-3})
+def test_bounces_conserve_too() -> None:
+    found = conserved({**BBI, "t0": 1, "lr": 1e-3})
     assert 0 < found["speed"] <= 1 and found["energy"] < 1e-12
 
 
 @pytest.mark.parametrize("steps", [1, 2, 9])
-def test_steps_of_the_check(lab: Lab, steps: int) -> None:
-    assert conserved(lab, {"lr": 1e-3, "delta_e": 0.5}, steps)["steps"] == steps  # of 3 an epoch
+def test_steps_of_the_check(steps: int) -> None:
+    assert conserved({"lr": 1e-3, "delta_e": 0.5}, steps)["steps"] == steps  # of 3 an epoch
 
 
 def unrestored(law: object, v: float, energy: float, p2: float, eps1: float) -> float:
     return p2
 
 
-def test_the_check_fails_without_the_restoring(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_fails_without_the_restoring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it the energy is off by the change of the potential from batch to batch."""
     settings = {"lr": 1e-2, "delta_e": 0.5}
-    good = conserved(lab, settings)
+    good = conserved(settings)
     monkeypatch.setattr("bbi.optimizer.restored", unrestored)
-    assert conserved(lab, settings)["energy"] > 1e-2 > 1e9 * good["energy"]
+    assert conserved(settings)["energy"] > 1e-2 > 1e9 * good["energy"]
 
 
-def test_the_check_fails_for_a_wrong_momentum(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = BBI.momentum
-    monkeypatch.setattr(BBI, "momentum", lambda self, p: 3 * right(self, p))
-    found = conserved(lab, {"lr": 1e-3, "delta_e": 2.0})
+def test_the_check_fails_for_a_wrong_momentum(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = bbi.BBI.momentum
+    monkeypatch.setattr(bbi.BBI, "momentum", lambda self, p: 3 * right(self, p))
+    found = conserved({"lr": 1e-3, "delta_e": 2.0})
     assert found["energy"] > 0.1 and found["speed"] > 1
 
 
-def test_the_check_is_as_exact_whatever_the_engine(lab: Lab) -> None:
+def test_the_check_is_as_exact_whatever_the_engine() -> None:
     found = [
-        study(lab, engine=engine).conservation("bbi", CONTENDERS["bbi"], BOUNCING, 3)[1]()["runs"]
-        for engine in (PLAIN, replace(PLAIN, bf16=True))
+        computed(study.conservation, task=task(linear, engine=engine), optimizer=BBI, steps=3, seed=SEED)
+        for engine in (PLAIN, PLAIN.model_copy(update={"bf16": True}))
     ]
-    pd.testing.assert_frame_equal(*found, check_exact=True)
+    pd.testing.assert_frame_equal(found[0]["runs"], found[1]["runs"], check_exact=True)

@@ -7,88 +7,94 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from experiments.cifar import units as cifar
+from experiments import cifar, mnist
 from experiments.harness.plotting import style
-from experiments.harness.verdicts import judge, load_paper
-from experiments.images import estimates as classification_claims
+from experiments.harness.statistics import Estimate
+from experiments.harness.verdicts import judge, load_paper, published, sentence
 from experiments.images.figures import table2
-from experiments.mnist import units as mnist
 from tests.composed import composed
 
 CLAIMS = {claim["id"]: claim for claim in load_paper()[0]}
+GRID = {number["id"]: number for number in load_paper()[1]["mnist"]}
 SGD, BBI = [99.10, 99.16, 99.20, 99.18] * 2, [99.20, 99.30, 99.28, 99.30] * 2  # means 99.16 and 99.27
 
 
-def evolved(contender, accuracies, setting, losses=0.01):
+def trained(competitor, accuracies, setting, losses=0.01):
     rows = pd.DataFrame({"test_accuracy": accuracies, "run": range(len(accuracies)), "train_loss": losses})
-    return rows.assign(stage="evolve", contender=contender, setting=setting, status="done", epoch=50)
+    return rows.assign(stage="train", competitor=competitor, setting=setting, status="done", epoch=50)
 
 
-def made(*evolutions, comparable=True, steps=100.0, above=0.0):
+def made(*training_runs, comparable=True, steps=100.0, above=0.0):
     data = {"data": "MNIST", "comparable": comparable, "train_images": 60_000}
     chosen = [
-        {"stage": "selected", "protocol": by, "contender": who, "setting": f"{who}-{by}", **data}
+        {"stage": "selected", "protocol": by, "competitor": who, "setting": f"{who}-{by}", **data}
         for who in ("sgd", "bbi")
-        for by in ("published", "honest")
+        for by in ("paper", "validation")
     ]
-    checked = {"stage": "conservation", "contender": "bbi", "setting": "bbi-published", "steps": steps}
+    checked = {"stage": "conservation", "competitor": "bbi", "setting": "bbi-paper", "steps": steps}
     checked |= {"speed": 0.99, "stride": 1.1, "energy": 1e-15, "above": above}
     rows = [pd.DataFrame([{"stage": "data", **data}, *chosen, checked])]
-    return {"runs": pd.concat([*rows, *evolutions], ignore_index=True)}
+    return {"runs": pd.concat([*rows, *training_runs], ignore_index=True)}
 
 
 def answers(tables, *settings, experiment="mnist"):
-    found = classification_claims.claims(tables, composed(experiment, *settings))
-    return {(answer.claim, answer.variant): answer for answer in found}
+    """Without the numbers beside the claims."""
+    section = {"mnist": mnist, "cifar": cifar}[experiment]
+    found = section.estimate(tables, composed(experiment, *settings))
+    return {(answer.claim, answer.variant): answer for answer in found if answer.claim in CLAIMS}
 
 
-BOTH = [evolved("sgd", SGD, "sgd-published"), evolved("bbi", BBI, "bbi-published")]
+def note(answer: Estimate) -> str:
+    return sentence(CLAIMS[answer.claim], answer)
 
 
-def test_mean_and_median_are_those_of_the_chosen_evolutions():
-    others = [evolved("sgd", [10.0] * 4, "another"), evolved("sgd", [98.0] * 8, "sgd-honest")]
+BOTH = [trained("sgd", SGD, "sgd-paper"), trained("bbi", BBI, "bbi-paper")]
+
+
+def test_mean_and_median_are_those_of_the_chosen_training_runs():
+    others = [trained("sgd", [10.0] * 4, "another"), trained("sgd", [98.0] * 8, "sgd-validation")]
     found = answers(made(*BOTH, *others))
     assert found["mnist-sgd", "mean"].estimate == pytest.approx(99.16)
     assert found["mnist-sgd", "median"].estimate == pytest.approx(99.17)
-    assert found["mnist-sgd", "mean, honest selection, SGD"].estimate == pytest.approx(98.0)
-    assert found["mnist-sgd", "mean"].note.endswith("float32")
-    assert "bfloat16" in answers(made(*BOTH), "engine.bf16=true")["mnist-sgd", "mean"].note
+    assert found["mnist-sgd", "mean, validation selection, SGD"].estimate == pytest.approx(98.0)
+    assert note(found["mnist-sgd", "mean"]).endswith("float32")
+    assert "bfloat16" in note(answers(made(*BOTH), "engine.bf16=true")["mnist-sgd", "mean"])
     assert judge(CLAIMS["mnist-sgd"], found["mnist-sgd", "mean"]) == "reproduced"
     assert judge(CLAIMS["mnist-bbi"], found["mnist-bbi", "mean"]) == "not reproduced"  # 99.27 for 99.177
 
 
 def test_no_more_runs_than_the_protocol_has():
-    both = [evolved("sgd", SGD, "sgd-published", [0.5, 0.5] + [9.0] * 6), BOTH[1]]
+    both = [trained("sgd", SGD, "sgd-paper", [0.5, 0.5] + [9.0] * 6), BOTH[1]]
     both[0].loc[5, "status"] = "diverged"
-    found = answers(made(*both), "protocols.published.runs=2")
+    found = answers(made(*both), "protocols.paper.runs=2")
     assert found["mnist-sgd", "mean"].n == 2 and found["mnist-sgd", "mean"].estimate == pytest.approx(99.13)
-    assert "0 diverged" in found["mnist-sgd", "mean"].note
-    difference = found["no-overfit", "MNIST, published selection, BBI"]
-    assert difference.n == 2 and "0.01, below SGD's 0.5" in difference.note
+    assert "0 diverged" in note(found["mnist-sgd", "mean"])
+    difference = found["no-overfit", "MNIST, paper selection, BBI"]
+    assert difference.n == 2 and "0.01, below SGD's 0.5" in note(difference)
     for answer in (found["mnist-sgd", "mean"], difference):
-        assert answer.note.endswith("; 2 runs (published: 60)")
+        assert note(answer).endswith("; 2 runs (profile paper: 60)")
 
 
 def test_the_difference_is_bbi_minus_sgd_run_by_run():
-    found = answers(made(*BOTH))["no-overfit", "MNIST, published selection, BBI"]
+    found = answers(made(*BOTH))["no-overfit", "MNIST, paper selection, BBI"]
     assert found.estimate == pytest.approx(0.11) and found.n == 8
-    assert 0 < found.low < 0.11 < found.high < 0.15 and "BBI is ahead at 95 %" in found.note
-    swapped = [evolved("sgd", BBI, "sgd-published"), evolved("bbi", SGD, "bbi-published")]
-    found = answers(made(*swapped))["no-overfit", "MNIST, published selection, BBI"]
-    assert found.estimate == pytest.approx(-0.11) and "SGD is ahead" in found.note
+    assert 0 < found.low < 0.11 < found.high < 0.15 and "BBI is ahead at 95 %" in note(found)
+    swapped = [trained("sgd", BBI, "sgd-paper"), trained("bbi", SGD, "bbi-paper")]
+    found = answers(made(*swapped))["no-overfit", "MNIST, paper selection, BBI"]
+    assert found.estimate == pytest.approx(-0.11) and "SGD is ahead" in note(found)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7])
 def test_few_runs_have_no_interval_and_reproduce_nothing(n):
-    few = [evolved("sgd", [99.166] * n, "sgd-published"), evolved("bbi", [99.2] * n, "bbi-published")]
+    few = [trained("sgd", [99.166] * n, "sgd-paper"), trained("bbi", [99.2] * n, "bbi-paper")]
     found = answers(made(*few))
     assert judge(CLAIMS["mnist-sgd"], found["mnist-sgd", "mean"]) == "inconclusive"
-    difference = found["no-overfit", "MNIST, published selection, BBI"]
-    assert judge(CLAIMS["no-overfit"], difference) == "inconclusive" and "too few" in difference.note
+    difference = found["no-overfit", "MNIST, paper selection, BBI"]
+    assert judge(CLAIMS["no-overfit"], difference) == "inconclusive" and "too few" in note(difference)
 
 
 def test_a_diverged_run_makes_the_interval_too_wide_to_tell():
-    with_one = [evolved("sgd", [99.17] * 9 + [9.8], "sgd-published"), BOTH[1]]
+    with_one = [trained("sgd", [99.17] * 9 + [9.8], "sgd-paper"), BOTH[1]]
     found = answers(made(*with_one))["mnist-sgd", "mean"]
     assert found.low < 99.166 < found.high and judge(CLAIMS["mnist-sgd"], found) == "inconclusive"
 
@@ -108,34 +114,34 @@ def test_another_size_is_not_compared(tables, settings, reason):
 
 
 def test_a_protocol_that_was_left_out_is_no_reduction_of_the_other():
-    one = answers(made(*BOTH), "~protocols.honest")
+    one = answers(made(*BOTH), "~protocols.validation")
     assert one["mnist-sgd", "mean"].reduced == ""
-    assert one["no-overfit", "MNIST, published selection, BBI"].reduced == ""
+    assert one["no-overfit", "MNIST, paper selection, BBI"].reduced == ""
     assert judge(CLAIMS["mnist-sgd"], one["mnist-sgd", "mean"]) == "reproduced"
-    both = answers(made(*BOTH), "protocols.honest.held_out=9")
+    both = answers(made(*BOTH), "protocols.validation.validation_images=9")
     assert both["mnist-sgd", "mean"].reduced == ""
-    chosen_otherwise = answers(made(*BOTH), "protocols.published.criterion=train_loss")
-    assert "protocols.published.criterion" in chosen_otherwise["mnist-sgd", "mean"].reduced
+    chosen_otherwise = answers(made(*BOTH), "protocols.paper.criterion=train_loss")
+    assert "protocols.paper.criterion" in chosen_otherwise["mnist-sgd", "mean"].reduced
 
 
-def test_another_contender_is_no_reduction_of_this_one():
+def test_another_competitor_is_no_reduction_of_this_one():
     tables = made(*BOTH)
     less = answers(tables, "grid.values.bbi.lr=[0.1]")
     assert (
         less["mnist-sgd", "mean"].reduced == "" and "grid.values.bbi.lr" in less["mnist-bbi", "mean"].reduced
     )
-    assert "grid.values.bbi.lr" in less["no-overfit", "MNIST, published selection, BBI"].reduced
-    without = answers(tables, "~contenders.bbi_2000", experiment="cifar")
+    assert "grid.values.bbi.lr" in less["no-overfit", "MNIST, paper selection, BBI"].reduced
+    without = answers(tables, "~competitors.bbi_2000", experiment="cifar")
     assert without["cifar-sgd", "mean"].reduced == without["cifar-bbi", "mean"].reduced == ""
 
 
 @pytest.mark.parametrize("width", [0.0, 0.02, 0.2, 3.0])
 def test_the_accuracies_in_table2_can_be_read(width):
     spread = [99.1 + width * i / 7 for i in range(8)]
-    tables = made(evolved("sgd", spread, "sgd-published"), evolved("bbi", spread, "bbi-published"))
+    tables = made(trained("sgd", spread, "sgd-paper"), trained("bbi", spread, "bbi-paper"))
     tables["runs"] = tables["runs"].assign(lr=0.01, momentum=0.95)  # a long label leaves less room
     with style():
-        figure = table2(tables, composed("mnist"), "a title")
+        figure = table2(tables, composed("mnist"), "a title", published())
         figure.canvas.draw()
     axes = figure.axes[0]
     low, high = axes.get_xlim()
@@ -146,18 +152,18 @@ def test_the_accuracies_in_table2_can_be_read(width):
 
 
 @pytest.mark.parametrize("experiment", ["mnist", "cifar"])
-def test_nothing_chosen_or_no_published_protocol_is_no_crash(experiment):
+def test_nothing_chosen_or_no_paper_protocol_is_no_crash(experiment):
     module = {"mnist": mnist, "cifar": cifar}[experiment]
     data = {"stage": "data", "data": "MNIST", "comparable": True, "train_images": 9}
-    who = {"contender": ["sgd", "bbi"], "protocol": "published", "lr": 0.1, "momentum": 0.9, "delta_e": 0.0}
-    failed = pd.DataFrame({**who, "test_accuracy": 9.8, "held_accuracy": 9.8, "status": "diverged"})
+    who = {"competitor": ["sgd", "bbi"], "protocol": "paper", "lr": 0.1, "momentum": 0.9, "delta_e": 0.0}
+    failed = pd.DataFrame({**who, "test_accuracy": 9.8, "validation_accuracy": 9.8, "status": "diverged"})
     if experiment == "mnist":
-        failed = pd.concat([failed, failed.assign(protocol="honest")])
+        failed = pd.concat([failed, failed.assign(protocol="validation")])
     tables = {"runs": pd.DataFrame([data]), "trials": failed}
-    for settings in ((), ("~protocols.published",)):
+    for settings in ((), ("~protocols.paper",)):
         cfg = composed(experiment, *settings)
-        assert not [a for a in module.claims(tables, cfg) if "grid" not in a.claim]
-        assert module.figures(tables, cfg)
+        assert not [a for a in module.estimate(tables, cfg) if "grid" not in a.claim]
+        assert module.draw(tables, cfg, published())
         plt.close("all")
 
 
@@ -168,15 +174,15 @@ def test_energy_is_looked_at_across_changes_of_the_batch_only():
     assert judge(CLAIMS["batch-rescale"], found["batch-rescale", variant]) == "holds"
     single = answers(made(*BOTH, steps=1.0))["batch-rescale", variant]
     assert math.isnan(single.estimate) and judge(CLAIMS["batch-rescale"], single) == "inconclusive"
-    assert "float64" in single.note
+    assert "float64" in note(single)
 
 
-def trials(contender, protocol, rows):
-    table = pd.DataFrame(rows).assign(contender=contender, protocol=protocol, status="done")
+def trials(competitor, protocol, rows):
+    table = pd.DataFrame(rows).assign(competitor=competitor, protocol=protocol, status="done")
     return table.assign(trial=range(len(table)))
 
 
-def test_the_grids_numbers_are_of_the_published_protocol_and_of_settings_that_are_listed():
+def test_the_grids_numbers_are_of_the_paper_protocol_and_of_settings_that_are_listed():
     rows = [
         {"lr": 0.2, "test_accuracy": 98.7},
         {"lr": 0.2, "test_accuracy": 99.1},
@@ -185,33 +191,32 @@ def test_the_grids_numbers_are_of_the_published_protocol_and_of_settings_that_ar
     tables = made(*BOTH)
     tables["trials"] = pd.concat(
         [
-            trials("bbi", "published", rows),
-            trials("bbi", "honest", [{"lr": 0.2, "test_accuracy": 50.0}]),
-            trials("sgd", "published", [{"lr": 0.3, "test_accuracy": a} for a in (9.8, 9.8, 98.0)]),
+            trials("bbi", "paper", rows),
+            trials("bbi", "validation", [{"lr": 0.2, "test_accuracy": 50.0}]),
+            trials("sgd", "paper", [{"lr": 0.3, "test_accuracy": a} for a in (9.8, 9.8, 98.0)]),
         ]
     )
     cfg = composed("mnist")
-    found = {answer.claim: answer for answer in mnist.claims(tables, cfg)}
+    found = {answer.claim: answer for answer in mnist.estimate(tables, cfg)}
     assert found["mnist-grid-bbi"].estimate == 99.1 and found["mnist-grid-bbi-0.2"].estimate == pytest.approx(
         98.9
     )
-    assert "98.70 to 99.10" in found["mnist-grid-bbi-0.2"].note
+    assert "98.70 to 99.10" in sentence(GRID["mnist-grid-bbi-0.2"], found["mnist-grid-bbi-0.2"])
     assert found["mnist-grid-sgd-diverged"].estimate == 9.8 and found["mnist-grid-sgd-diverged"].n == 3
-    known = {number["id"] for number in load_paper()[1]["mnist"]} | CLAIMS.keys()
-    assert found.keys() <= known  # lr = 0.02 is no number of the released code
+    assert found.keys() <= GRID.keys() | CLAIMS.keys()  # lr = 0.02 is no number of the released code
 
 
 def test_the_released_numbers_of_bbi_stand_beside_t1_2000():
     chosen = {
         "stage": "selected",
-        "protocol": "published",
-        "contender": "bbi_2000",
+        "protocol": "paper",
+        "competitor": "bbi_2000",
         "setting": "x",
         "lr": 0.06,
     }
-    tables = made(evolved("bbi_2000", [92.6, 92.8], "x"), evolved("bbi", [1.0, 1.0], "bbi-published"))
+    tables = made(trained("bbi_2000", [92.6, 92.8], "x"), trained("bbi", [1.0, 1.0], "bbi-paper"))
     tables["runs"] = pd.concat([tables["runs"], pd.DataFrame([chosen])], ignore_index=True)
-    tables["trials"] = trials("bbi_2000", "published", [{"lr": 0.06, "momentum": math.nan}] * 3)
-    found = {answer.claim: answer for answer in cifar.claims(tables, composed("cifar"))}
+    tables["trials"] = trials("bbi_2000", "paper", [{"lr": 0.06, "momentum": math.nan}] * 3)
+    found = {answer.claim: answer for answer in cifar.estimate(tables, composed("cifar"))}
     assert found["cifar-bbi-mean"].estimate == pytest.approx(92.7)
-    assert found["cifar-bbi-lr"].estimate == 0.06 and found["cifar-bbi-lr"].n == 3
+    assert found["cifar-bbi-lr"].estimate == 0.06 and found["cifar-bbi-lr"].n == 50

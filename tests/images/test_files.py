@@ -101,7 +101,7 @@ def test_the_real_mnist(data):
 
 
 def test_the_real_cifar10(data):
-    images = load("cifar10", data, download=False, drawn=(10, 10))
+    images = load("cifar10", data, download=False)
     if images.name == "drawn stand-in":
         pytest.skip("no CIFAR-10 in BBI_DATA")
     assert images.train.images.shape == (50_000, 3, 32, 32)

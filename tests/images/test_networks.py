@@ -1,4 +1,4 @@
-"""The networks against torchvision and the paper, and the optimizers by name."""
+"""The networks against torchvision and the paper."""
 
 import math
 
@@ -8,13 +8,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torchvision.models import resnet18
 
-from bbi import BBI
-from experiments.images.networks import optimizer_for, paper_cnn, small_resnet18
-from tests.images.small_trainings import (
-    SGD,
-    seeded,
-    tiny,
-)
+from experiments.images.networks import paper_cnn, small_resnet18
+from tests.images.small_trainings import seeded
 
 
 def test_the_cnn_is_the_papers() -> None:
@@ -70,21 +65,3 @@ def test_resnet_starts_as_the_released_one_does() -> None:
             assert module.weight.std().item() == pytest.approx(
                 1 / math.sqrt(3 * fan_in), rel=5 / math.sqrt(2 * n)
             )
-
-
-@pytest.mark.parametrize(
-    ("name", "settings", "kind"),
-    [
-        ("bbi", {"lr": 0.1, "delta_v": 1e-6, "delta_e": 0.5, "t0": 9, "t1": 11, "n_bounces": 2}, BBI),
-        ("gdm", SGD, torch.optim.SGD),
-        ("sgd", SGD, torch.optim.SGD),
-        ("adam", {"lr": 0.1}, torch.optim.Adam),
-    ],
-)
-def test_an_optimizer_by_name(name: str, settings: dict[str, float], kind: type) -> None:
-    network = tiny()
-    optimizer = optimizer_for(name, network, settings, seed=5)
-    [group] = optimizer.param_groups
-    assert type(optimizer) is kind and group["params"] == list(network.parameters())
-    assert {key: group[key] for key in settings} == settings
-    assert group["weight_decay"] == 0 and group.get("seed", 5) == 5

@@ -20,8 +20,11 @@ from PIL import Image
 from torchvision.datasets import MNIST
 
 from experiments.harness.errors import UserError
+from experiments.harness.units import Surroundings, within
 from experiments.images import files as image_files
-from experiments.images.sources import load
+from experiments.images import sources
+from experiments.images.datasets import mnist
+from experiments.images.sources import here, load
 from tests.images.small_images import (
     LABELS,
     encoded,
@@ -102,7 +105,7 @@ def test_other_data_in_the_folder_is_passed_over(root):
     pq.write_table(pa.table({"price": [1.0]}), root / "prices" / "train.parquet")
     pq.write_table(pa.table({"image": ["a.png"], "label": [0]}), root / "train.parquet")
     write_parquet("mnist", root / "digits")
-    assert load("cifar10", str(root), drawn=(10, 10)).name == "drawn stand-in"
+    assert load("cifar10", str(root)).name == "drawn stand-in"
     assert load("mnist", str(root)).source == "Parquet files in digits"
 
 
@@ -157,13 +160,14 @@ def test_the_download_is_kept(place, root, server, monkeypatch, tmp_path, capfd)
     assert [path.name for path in kept.iterdir()] == ["MNIST"]
     assert f"downloading MNIST into {kept}" in capfd.readouterr().err
     before = len(serving.asked)
+    sources._read.cache_clear()
     assert_pixels(load("mnist", given), "mnist")
     assert len(serving.asked) == before
 
 
 def test_a_download_that_breaks_off_leaves_nothing_behind(root, server):
     server(broken="t10k-images-idx3-ubyte.gz")
-    why = image_files.fetch(image_files.KNOWN["mnist"], root)
+    why = image_files.fetch(mnist.DATASET, root)
     assert why.startswith("no download: ") and "\n" not in why
     assert list(root.iterdir()) == []
     assert socket.getdefaulttimeout() is None
@@ -171,7 +175,7 @@ def test_a_download_that_breaks_off_leaves_nothing_behind(root, server):
 
 def test_no_download_when_none_is_wanted(root, server):
     serving = server()
-    assert load("cifar10", str(root), download=False, drawn=(20, 10)).name == "drawn stand-in"
+    assert load("cifar10", str(root), download=False).name == "drawn stand-in"
     assert serving.asked == []
 
 
@@ -185,7 +189,7 @@ def test_a_name_server_that_never_answers_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(urllib.request, "urlopen", hang)
     monkeypatch.setattr(image_files, "PROBE_SECONDS", 0.1)
     start = time.monotonic()
-    assert image_files.fetch(image_files.KNOWN["mnist"], Path("nowhere")) == "no network"
+    assert image_files.fetch(mnist.DATASET, Path("nowhere")) == "no network"
     assert time.monotonic() - start < 5
     late.set()
 
@@ -211,13 +215,26 @@ def test_digits_without_files_and_network(capfd):
 
 
 def test_a_stand_in_without_files_and_network(capfd):
-    images = load("cifar10", None, drawn=(200, 50))
+    images = load("cifar10", None)
     assert (images.name, images.comparable, images.stand_in) == ("drawn stand-in", False, True)
     assert images.train.images.shape == (200, 3, 32, 32) and images.test.images.shape == (50, 3, 32, 32)
-    assert images.checksum == load("cifar10", None, drawn=(200, 50)).checksum
     said = capfd.readouterr().err
-    assert said.count("\n") == 2
+    assert said.count("\n") == 1
     assert "not comparable with the paper; no network" in said
+
+
+def test_a_worker_uses_the_same_images_or_none(root, tmp_path):
+    """The error names both checksums."""
+    write_torchvision("mnist", root)
+    images = load("mnist", str(root))
+    with within(Surroundings(data=str(root))):
+        assert here("mnist", images.checksum) is images
+    (tmp_path / "elsewhere").mkdir()
+    with (
+        within(Surroundings(data=str(tmp_path / "elsewhere"), download=False)),
+        pytest.raises(UserError, match=rf"5,000 digits.* checksum \w+, .*{images.checksum}; give every"),
+    ):
+        here("mnist", images.checksum)
 
 
 def test_what_the_user_mistypes():

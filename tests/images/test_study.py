@@ -1,87 +1,94 @@
-"""Trials, evolutions and choices on drawn pictures, some of them against loops by hand."""
+"""Trials, training runs and choices on synthetic pictures, some of them against loops by hand."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from experiments.competitors import Contender
+from experiments import cifar, mnist
+from experiments.competitors import check_all
 from experiments.harness import checkpoint
 from experiments.harness.errors import UserError
-from experiments.harness.store import Lab, read_tables
+from experiments.harness.executor import SerialExecutor
+from experiments.harness.plotting import style
+from experiments.harness.session import Compute
+from experiments.harness.store import Store
+from experiments.harness.tables import Tables
+from experiments.harness.verdicts import published
+from experiments.images import study
 from experiments.images.batches import Batches, Split, normalised
-from experiments.images.config import ClassificationConfig, Protocol, Recipe
-from experiments.images.selection import evolve
-from experiments.images.study import Study, setting
-from experiments.images.training import Engine, Trainer
+from experiments.images.config import Task
+from experiments.images.selection import train_chosen
+from tests.composed import composed
 from tests.images.small_trainings import (
-    CONTENDERS,
+    ADAM,
+    BBI,
+    HERE,
+    LBFGS,
     MEAN,
-    PLAIN,
+    SGD,
     STD,
     TEST,
     TRAIN,
+    computed,
     deep,
     images,
-    opened,
     seeded,
-    study,
+    task,
     tiny,
 )
 
+PLAN = {"epochs": 2, "criterion": "validation_accuracy", "validation_images": 8, "seed": 5}
+SMALL = (
+    f"dataset={HERE}", f"network._target_={HERE}.tiny", "recipe={train:40,test:30,batch:16}",
+    "protocols.validation.validation_images=8", "engine.bf16=false", "paths={data:null,download:false}",
+)  # fmt: skip
+
+
+def tried(optimizer: dict[str, Any] = SGD, on: Task | None = None, **plan: Any) -> dict[str, Any]:
+    given = {"task": on or task(), "optimizer": optimizer, "plan": {**PLAN, **plan}}
+    found: dict[str, Any] = computed(study.trial, **given)["trials"].to_dict("records")[0]
+    return found
+
 
 @pytest.mark.parametrize(
-    ("part", "message"),
+    ("setting", "message"),
     [
-        (Protocol("accuracy", 0, 1, "x"), "here.criterion=accuracy: not known"),
-        (Protocol("held_accuracy", 0, 1, "x"), "here.held_out=0: must be 1 or more"),
-        (Protocol("train_loss", -1, 1, "x"), "here.held_out=-1: must be 0 or more"),
-        (Protocol("train_loss", 0, 0, "x"), "here.runs=0: must be 1 or more"),
-        (Recipe(0, 1, 1), "here.train=0: must be 1 or more"),
-        (Recipe(1, 0, 1), "here.test=0: must be 1 or more"),
-        (Recipe(1, 1, 0), "here.batch=0: must be 1 or more"),
-        (Recipe(1, 1, 1, crop_padding=-1), "here.crop_padding=-1: must be 0 or more"),
-        (replace(PLAIN, device="gpu"), "here.device=gpu: not known"),
+        ("protocols.paper.criterion=accuracy", "protocols.paper.criterion=accuracy: not known"),
+        ("protocols.validation.validation_images=0", "protocols.validation: validation_images=0: must be 1"),
+        ("protocols.paper.validation_images=-1", "protocols.paper.validation_images=-1: must be 0 or more"),
+        ("protocols.paper.runs=0", "protocols.paper.runs=0: must be 1 or more"),
+        ("recipe.train=0", "recipe.train=0: must be 1 or more"),
+        ("recipe.crop_padding=-1", "recipe.crop_padding=-1: must be 0 or more"),
+        ("engine.device=gpu", "engine.device=gpu: not known"),
+        ("grid.values.bbi.lr=[]", "grid.values.bbi.lr=[]: must be a list of 1 or more"),
+        ("grid.values.bbi.lr=[-1]", "grid.values.bbi.lr: bbi.BBI refuses"),
+        ("+grid.values.bbi.t0=[9]", "grid.values.bbi.t0: is in competitors.bbi.fixed"),
+        ("+grid.values.nobody.lr=[9]", "grid.values.nobody: no such competitor"),
     ],
 )
-def test_what_cannot_be(part: Protocol | Recipe | Engine, message: str) -> None:
+def test_settings_that_cannot_be_are_named(setting: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
-        part.check("here")
-    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+        composed("mnist", setting)
+    assert str(caught.value).startswith(message)
 
 
-@pytest.mark.parametrize(
-    "part",
-    [Protocol("held_accuracy", 1, 1, "x"), Protocol("train_loss", 0, 1, "x"), Recipe(1, 1, 1), PLAIN],
-)
-def test_what_can_be(part: Protocol | Recipe | Engine) -> None:
-    part.check("here")
-
-
-PUBLISHED, HONEST = Protocol("test_accuracy", 0, 2, "published"), Protocol("held_accuracy", 8, 1, "honest")
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    with opened(tmp_path) as it:
-        yield it
-
-
-def test_a_trial(lab: Lab) -> None:
-    """The same numbers from a loop by hand, with the images held out at the end of the training set."""
-    found = study(lab).attempt(CONTENDERS["sgd"], {"lr": 0.05}, 2, HONEST)
-    seed, shown = lab.seed("trials"), Split(TRAIN.images[:-8], TRAIN.labels[:-8])
-    network = seeded(seed, tiny)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.5)
+def test_a_trial_is_a_plain_loop() -> None:
+    """The same numbers from a loop by hand, with the validation images at the end of the training set."""
+    found = tried()
+    shown = Split(TRAIN.images[:-8], TRAIN.labels[:-8])
+    network = seeded(5, tiny)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
     for epoch in range(2):
         losses = []
-        for pictures, labels in Batches(shown, MEAN, STD, 16, seed).epoch(epoch):
+        for pictures, labels in Batches(shown, MEAN, STD, 16, 5).epoch(epoch):
             optimizer.zero_grad()
             losses.append(cross_entropy(network(pictures), labels))
             torch.autograd.backward(losses[-1])
@@ -92,169 +99,152 @@ def test_a_trial(lab: Lab) -> None:
         answers = network(normalised(split.images, MEAN, STD)).argmax(1)
         return 100 * int((answers == split.labels).sum()) / len(answers)
 
-    held = accuracy(Split(TRAIN.images[-8:], TRAIN.labels[-8:]))
+    validation = accuracy(Split(TRAIN.images[-8:], TRAIN.labels[-8:]))
     assert found == {
-        "lr": 0.05,
-        "loss": pytest.approx(-held),
+        "loss": pytest.approx(-validation),
         "status": "done",
         "test_accuracy": pytest.approx(accuracy(TEST)),
-        "held_accuracy": pytest.approx(held),
+        "validation_accuracy": pytest.approx(validation),
         "train_loss": pytest.approx(sum(loss.item() for loss in losses) / 2),
     }
     for criterion, sign in (("test_accuracy", -1), ("train_loss", 1)):
-        again = study(lab).attempt(CONTENDERS["sgd"], {"lr": 0.05}, 2, replace(HONEST, criterion=criterion))
-        assert again["loss"] == sign * found[criterion]
+        assert tried(criterion=criterion)["loss"] == sign * found[criterion]
 
 
-def test_images_held_out_are_not_trained_on(lab: Lab) -> None:
-    changed = TRAIN.images.clone()
-    changed[-8:] = 255 - changed[-8:]
-    by = [
-        study(lab, images(Split(pictures, TRAIN.labels))).attempt(CONTENDERS["bbi"], {"lr": 0.05}, 2, HONEST)
-        for pictures in (TRAIN.images, changed)
+@pytest.mark.parametrize("optimizer", [SGD, BBI])
+def test_a_training_never_sees_the_validation_images(optimizer: dict[str, Any]) -> None:
+    """It is the same where the recipe leaves them out altogether."""
+    without = {"on": task(train=32), "validation_images": 0, "criterion": "train_loss"}
+    found, plain = tried(optimizer=optimizer), tried(optimizer=optimizer, **without)
+    assert [found[key] for key in ("train_loss", "test_accuracy")] == [
+        plain[key] for key in ("train_loss", "test_accuracy")
     ]
-    assert by[0]["train_loss"] == by[1]["train_loss"] and by[0]["test_accuracy"] == by[1]["test_accuracy"]
-    assert math.isnan(study(lab).attempt(CONTENDERS["sgd"], {"lr": 0.05}, 1, PUBLISHED)["held_accuracy"])
+    assert math.isnan(plain["validation_accuracy"])
 
 
-def test_trials_are_rows(lab: Lab) -> None:
-    choices = [{"lr": 0.001}, {"lr": 1e6}]
-    units = study(lab, build=deep).trials("sgd", CONTENDERS["sgd"], choices, 1, PUBLISHED)
-    found = pd.concat(tables["trials"] for tables in lab.units(units, "x"))
-    assert found["trial"].tolist() == [0, 1] and found["lr"].tolist() == [0.001, 1e6]
-    assert set(found["contender"]) == {"sgd"} and set(found["protocol"]) == {"published"}
-    assert found["status"].tolist() == ["done", "diverged"]
-    assert found["train_loss"].isna().tolist() == [False, True]
+def test_a_search_is_made_of_trials() -> None:
+    space = {"lr": {"low": 0.01, "high": 0.1}}
+    given = {"space": space, "trials": 2, "batch": 1, "stream": [0, "x"], "plan": PLAN}
+    found = computed(study.search, task=task(), optimizer={**SGD, "lr": 0.0}, **given)["trials"]
+    assert found["trial"].tolist() == [0, 1] and found["lr"].between(0.01, 0.1).all()
+    for row in found.to_dict("records"):
+        again = tried(optimizer={**SGD, "lr": row["lr"]})
+        assert again == {key: row[key] for key in again}
 
 
-def test_runs_start_alike_whoever_competes(lab: Lab) -> None:
-    it, still = study(lab), {"lr": 0.0, "momentum": 0.0}
+def test_runs_with_one_seed_start_alike_whoever_competes() -> None:
+    given = {"task": task(), "epochs": 1}
     loss = [
-        lab.unit(*it.evolution(name, CONTENDERS["sgd"], still, run, 1))["runs"]["train_loss"].item()
-        for name, run in (("sgd", 0), ("other", 0), ("sgd", 1))
+        computed(study.training_run, optimizer={**one, "lr": 0.0}, seed=seed, **given)["runs"]["train_loss"][
+            0
+        ]
+        for one, seed in ((SGD, 1), (ADAM, 1), (BBI, 1), (SGD, 2))
     ]
-    assert loss[0] == loss[1] != loss[2]
+    assert loss[0] == loss[1] == loss[2] != loss[3]
 
 
-def test_an_evolution_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {"lr": 0.05, **CONTENDERS["bbi"].fixed}
-    found, save = [], checkpoint.save
+@pytest.mark.parametrize("optimizer", [SGD, BBI, ADAM, LBFGS])
+def test_a_run_goes_on_from_its_checkpoint_to_the_same_bits(
+    optimizer: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"task": task(), "optimizer": optimizer, "epochs": 3, "seed": 1}
+    whole, save, file = computed(study.training_run, **given), checkpoint.save, tmp_path / "x.pt"
 
-    def dying(path: Path, state: dict[str, Any]) -> None:
-        save(path, state)
+    def dying(state: dict[str, Any]) -> None:
+        save(state)
         raise KeyboardInterrupt
 
-    for name in ("whole", "broken"):
-        with opened(tmp_path / name) as it:
-            unit = study(it).evolution("bbi", CONTENDERS["bbi"], settings, 0, 3)
-            if name == "broken":
-                for _ in range(2):
-                    monkeypatch.setattr(checkpoint, "save", dying)
-                    with pytest.raises(KeyboardInterrupt):
-                        it.unit(*unit)
-                monkeypatch.setattr(checkpoint, "save", save)
-                file = it.checkpoint(unit[0])
-                assert (checkpoint.load(file) or {})["trainer"]["epochs"] == 2
-                monkeypatch.setattr(Trainer, "load_state_dict", loaded := Loaded(Trainer.load_state_dict))
-            found.append(it.unit(*unit))
-    assert loaded.epochs == [2] and not file.exists()
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "save", dying)
+    for epochs in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            computed(study.training_run, file, **given)
+        assert torch.load(file)["work"]["epochs"] == epochs
+    resumed = computed(study.training_run, file, **given)
     for name in ("runs", "curves"):
-        pd.testing.assert_frame_equal(found[0][name], found[1][name], check_exact=True)
-    assert found[0]["curves"]["epoch"].tolist() == [1, 2, 3]
+        pd.testing.assert_frame_equal(resumed[name], whole[name], check_exact=True)
+    assert whole["curves"]["epoch"].tolist() == [1, 2, 3]
 
 
-class Loaded:
-    """Stands in for ``Trainer.load_state_dict`` and notes what was loaded."""
-
-    def __init__(self, load: Callable[..., None]) -> None:
-        self.load, self.epochs = load, list[int]()
-
-    def __get__(self, owner: Trainer, kind: type) -> Callable[[dict[str, Any]], None]:
-        def load(state: dict[str, Any]) -> None:
-            self.epochs.append(state["epochs"])
-            self.load(owner, state)
-
-        return load
-
-
-def test_divergence_is_a_result(lab: Lab) -> None:
-    wild = {"lr": 1e6, "momentum": 0.9}
-    tables = lab.unit(*study(lab, build=deep).evolution("sgd", CONTENDERS["sgd"], wild, 0, 5))
+def test_divergence_is_a_result() -> None:
+    wild = {"task": task(deep), "optimizer": {**SGD, "lr": 1e6}, "epochs": 5, "seed": 1}
+    tables = computed(study.training_run, **wild)
     [row] = tables["runs"].to_dict("records")
     assert row["status"] == "diverged" and math.isnan(row["train_loss"]) and row["epoch"] < 5
     assert 0 <= row["test_accuracy"] <= 100
     assert tables["curves"]["epoch"].tolist() == list(range(1, int(row["epoch"]) + 1))
+    assert tried(wild["optimizer"], wild["task"])["status"] == "diverged"
 
 
-def trials(*rows: tuple[str, str, float, float]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["protocol", "contender", "lr", "loss"])
-    return frame.assign(status="done")
-
-
-def test_protocols_that_agree_share_their_runs(lab: Lab) -> None:
-    table = trials(
-        ("published", "sgd", 0.01, -20.0),
-        ("published", "sgd", 0.05, -30.0),
-        ("honest", "sgd", 0.05, -30.0),
-        ("honest", "sgd", 0.09, -10.0),
-        ("published", "bbi", 0.05, -30.0),
-        ("honest", "bbi", 0.1, -30.0),
-        ("published", "lost", 0.1, math.nan),
-        ("honest", "lost", 0.1, math.nan),
-    )
-    contenders = {**CONTENDERS, "lost": Contender("sgd", "lost", {"momentum": 0.5})}
-    cfg = ClassificationConfig(
-        **{key: getattr(lab.cfg, key) for key in ("experiment", "title", "section", "profile", "paths")},
-        recipe=Recipe(40, 30, 16),
-        engine=PLAIN,
-        contenders=contenders,
-        protocols={"published": PUBLISHED, "honest": HONEST},
-        epochs=2,
-        checked_steps=2,
-    )
-    cfg.validate()
-    assert cfg.evolved_epochs == (PUBLISHED.runs + HONEST.runs) * len(contenders) * 2
-    evolve(study(lab), cfg, table)
-    lab.finish()
-    tables = read_tables(lab.folder)
-    runs = tables["runs"]
-    chosen = runs[runs["stage"] == "selected"]
-    assert list(zip(chosen["protocol"], chosen["contender"], chosen["lr"], strict=True)) == [
-        ("published", "sgd", 0.05),
-        ("published", "bbi", 0.05),
-        ("honest", "sgd", 0.05),
-        ("honest", "bbi", 0.1),
-    ]
-    assert not chosen["comparable"].any() and set(chosen["data"]) == {"drawn"}
-    evolved = runs[runs["stage"] == "evolve"]
-    sgd, first, second = (
-        setting({"lr": lr, **CONTENDERS[name].fixed})
-        for name, lr in (("sgd", 0.05), ("bbi", 0.05), ("bbi", 0.1))
-    )
-    keys = zip(evolved["contender"], evolved["run"], evolved["setting"].map(words), strict=True)
-    assert sorted(keys) == sorted([
-        ("sgd", 0, words(sgd)), ("sgd", 1, words(sgd)),  # once for both protocols
-        ("bbi", 0, words(first)), ("bbi", 1, words(first)), ("bbi", 0, words(second)),
-    ])  # fmt: skip
-    assert set(evolved["setting"]) == set(chosen["setting"])
-    checked = runs[runs["stage"] == "conservation"]
-    assert checked["contender"].tolist() == ["bbi"] and checked["steps"].tolist() == [2]
-    assert checked["setting"].map(words).tolist() == [words(first)]  # that of the first protocol
-    assert len(tables["curves"]) == 2 * len(evolved)
-
-
-def words(setting: str) -> tuple[str, ...]:
-    """The parts of a setting, whatever their order."""
-    return tuple(sorted(setting.split()))
-
-
-def test_pixels_are_normalised_or_left_as_they_are(lab: Lab) -> None:
-    data = images()
-    plain = Study(lab, data, Recipe(40, 30, 16, normalise=False), tiny, "tiny", PLAIN)
-    usual = Study(lab, data, Recipe(40, 30, 16), tiny, "tiny", PLAIN)
-    pixels, shifted = (next(one._batches(one._train, 0).epoch(0))[0] for one in (plain, usual))
+def test_pixels_are_normalised_or_left_as_they_are() -> None:
+    plain, usual = (study.Data(task(normalise=normalise), images()) for normalise in (False, True))
+    pixels, shifted = (next(data.batches(data.train, 0).epoch(0))[0] for data in (plain, usual))
     assert pixels.min() >= 0 and pixels.max() <= 1
-    mean, std = (torch.tensor(values)[:, None, None] for values in (data.mean, data.std))
+    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
     torch.testing.assert_close(shifted, (pixels - mean) / std)
-    recipes = [one.key["recipe"].get("normalise") for one in (plain, usual)]
-    assert recipes == [False, None]  # stores from before the setting hold normalised trainings
+
+
+@pytest.fixture
+def compute(tmp_path: Path) -> Callable[..., Tables]:
+    """Calls a function with settings and :class:`Compute`, in this process."""
+
+    def call(function: Callable[..., Tables], cfg: Any, *arguments: Any) -> Tables:
+        with Store(tmp_path) as store:
+            return function(cfg, Compute(cfg, store, SerialExecutor(), threading.Event()), *arguments)
+
+    return call
+
+
+def test_protocols_that_agree_share_their_runs(compute: Callable[..., Tables]) -> None:
+    rows = [
+        ("paper", "sgd", 0.01, -20.0),
+        ("paper", "sgd", 0.05, -30.0),
+        ("validation", "sgd", 0.05, -30.0),
+        ("validation", "sgd", 0.09, -10.0),
+        ("paper", "bbi", 0.05, -30.0),
+        ("validation", "bbi", 0.1, -30.0),
+        ("paper", "bbi_2000", 0.1, math.nan),
+        ("validation", "bbi_2000", 0.1, math.nan),
+    ]
+    trials = pd.DataFrame(rows, columns=["protocol", "competitor", "lr", "loss"])
+    cfg = composed("cifar", *SMALL, "protocols.paper.runs=2", profile="smoke")
+    tables = compute(train_chosen, cfg, task(), images(), trials.assign(status="done", momentum=0.5))
+    runs = tables["runs"].fillna({"run": -1})
+    setting = {lr: f"delta_v=0 delta_e=0 t0=100 n_bounces=100 t1=200 lr={lr}" for lr in (0.05, 0.1)}  # of BBI
+    same = "lr=0.05 momentum=0.5"
+    columns = ["stage", "protocol", "competitor", "setting", "run"]
+    assert list(runs[columns].itertuples(index=False, name=None)) == [
+        ("data", "", "", "", -1),
+        ("selected", "paper", "sgd", same, -1),
+        ("selected", "paper", "bbi", setting[0.05], -1),
+        ("selected", "validation", "sgd", same, -1),
+        ("selected", "validation", "bbi", setting[0.1], -1),
+        ("train", "", "sgd", same, 0),  # once for both protocols
+        ("train", "", "bbi", setting[0.05], 0),
+        ("train", "", "bbi", setting[0.1], 0),
+        ("train", "", "sgd", same, 1),
+        ("train", "", "bbi", setting[0.05], 1),
+        ("conservation", "", "bbi", setting[0.05], -1),  # with the first protocol's choice
+    ]
+    assert len(tables["curves"]) == 5 * cfg.epochs
+
+
+@pytest.mark.parametrize("section", [mnist, cifar])
+def test_any_optimizer_takes_part_without_new_code(section: Any, compute: Callable[..., Tables]) -> None:
+    """Those with one searched setting or a closure too: in the trials, the training runs and the figures."""
+    added = {"one": "adam", "two": "lbfgs", "three": "ecdsep"}
+    words = [f"+optimizer@competitors.{key}={kind}" for key, kind in added.items()]
+    name = section.__name__.rpartition(".")[2]
+    words += ["protocols.paper.runs=1", {"mnist": "~network.outputs", "cifar": "~network.width"}[name]]
+    cfg = composed(name, *SMALL, *words, profile="smoke")
+    check_all(cfg)
+    tables = compute(section.run, cfg)
+    runs = tables["runs"]
+    assert set(tables["trials"]["competitor"]) == set(cfg.competitors)
+    assert set(runs.loc[runs["stage"] == "train", "competitor"]) == set(cfg.competitors)
+    with style():
+        figures = section.draw(tables, cfg, published())
+    labels = [text.get_text() for text in figures["training_curves"].axes[-1].get_legend().get_texts()]
+    assert {"Adam (1 runs)", "L-BFGS (1 runs)", "ECDSep (1 runs)"} < set(labels)
+    plt.close("all")
+    assert {answer.claim for answer in section.estimate(tables, cfg)} >= {f"{name}-sgd", f"{name}-bbi"}

@@ -1,20 +1,19 @@
-"""The training loop against a plain one, interrupted against uninterrupted, and where it ends."""
+"""The training loop against a plain one, and where it ends."""
 
 import math
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from bbi import BBI
+from experiments.competitors import create
 from experiments.images import training
 from experiments.images.batches import normalised
-from experiments.images.training import Trainer, train
+from experiments.images.training import Trainer, Training
 from tests.images.small_trainings import (
-    BOUNCING,
+    BBI,
+    LBFGS,
     MEAN,
     PLAIN,
     SGD,
@@ -27,11 +26,13 @@ from tests.images.small_trainings import (
     trainer,
 )
 
+CHANNELS_LAST = PLAIN.model_copy(update={"channels_last": True})
+
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_the_loop_is_a_plain_one(momentum: float) -> None:
     """To the last bit, and to rounding where the plain one does not fuse its update."""
-    ours = trainer(settings={"lr": 0.05, "momentum": momentum})
+    ours = trainer({**SGD, "momentum": momentum, "fused": True})
     nets = [seeded(0, tiny) for _ in range(2)]
     plain = [torch.optim.SGD(nets[k].parameters(), 0.05, momentum, fused=bool(k)) for k in range(2)]
     for epoch in range(2):
@@ -50,9 +51,11 @@ def test_the_loop_is_a_plain_one(momentum: float) -> None:
     torch.testing.assert_close(ours.network.state_dict(), nets[0].state_dict())
 
 
-def test_bbi_is_told_the_loss() -> None:
-    ours, plain = trainer("bbi", BOUNCING), seeded(0, tiny)
-    optimizer = BBI(plain.parameters(), **BOUNCING, seed=7)
+@pytest.mark.parametrize("settings", [BBI, LBFGS])
+def test_a_step_is_that_of_a_closure(settings: dict[str, object]) -> None:
+    """Whether the optimizer is given the loss or calls the closure again."""
+    ours, plain = trainer(settings, engine=CHANNELS_LAST), seeded(0, tiny)
+    optimizer = create(settings, plain.parameters(), 7)
     ours.epoch()
     for images, labels in batches().epoch(0):
 
@@ -63,18 +66,19 @@ def test_bbi_is_told_the_loss() -> None:
             return loss
 
         optimizer.step(closure)
-    assert same(dict(ours.network.state_dict()), dict(plain.state_dict()))
+    for mine, theirs in zip(ours.network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_channels_last_is_a_layout() -> None:
-    first, last = trainer(), trainer(engine=replace(PLAIN, channels_last=True))
+    first, last = trainer(), trainer(engine=CHANNELS_LAST)
     [weight, *_] = last.network.parameters()
     assert weight.is_contiguous(memory_format=torch.channels_last)
     assert last.epoch() == pytest.approx(first.epoch(), rel=1e-5)
 
 
 def test_bf16_ends_before_the_loss() -> None:
-    ours = trainer(engine=replace(PLAIN, bf16=True))
+    ours = trainer(engine=PLAIN.model_copy(update={"bf16": True}))
     plain = seeded(0, tiny)
     images, labels = next(batches().epoch(0))
     with torch.autocast("cpu", torch.bfloat16):
@@ -106,56 +110,9 @@ def test_accuracy_is_a_percentage_and_leaves_the_network_alone() -> None:
     assert same(before, dict(ours.network.state_dict()))
 
 
-OPTIMIZERS = [("sgd", SGD), ("bbi", BOUNCING), ("adam", {"lr": 0.01})]
-
-
-def measured(trainer: Trainer) -> dict[str, float]:
-    return {"test_accuracy": trainer.accuracy(normalised(TEST.images, MEAN, STD), TEST.labels)}
-
-
-@pytest.mark.parametrize(("name", "settings"), OPTIMIZERS)
-def test_interrupted_after_every_epoch(name: str, settings: dict[str, float], tmp_path: Path) -> None:
-    whole = trainer(name, settings)
-    expected = train(whole, 4, measured, None)
-    assert [row["epoch"] for row in expected] == [1, 2, 3, 4]
-    bounces = []
-    for epochs in (1, 2, 3, 4):
-        # Another network: its weights would show if those of the file were not taken.
-        part = trainer(name, settings, seed=epochs - 1)
-        started = part.epochs
-        rows = train(part, epochs, measured, tmp_path / "x.pt")
-        assert started == 0 and part.epochs == epochs and rows == expected[:epochs]
-        bounces += [float(part.optimizer.bounces)] if isinstance(part.optimizer, BBI) else []
-    assert same(part.state_dict(), whole.state_dict())
-    if name == "bbi":
-        assert 0 < bounces[0] < bounces[1] < bounces[-1]  # before the interruptions, and between them
-
-
-@pytest.mark.parametrize(("name", "settings"), OPTIMIZERS[:2])
-def test_interrupted_in_the_middle_of_an_epoch(
-    name: str, settings: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole, steps = trainer(name, settings), [0]
-    expected, step = train(whole, 3, measured, None), Trainer.step
-
-    def counted(self: Trainer, images: Tensor, labels: Tensor) -> Tensor:
-        steps[0] += 1
-        if steps[0] == 5:
-            raise KeyboardInterrupt
-        return step(self, images, labels)
-
-    monkeypatch.setattr(Trainer, "step", counted)
-    with pytest.raises(KeyboardInterrupt):
-        train(trainer(name, settings), 3, measured, tmp_path / "x.pt")
-    rest = trainer(name, settings, seed=9)
-    assert train(rest, 3, measured, tmp_path / "x.pt") == expected
-    assert same(rest.state_dict(), whole.state_dict())
-    assert steps == [5 + 2 * 3]  # the first epoch was not done again
-    assert train(trainer(seed=8), 3, measured, tmp_path / "x.pt") == expected and steps == [5 + 2 * 3]
-
-
-def test_training_ends_where_the_loss_is_no_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    ours, seen = trainer(settings={"lr": 1e30, "momentum": 0.0}), list[float]()
+def test_training_ends_where_the_loss_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of an epoch, at the next check."""
+    ours, seen = trainer({**SGD, "lr": 1e30, "momentum": 0.0}), list[float]()
     step = Trainer.step
 
     def noted(self: Trainer, images: Tensor, labels: Tensor) -> Tensor:
@@ -164,17 +121,19 @@ def test_training_ends_where_the_loss_is_no_number(monkeypatch: pytest.MonkeyPat
         return loss
 
     monkeypatch.setattr(Trainer, "step", noted)
-    monkeypatch.setattr(training, "LOOK_EVERY", 2)
-    [row] = train(ours, 5, measured, tmp_path / "x.pt")
+    monkeypatch.setattr(training, "CHECK_EVERY", 2)
+    work = Training(ours, 5, dict)
+    [row] = work.advance()
     assert math.isfinite(seen[0]) and not math.isfinite(seen[1]) and len(seen) == 2  # of three batches
-    assert not ours.finite and row["epoch"] == 1 and math.isnan(row["train_loss"])
-    [again] = train(trainer(), 5, measured, tmp_path / "x.pt")  # the file knows
-    assert math.isnan(again["train_loss"]) and len(seen) == 2
+    assert work.finished and row["epoch"] == 1 and math.isnan(row["train_loss"])
+    rest = Training(trainer(), 5, dict)
+    rest.load_state_dict(work.state_dict())
+    assert rest.finished
 
 
 def test_one_bad_batch_makes_an_epoch_bad() -> None:
     """Even for BBI, which stands still where the loss is no number, and goes on from there."""
-    ours = trainer("bbi", BOUNCING)
+    ours = trainer(BBI)
     step, losses = ours.step, iter([1.0, math.inf, 1.0])
     ours.step = lambda *batch: step(*batch) * 0 + next(losses)  # type: ignore[method-assign]
     assert math.isnan(ours.epoch()) and not ours.finite

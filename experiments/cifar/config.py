@@ -1,0 +1,24 @@
+"""Settings of section 4.5 for CIFAR-10."""
+
+from experiments.harness.settings import Count, Settings
+from experiments.images.config import ClassificationConfig
+
+
+class Search(Settings):
+    """The budget of a search: ``trials`` of ``epochs`` epochs each, ``batch`` of them suggested at a time."""
+
+    trials: Count
+    epochs: Count
+    batch: Count
+
+
+class Config(ClassificationConfig):
+    """Settings of section 4.5 for CIFAR-10.
+
+    Attributes:
+        search: The budget of a search.
+        released: The competitors with the settings of the released code, beside whose numbers theirs stand.
+    """
+
+    search: Search
+    released: list[str]

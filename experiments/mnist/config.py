@@ -1,0 +1,69 @@
+"""Settings of section 4.5 for MNIST."""
+
+from itertools import product
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from experiments.competitors import refuse_bad
+from experiments.harness.settings import Count, Finite, Settings
+from experiments.images.config import ClassificationConfig
+
+Values = Annotated[list[Finite], Field(min_length=1)]
+
+
+class Grid(Settings):
+    """Settings tried: every combination of values.
+
+    Attributes:
+        epochs: Length of a trial.
+        values: By competitor and setting.
+        per_axis: For a competitor without values: how many, evenly spaced, on each axis of its own space.
+    """
+
+    epochs: Count
+    values: dict[str, Annotated[dict[str, Values], Field(min_length=1)]]
+    per_axis: Count
+
+
+class Config(ClassificationConfig):
+    """Settings of section 4.5 for MNIST."""
+
+    grid: Grid
+
+    @model_validator(mode="after")
+    def _the_grid_suits_the_competitors(self) -> Self:
+        for name, axes in self.grid.values.items():
+            key = f"grid.values.{name}"
+            if name not in self.competitors:
+                raise ValueError(f"{key}: no such competitor (there are {', '.join(self.competitors)})")
+            competitor = self.competitors[name]
+            first = {setting: values[0] for setting, values in axes.items()}
+            for setting, values in axes.items():
+                if setting in competitor.fixed:
+                    fixed = f"competitors.{name}.fixed"
+                    raise ValueError(f"{key}.{setting}: is in {fixed}; keep one of the two")
+                for value in values:
+                    refuse_bad(f"{key}.{setting}", competitor, {**first, setting: value})
+        return self
+
+    def axes(self, name: str) -> dict[str, list[float]]:
+        """The grid of a competitor: values by setting."""
+        if name in self.grid.values:
+            return self.grid.values[name]
+        return {
+            setting: [axis.value(u) for u in np.linspace(*axis.coordinates(), self.grid.per_axis).tolist()]
+            for setting, axis in self.competitors[name].space.items()
+        }
+
+    def searched(self, name: str) -> list[str]:
+        """The settings in the grid of a competitor."""
+        return list(self.axes(name))
+
+    def cells(self, name: str) -> list[dict[str, float]]:
+        """All settings in the grid of a competitor; none where nothing is searched."""
+        axes = self.axes(name)
+        if not axes:
+            return []
+        return [dict(zip(axes, map(float, point), strict=True)) for point in product(*axes.values())]

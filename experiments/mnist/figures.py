@@ -1,0 +1,22 @@
+"""The figures of section 4.5 for MNIST, drawn from the tables."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from experiments.harness.tables import Tables, table_of
+from experiments.images.estimates import trained_on
+from experiments.images.figures import heat_maps, table2, training_curves
+from experiments.mnist.config import Config
+
+
+def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Figure]:
+    """The grid, the training curves and the distributions behind Table 2."""
+    images = trained_on(tables, cfg)
+    title = f"{images}, {cfg.epochs} epochs"
+    trials = table_of(tables, "trials", "competitor", "protocol", "status")
+    return {
+        "grid": heat_maps(trials, cfg, f"{images}, {cfg.grid.epochs} epochs"),
+        "table2_mnist": table2(tables, cfg, title, published),
+        "training_curves": training_curves(tables, cfg, title),
+    }
