@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from bbi.laws import BornInfeld
+from bbi.rules import ECDRule
 from bbi.simulate import simulate
-from bbi.step import ECD
 from experiments.landscapes.functions import Ackley
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
@@ -45,7 +45,7 @@ def test_the_c_loop_follows_the_same_trajectory(start: list[list[float]]) -> Non
     settings = SETTINGS | (
         {"delta_v": -1.0} if points.norm() == 0 else {}
     )  # at the tip ∇F = 0: a random start
-    rule, steps = ECD(BornInfeld()), 44
+    rule, steps = ECDRule(BornInfeld()), 44
     ours = simulate(Ackley(0.02), points, rule, settings, steps, seed=5, record_every=1, compiled=False)
     assert ours.curves is not None
     for step in range(steps + 1):
@@ -69,7 +69,7 @@ def test_the_c_loop_stops_where_the_potential_is_used_up() -> None:
         torch.tensor([[1.5, 0.5]], dtype=torch.float64),
         SETTINGS | {"delta_v": 2.0, "lr": 0.05},
     )
-    ours = simulate(Ackley(0.02), points, ECD(BornInfeld()), settings, 400, seed=1, compiled=False)
+    ours = simulate(Ackley(0.02), points, ECDRule(BornInfeld()), settings, 400, seed=1, compiled=False)
     theirs = loop(points, 0.02, settings, 400, 1)
     assert ours.status == ["converged"]
     assert 0 < int(theirs.steps) < 400

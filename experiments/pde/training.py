@@ -5,7 +5,6 @@ at width 64 and 550 points: two at once take 0.94 of the time a run, four 0.99, 
 """
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bbi import compiling
 from experiments.competitors import step
 from experiments.harness.checkpoint import Row
 from experiments.pde.config import Variant
@@ -130,41 +130,13 @@ def gradients(loss: Loss, parameters: Parameters, x: Tensor, f: Tensor, compiled
         return [value.detach(), *torch.autograd.grad(value, parameters)]
 
     examples = [p.detach().requires_grad_() for p in parameters]
-    function = _compiled(flat, [*examples, x, f]) if compiled else flat
+    function = compiling.compiled(flat, [*examples, x, f], what="gradients") if compiled else flat
 
     def whole(parameters: Parameters, x: Tensor, f: Tensor) -> tuple[Tensor, list[Tensor]]:
         value, *slopes = function(*parameters, x, f)
         return value, slopes
 
     return whole
-
-
-def _compiled(
-    function: Callable[..., list[Tensor]], examples: Sequence[Tensor]
-) -> Callable[..., list[Tensor]]:
-    """The function as one kernel, or itself with a warning if that cannot be made."""
-    from torch._inductor import standalone_compile
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    try:
-        graph = make_fx(function)(*(x.detach().clone().requires_grad_(x.requires_grad) for x in examples))
-        plain: list[Any] = [x.detach() for x in examples]
-        with torch.no_grad():
-            kernel = standalone_compile(graph, plain, dynamic_shapes="from_example_inputs")
-    except Exception as error:  # whatever a missing or failing compiler raises
-        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        warnings.warn(
-            f"no compiled gradients ({why}): running eagerly, more slowly and with other last bits",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-        return function
-
-    def without_graph(*tensors: Tensor) -> list[Tensor]:
-        with torch.no_grad():
-            return list(kernel(*(x.detach() for x in tensors)))
-
-    return without_graph
 
 
 def pieces(loss: Loss, parameters: Parameters, x: Tensor) -> int:

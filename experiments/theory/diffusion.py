@@ -1,6 +1,5 @@
 """How far a network still moves: mean squared displacement late in a training on minibatches (A.4)."""
 
-import functools
 from typing import Any
 
 import pandas as pd
@@ -8,13 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from experiments.competitors import create
-from experiments.harness.errors import UserError
 from experiments.harness.settings import Count, Seed
 from experiments.harness.tables import Tables
-from experiments.harness.units import surroundings
+from experiments.images import sources
 from experiments.images.batches import Batches, Split
 from experiments.images.networks import paper_cnn
-from experiments.images.sources import Images, load
 from experiments.images.training import Engine, Trainer
 
 ENGINE = Engine(device="cpu", bf16=False, channels_last=True, compile=False)  # what is measured is small
@@ -37,7 +34,7 @@ def displacements(
         ``runs``: the name of the ``data``, and the mean ``loss`` of the last epoch before t0, NaN once the
         training has diverged. ``curves``, one row a lag: ``distance2`` = |Θ(t0 + lag) - Θ(t0)|².
     """
-    data = _images(dataset, checksum)
+    data = sources.here(dataset, checksum)
     split = Split(data.train.images[:images], data.train.labels[:images])
     batches = Batches(split, data.mean, data.std, batch, seed, channels_last=True)
     with torch.random.fork_rng():
@@ -66,16 +63,3 @@ def _distances(trainer: Trainer, batches: Batches, epochs: int, lags: list[int])
 
 def _position(network: nn.Module) -> Tensor:
     return torch.cat([p.detach().flatten() for p in network.parameters()]).double()
-
-
-@functools.lru_cache(maxsize=1)
-def _images(dataset: str, checksum: str) -> Images:
-    """The data set of the worker's folder.
-
-    Raises:
-        UserError: It is not the one that the experiment was started with.
-    """
-    found = load(dataset, surroundings().data, surroundings().download)
-    if found.checksum != checksum:
-        raise UserError(f"{dataset}: a worker has other images than the main process; set paths.data for all")
-    return found

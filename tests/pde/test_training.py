@@ -82,17 +82,6 @@ def test_pieces_are_equal_and_no_smaller_than_they_need_to_be(interior, boundary
     assert training.pieces(loss, NETWORK.parameters(0), x) == pieces
 
 
-def test_without_a_compiler_it_warns_and_runs_eagerly(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise RuntimeError("no C++ compiler found")
-
-    monkeypatch.setattr(torch._inductor, "standalone_compile", refuse)
-    parameters, (x, f) = NETWORK.parameters(1), points().at(0)
-    with pytest.warns(RuntimeWarning, match=r"no C\+\+ compiler found"):
-        found = gradients(LOSS, parameters, x, f, compiled=True)
-    plain = gradients(LOSS, parameters, x, f, compiled=False)
-    assert torch.equal(found(parameters, x, f)[0], plain(parameters, x, f)[0])
-
 
 def test_points_follow_from_the_draw():
     fixed, fresh = points(), points(redraw=10)
