@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 import hydra.utils
 import torch
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 from torch import Tensor
 
 from experiments.harness.errors import UserError, did_you_mean
@@ -19,6 +19,10 @@ from experiments.harness.settings import Settings
 
 Optimizer = Mapping[str, Any]
 """An optimizer with all its settings, as plain data: ``_target_`` and the keyword arguments."""
+
+
+def _without_nulls(space: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: axis for name, axis in (space or {}).items() if axis is not None}
 
 
 class Competitor(Settings):
@@ -36,7 +40,8 @@ class Competitor(Settings):
         role: In the claims of the paper: its ``method``, its ``baseline``, or ``other``.
         paper: Ending of the ids in ``results/paper.yaml`` that this competitor's numbers answer.
         fixed: Settings that are given, by name.
-        space: Settings that are searched, by name.
+        space: Settings that are searched, by name. Null takes the place of an axis, or of all of them, that
+            the optimizer's file has and that is not searched.
     """
 
     target: str = Field(alias="_target_")
@@ -48,7 +53,7 @@ class Competitor(Settings):
     role: Literal["method", "baseline", "other"] = "other"
     paper: str = ""
     fixed: dict[str, Any] = {}
-    space: dict[str, Range] = {}
+    space: Annotated[dict[str, Range], BeforeValidator(_without_nulls)] = {}
 
     @model_validator(mode="after")
     def _fixed_or_searched(self) -> Self:

@@ -4,7 +4,7 @@ The YAML files in ``conf/`` contain the numbers; the models here and in the sect
 :func:`load` joins the two once, so that the rest of the code uses plain Python objects.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -32,7 +32,7 @@ Point = Annotated[list[Finite], Field(min_length=1)]
 PlanePoint = Annotated[list[Finite], Field(min_length=2, max_length=2)]
 
 
-def _for_fit(values: list[float]) -> list[float]:
+def _for_fit(values: Sequence[float]) -> Sequence[float]:
     if len(set(values)) < 3:
         raise ValueError("must be three different values or more, as an exponent is fitted")
     return values
@@ -40,6 +40,8 @@ def _for_fit(values: list[float]) -> list[float]:
 
 FitPoints = Annotated[list[Positive], AfterValidator(_for_fit)]
 """Values at which something is measured whose exponent is fitted."""
+FitCounts = Annotated[list[Count], AfterValidator(_for_fit)]
+"""The same for numbers of steps."""
 
 
 class Settings(BaseModel):
@@ -154,7 +156,9 @@ def _one_line(error: ErrorDetails, plain: Mapping[Any, Any]) -> str:
         return f"{key}={value}: not known{did_you_mean(str(value), _words(limits['expected']))}"
     if kind == "value_error":  # of one of our own validators, whose message may name the key
         text = str(limits["error"])
-        return text if text.partition(" ")[0].startswith(key or text) else f"{key}={value}: {text}"
+        if text.partition(" ")[0].startswith(key):
+            return text
+        return f"{key}: {text}" if isinstance(value, Mapping) else f"{key}={value}: {text}"
     return f"{key}={value}: must be {_allowed(kind, limits) or error['msg']}"
 
 

@@ -1,19 +1,13 @@
 """Volumes of phase space: how much room a law gives to the neighbourhood of a minimum (3.1, appendix A.3)."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import scipy.integrate
 import scipy.special
 
-from bbi.laws import BornInfeld, Frictionless, Law
-from experiments.harness.errors import UserError
-from experiments.harness.settings import between
-from experiments.harness.store import Tables, Unit
+from bbi.laws import Law
 
 
 def sphere(n: int) -> float:
@@ -70,48 +64,3 @@ def basin_closed(v_i: float, e: float, n: int) -> float:
     """
     inner = v_i ** (-n / 2) / n * scipy.special.hyp2f1(n / 2, n / 2, n / 2 + 1, -0.5 / v_i)
     return sphere(n) ** 2 * e ** (n - 1) * float(inner)
-
-
-@dataclass
-class Volumes:
-    """Volumes around minima with V_I = 10^-depth, in several dimensions; ``energy`` ≫ 1 stands for V ≪ E."""
-
-    n: list[int]
-    depths: list[int]
-    energy: float
-
-    def check(self, name: str) -> None:
-        """Raise :class:`UserError` for fewer than two depths, or numbers that float64 cannot hold."""
-        for n in self.n:
-            between(f"{name}.n", n, 1, 20)
-        for depth in self.depths:
-            between(f"{name}.depths", depth, 0, 12)
-        between(f"{name}.energy", self.energy, 10.0, 1e4)
-        if not self.n or len(self.depths) < 2 or any(len(set(x)) < len(x) for x in (self.n, self.depths)):
-            raise UserError(
-                f"{name}.n={self.n}, {name}.depths={self.depths}: need one n and two depths or more, "
-                "all different"
-            )
-
-
-def volumes(plan: Volumes) -> Iterator[Unit]:
-    """A unit of work: rows of ``runs`` (stage ``volumes``), one a dimension ``n`` and ``v_i`` = V_I.
-
-    ``closed`` is eqs. (46) and (47), ``integral`` that of eq. (40), ``plain`` that of eq. (41).
-    """
-
-    def compute() -> Tables:
-        rows = [
-            {
-                "n": n,
-                "v_i": 10.0**-depth,
-                "closed": basin_closed(10.0**-depth, plan.energy, n),
-                "integral": basin(BornInfeld(), 10.0**-depth, plan.energy, n),
-                "plain": basin(Frictionless(), 10.0**-depth, plan.energy, n),
-            }
-            for n in plan.n
-            for depth in plan.depths
-        ]
-        return {"runs": pd.DataFrame(rows).assign(stage="volumes")}
-
-    yield {"stage": "volumes", "plan": asdict(plan)}, compute
