@@ -143,9 +143,8 @@ def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Red
         "lowest": {name: best[name].iloc[0] for name in rivals},
     }
     holds = False if any(reached[name][0] for name in rivals) else None  # None: the interval decides
-    found = [
-        Estimate("ackley-long-run", *(p - 0.5 for p in chance), n, numbers, holds, variant, size),
-    ]
+    off, low, high = (p - 0.5 for p in chance)
+    found = [Estimate("ackley-long-run", off, low, high, n, numbers, holds, variant, size)]
     for name, lowest in best.items():
         claim = f"ackley-{cfg.competitors[name].paper}-long"
         if claim in published():
