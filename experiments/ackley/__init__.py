@@ -1,5 +1,8 @@
 """Section 4.1: the Ackley function."""
 
-from experiments.ackley.units import Config, claims, figures, run
+from experiments.ackley.config import Config
+from experiments.ackley.estimates import estimate
+from experiments.ackley.figures import draw
+from experiments.ackley.units import run
 
-__all__ = ["Config", "claims", "figures", "run"]
+__all__ = ["Config", "draw", "estimate", "run"]

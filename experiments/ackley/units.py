@@ -1,239 +1,202 @@
-"""Section 4.1: the Ackley function. Who leaves a local minimum, and who finds the global one?"""
+"""Section 4.1, the Ackley function: who leaves a local minimum, and who finds the global one?"""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
+import hydra.utils
 import numpy as np
-import pandas as pd
 import torch
-from matplotlib.figure import Figure
-from torch import Tensor
 
-from experiments.ackley import estimates as ackley_claims
-from experiments.ackley import figures as ackley_figures
-from experiments.competitors import Contender, Search
-from experiments.harness.errors import UserError
-from experiments.harness.settings import Base, at_least, positive
-from experiments.harness.statistics import Estimate
-from experiments.harness.store import Lab, Tables
-from experiments.landscapes.ensemble import (
-    Contest,
-    check_contenders,
-    check_plane,
-    curve_rows,
-    rows,
-    uniform_points,
-)
-from experiments.landscapes.functions import Ackley
+from experiments.ackley.config import Barrier, Config, Regimes, landscape
+from experiments.competitors import Optimizer, baselines, method, numbers
+from experiments.harness.session import Compute
+from experiments.harness.settings import Count, Positive, Whole
+from experiments.harness.tables import Tables, join
+from experiments.harness.units import Unit, unit
+from experiments.landscapes import studies
+from experiments.landscapes.ensemble import curve_rows, ends, labelled
+from experiments.landscapes.ensemble import run as run_ensemble
+from experiments.landscapes.studies import Starts, by_key, searches, tuned
 
 
-@dataclass
-class Long:
-    """Long runs with the best settings (Figs. 2 and 3): BBI ``runs`` times, ``drawn`` as curves; GDM once."""
+class Key(NamedTuple):
+    """The labels of a unit's rows."""
 
-    steps: int
-    runs: int
-    drawn: int
-    record_every: int
+    stage: str
+    coefficient: float
+    competitor: str
 
 
-@dataclass
-class Barrier:
-    """Runs of BBI over δE from 0 to ``highest``: who leaves the first basin?"""
-
-    lr: float
-    highest: float
-    values: int
-    runs: int
-    steps: int
-
-
-@dataclass
-class Regimes:
-    """A grid of GDM's settings, step size (logarithmic) by momentum: what becomes of each run?"""
-
-    lr: int
-    momentum: int
-    steps: int
-
-
-@dataclass
-class Robust:
-    """Runs from random points in the square [-side, side]²; solved is F < ``success``."""
-
-    points: int
-    runs: int
-    steps: int
-    side: float
-    success: float
+def run(cfg: Config, compute: Compute) -> Tables:
+    """For each coefficient: search, vary δE, map a baseline's settings, run long and from random points."""
+    units: dict[Key, Unit] = {}
+    for a in cfg.coefficients:
+        for name, search in searches(cfg, compute, landscape(a), a).items():
+            units[Key("search", a, name)] = search
+        units |= _maps(cfg, compute, a)
+    first = by_key(compute, units, "searches, barrier and regimes")
+    settings, units = {}, {}
+    for a in cfg.coefficients:
+        trials = {key.competitor: t for key, t in first.items() if key[:2] == ("search", a)}
+        settings[a] = tuned(cfg, trials)
+        for name, optimizer in settings[a].items():
+            units |= _runs(cfg, compute, a, name, optimizer)
+    later = by_key(compute, units, "long runs and random starts")
+    return join([
+        _labelled(cfg, key, tables, settings[a].get(key.competitor, {}))
+        for a in cfg.coefficients
+        for some in (later, first)
+        for key, tables in some.items()
+        if key.coefficient == a
+    ])  # fmt: skip
 
 
-@dataclass(kw_only=True)
-class Config(Base):
-    """Settings of section 4.1."""
-
-    coefficients: list[float]
-    start: list[float]
-    search: Search
-    contenders: dict[str, Contender]
-    long: Long
-    barrier: Barrier
-    regimes: Regimes
-    robust: Robust
-    compiled: bool
-
-    def validate(self) -> None:
-        """Numbers above 0, budgets of 1 or more, a start in the plane, contenders that can run."""
-        super().validate()
-        for part in (self.long, self.barrier, self.regimes, self.robust):
-            for entry in fields(part):
-                name, value = f"{type(part).__name__.lower()}.{entry.name}", getattr(part, entry.name)
-                at_least(name, value, 1) if entry.type is int else positive(name, value)
-        if not self.coefficients:
-            raise UserError("coefficients=[]: must be one number or more, as in [0.2, 0.02]")
-        for value in self.coefficients:
-            positive("coefficients", value)
-        check_plane("start", self.start)
-        check_contenders(self.contenders)
+def _maps(cfg: Config, compute: Compute, a: float) -> dict[Key, Unit]:
+    """The units that need no search: the barrier, and the grid of regimes."""
+    common = {"landscape": landscape(a), "start": cfg.start, "compiled": cfg.compiled}
+    found = {}
+    name = method(cfg.competitors)
+    competitor = cfg.competitors[name]
+    if "delta_e" in (*competitor.fixed, *competitor.space):
+        optimizer = competitor.optimizer({"lr": cfg.barrier.lr})
+        found[Key("barrier", a, name)] = unit(
+            barrier, **common, optimizer=optimizer, ensemble=competitor.ensemble, plan=cfg.barrier,
+            seed=compute.seed("barrier"),
+        )  # fmt: skip
+    for name in baselines(cfg.competitors):
+        competitor = cfg.competitors[name]
+        if {"lr", "momentum"} <= {*competitor.fixed, *competitor.space}:
+            found[Key("regimes", a, name)] = unit(
+                regimes, **common, optimizer=competitor.optimizer(), ensemble=competitor.ensemble,
+                steps=cfg.regimes.steps, success=cfg.robust.success, grid=cfg.regimes,
+            )  # fmt: skip
+            break  # one is enough: the other baselines differ by what is searched
+    return found
 
 
-def run(cfg: Config, lab: Lab) -> None:
-    """For each coefficient: search, run long, vary δE, map GDM's settings, start anywhere."""
-    contest = Contest(lab, cfg.compiled)
-    for coefficient in cfg.coefficients:
-        potential = Ackley(coefficient)
-        for name, contender in cfg.contenders.items():
-            labels = {"coefficient": coefficient, "contender": name}
-            settings = contest.tune(labels, contender, potential, cfg.start, cfg.search)
-            if settings is not None:
-                for stage in (_long, _robust):
-                    stage(cfg, contest, labels, contender.optimizer, potential, settings)
-        _barrier(cfg, contest, potential)
-        _regimes(cfg, contest, potential)
-
-
-def _long(
-    cfg: Config,
-    contest: Contest,
-    labels: dict[str, Any],
-    rule: str,
-    potential: Ackley,
-    settings: dict[str, float],
-) -> None:
-    plan, labels = cfg.long, {"stage": "long", **labels}
-
-    def compute() -> Tables:
-        count = plan.runs if rule == "bbi" else 1  # GDM has no random numbers
-        starts = torch.tensor([cfg.start] * count, dtype=torch.float64)
-        seed = contest.lab.seed("long")
-        done = contest.run(
-            potential, rule, settings, starts, plan.steps, seed, record_every=plan.record_every
+def _runs(cfg: Config, compute: Compute, a: float, name: str, optimizer: dict[str, Any]) -> dict[Key, Unit]:
+    """Long runs, and runs from random points, with a competitor's best settings."""
+    competitor, robust = cfg.competitors[name], cfg.robust
+    common = {"landscape": landscape(a), "compiled": cfg.compiled, "optimizer": optimizer,
+              "ensemble": competitor.ensemble}  # fmt: skip
+    long = {"steps": cfg.long.steps, "record_every": cfg.long.record_every}
+    if competitor.role == "baseline" and not competitor.stochastic:
+        longest = unit(regimes, **common, **long, start=cfg.start, success=robust.success)
+    else:
+        starts = Starts(center=cfg.start, repeats=cfg.long.runs if competitor.stochastic else 1)
+        longest = unit(
+            studies.runs, **common, **long, starts=starts, seed=compute.seed("long"), drawn=cfg.long.drawn
         )
-        ends = rows(done, **labels, run=np.arange(count), **settings)
-        if rule == "gdm":
-            ends = _with_regimes(ends, cfg, contest, potential, settings, done.theta)
-        curves = curve_rows(done, **labels)
-        return {"runs": ends, "curves": curves[curves["run"] < plan.drawn]}
-
-    key = {**labels, "start": cfg.start, "settings": settings, "plan": vars(plan)}
-    contest.unit({**key, "success": cfg.robust.success}, compute)
+    starts = Starts(
+        center=[0.0, 0.0], side=robust.side, points=robust.points, seed=compute.seed("points"),
+        repeats=robust.runs if competitor.stochastic else 1,
+    )  # fmt: skip
+    somewhere = unit(studies.runs, **common, starts=starts, steps=robust.steps, seed=compute.seed("robust"))
+    return {Key("long", a, name): longest, Key("robust", a, name): somewhere}
 
 
-def _robust(
-    cfg: Config,
-    contest: Contest,
-    labels: dict[str, Any],
-    rule: str,
-    potential: Ackley,
-    settings: dict[str, float],
-) -> None:
-    plan, labels = cfg.robust, {"stage": "robust", **labels}
-
-    def compute() -> Tables:
-        repeats = plan.runs if rule == "bbi" else 1
-        points = uniform_points(plan.points, 2, -plan.side, plan.side, contest.lab.seed("points"))
-        starts = points.repeat_interleave(repeats, 0)
-        done = contest.run(potential, rule, settings, starts, plan.steps, contest.lab.seed("robust"))
-        point, number = np.divmod(np.arange(len(starts)), repeats)
-        return {"runs": rows(done, **labels, point=point, run=number, **settings)}
-
-    contest.unit({**labels, "settings": settings, "plan": vars(plan)}, compute)
+def _labelled(cfg: Config, key: Key, tables: Tables, optimizer: Optimizer) -> Tables:
+    """A unit's rows with labels and settings."""
+    found = {name: labelled(table, **key._asdict()) for name, table in tables.items()}
+    if key.stage in ("long", "robust"):
+        count = len(tables["runs"])
+        per_point = count // cfg.robust.points if key.stage == "robust" else count
+        point, number = np.divmod(np.arange(count), per_point)
+        where = {"point": point} if key.stage == "robust" else {}
+        columns = {**where, "run": number, **numbers(optimizer)}
+        found["runs"] = labelled(tables["runs"], **key._asdict(), **columns)
+    return found
 
 
-def _barrier(cfg: Config, contest: Contest, potential: Ackley) -> None:
-    plan = cfg.barrier
-    fixed = {**cfg.contenders["bbi"].fixed, "lr": plan.lr}
-    labels = {"stage": "barrier", "coefficient": potential.coefficient, "contender": "bbi"}
+def barrier(
+    landscape: dict[str, Any],
+    optimizer: Optimizer,
+    ensemble: str,
+    start: list[float],
+    plan: Barrier,
+    seed: int,
+    compiled: bool,
+) -> Tables:
+    """Runs over δE: which of them leave the first basin?
 
-    def compute() -> Tables:
-        extra = torch.linspace(0, plan.highest, plan.values, dtype=torch.float64).repeat_interleave(plan.runs)
-        starts = torch.tensor([cfg.start] * len(extra), dtype=torch.float64)
-        settings = {**fixed, "delta_e": extra}
-        seed = contest.lab.seed("barrier")
-        # Recorded every 20 steps, a run that passes the next cell of the lattice is seen there.
-        done = contest.run(potential, "bbi", settings, starts, plan.steps, seed, record_every=20)
-        assert done.curves is not None
-        away = (done.curves.theta - starts[0]).abs().amax(-1) > 1
-        left = np.isin(np.arange(len(extra)), done.curves.replica[away].numpy())
-        number = np.arange(len(extra)) % plan.runs
-        return {"runs": rows(done, **labels, run=number, left=left, **{**fixed, "delta_e": extra.numpy()})}
+    Args:
+        landscape: As for :func:`experiments.landscapes.studies.runs`, like the next two.
+        optimizer: Class and all settings but ``delta_e``.
+        ensemble: How runs are computed.
+        start: Where they start.
+        plan: Numbers of values, runs and steps.
+        seed: Of the runs.
+        compiled: Compile kernels.
 
-    contest.unit({**labels, "start": cfg.start, "settings": fixed, "plan": vars(plan)}, compute)
-
-
-def _regimes(cfg: Config, contest: Contest, potential: Ackley) -> None:
-    plan = cfg.regimes
-    labels = {"stage": "regimes", "coefficient": potential.coefficient, "contender": "gdm"}
-
-    def compute() -> Tables:
-        lr = torch.logspace(-4, np.log10(0.5), plan.lr, dtype=torch.float64).repeat_interleave(plan.momentum)
-        momentum = torch.linspace(0, 1, plan.momentum, dtype=torch.float64).repeat(plan.lr)
-        settings = {"lr": lr, "momentum": momentum}
-        starts = torch.tensor([cfg.start] * len(lr), dtype=torch.float64)
-        done = contest.run(potential, "gdm", settings, starts, plan.steps, 0)
-        table = rows(done, **labels, lr=lr.numpy(), momentum=momentum.numpy())
-        return {"runs": _with_regimes(table, cfg, contest, potential, settings, done.theta)}
-
-    contest.unit({**labels, "start": cfg.start, "success": cfg.robust.success, "plan": vars(plan)}, compute)
-
-
-def _with_regimes(
-    table: pd.DataFrame,
-    cfg: Config,
-    contest: Contest,
-    potential: Ackley,
-    settings: Mapping[str, Any],
-    ends: Tensor,
-) -> pd.DataFrame:
-    """Rows of GDM's runs with how far each moves in 100 steps more from its end, and what became of it."""
-    after = contest.run(potential, "gdm", settings, ends, 100, 0)
-    table = table.assign(moved=(after.theta - ends).abs().amax(-1).numpy())
-    return table.assign(regime=[_regime(row, cfg) for row in table.itertuples()])
+    Returns:
+        ``runs``, one row a run, with ``left`` and the settings.
+    """
+    extra = torch.linspace(0, plan.highest, plan.values, dtype=torch.float64).repeat_interleave(plan.runs)
+    starts = torch.tensor([start] * len(extra), dtype=torch.float64)
+    # Recorded every 20 steps, a run that passes the next cell of the lattice is seen there.
+    done = run_ensemble(
+        hydra.utils.instantiate(landscape), {**optimizer, "delta_e": extra}, ensemble, starts, plan.steps,
+        seed, record_every=20, compiled=compiled,
+    )  # fmt: skip
+    assert done.curves is not None
+    away = (done.curves.theta - starts[0]).abs().amax(-1) > 1
+    left = np.isin(np.arange(len(extra)), done.curves.replica[away].numpy())
+    columns = {**numbers(optimizer), "delta_e": extra.numpy()}
+    return {"runs": labelled(ends(done), run=np.arange(len(extra)) % plan.runs, left=left, **columns)}
 
 
-REGIMES = ("stuck at the start", "settled elsewhere", "erratic", "diverged", "solved")
+def regimes(
+    landscape: dict[str, Any],
+    optimizer: Optimizer,
+    ensemble: str,
+    start: list[float],
+    steps: Count,
+    success: Positive,
+    compiled: bool,
+    grid: Regimes | None = None,
+    record_every: Whole = 0,
+) -> Tables:
+    """Runs of an optimizer without random numbers from one point, and what becomes of each.
+
+    Args:
+        landscape: As for :func:`experiments.landscapes.studies.runs`, like the next two.
+        optimizer: Class and settings.
+        ensemble: How runs are computed.
+        start: Where they start.
+        steps: Of each run.
+        success: F below which a run is solved.
+        compiled: Compile kernels.
+        grid: Settings that take the place of the optimizer's, one pair a run; None for one run.
+        record_every: Steps from one point of the curves to the next; 0 for no curves.
+
+    Returns:
+        ``runs``, one row a run, with ``moved`` (how far it moves in 100 more steps from rest at its end) and
+        ``regime``; ``curves`` if recorded.
+    """
+    potential = hydra.utils.instantiate(landscape)
+    columns = {}
+    if grid:
+        lr = torch.logspace(-4, np.log10(0.5), grid.lr, dtype=torch.float64)
+        momentum = torch.linspace(0, 1, grid.momentum, dtype=torch.float64)
+        columns = {"lr": lr.repeat_interleave(grid.momentum), "momentum": momentum.repeat(grid.lr)}
+    starts = torch.tensor([start] * (grid.lr * grid.momentum if grid else 1), dtype=torch.float64)
+    settings = {**optimizer, **columns}
+    done = run_ensemble(
+        potential, settings, ensemble, starts, steps, record_every=record_every, compiled=compiled
+    )
+    after = run_ensemble(potential, settings, ensemble, done.theta, 100, compiled=compiled)
+    table = ends(done).assign(moved=(after.theta - done.theta).abs().amax(-1).numpy())
+    words = [_regime(row, start, success) for row in table.itertuples()]
+    rows = labelled(table.assign(regime=words), **{name: x.numpy() for name, x in columns.items()})
+    return {"runs": rows, **({"curves": curve_rows(done)} if record_every else {})}
 
 
-def _regime(row: object, cfg: Config) -> str:
-    """What became of a run of GDM: found the minimum, ran off, still moving, or at rest where."""
-    x, y, moved, best = (getattr(row, name) for name in ("x1", "x2", "moved", "best"))
-    far = max(abs(x), abs(y))
-    if best < cfg.robust.success:
+def _regime(row: Any, start: list[float], success: float) -> str:
+    """What became of a run: it found the minimum, left, is still moving, or is at rest somewhere."""
+    if row.best < success:
         return "solved"
-    if not far < 32.768:  # the usual domain of the function; NaN counts as off
+    if not max(abs(row.x1), abs(row.x2)) < 32.768:  # the usual domain of the function; NaN is outside
         return "diverged"
-    if moved > 1e-6:
+    if row.moved > 1e-6:
         return "erratic"
-    near = max(abs(x - cfg.start[0]), abs(y - cfg.start[1])) < 0.5
+    near = max(abs(row.x1 - start[0]), abs(row.x2 - start[1])) < 0.5
     return "stuck at the start" if near else "settled elsewhere"
-
-
-def figures(tables: Tables, cfg: Config) -> dict[str, Figure]:
-    """Figs. 1 to 3, the barrier, the regimes, and who solves from how many points."""
-    return ackley_figures.figures(tables, cfg)
-
-
-def claims(tables: Tables, cfg: Config) -> list[Estimate]:
-    """Answers to the claims of section 4.1, one a coefficient."""
-    return ackley_claims.claims(tables, cfg)

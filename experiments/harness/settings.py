@@ -47,7 +47,9 @@ FitCounts = Annotated[list[Count], AfterValidator(_for_fit)]
 class Settings(BaseModel):
     """A group of settings: unknown keys and wrong types are refused, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, populate_by_name=True, ser_json_inf_nan="constants"
+    )
 
 
 class Paths(Settings):

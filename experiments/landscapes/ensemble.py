@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import hydra.utils
 import numpy as np
@@ -97,7 +97,7 @@ def _together(
     made = create(optimizer, [theta], seed)
     best = torch.full((len(starts),), math.inf, dtype=torch.float64)
     taken = torch.zeros(len(starts), dtype=torch.int64)
-    status, points = np.full(len(starts), "running", dtype=object), []
+    status, points = np.full(len(starts), "running", dtype=object), list[_Point]()
 
     def closure() -> Tensor:
         value, theta.grad = potential(theta.detach())
@@ -114,7 +114,8 @@ def _together(
         active = torch.from_numpy(status == "running")
         if record_every:
             shown = before & ((number % record_every == 0) | (status != "running"))
-            points.append((number, shown.nonzero()[0], value[shown], theta.detach()[shown].clone()))
+            which = torch.from_numpy(shown.nonzero()[0])
+            points.append(_Point(number, which, value[which], theta.detach()[which].clone()))
         if not active.any():
             break
         theta.grad = torch.where(active[:, None], grad, 0.0)
@@ -127,24 +128,34 @@ def _together(
     return Run(theta.detach(), value, best, taken, status.tolist(), (), curves)
 
 
-def _curves(points: Sequence[tuple[int, np.ndarray, Tensor, Tensor]], n: int) -> Curves:
+class _Point(NamedTuple):
+    """The runs that are recorded at one step: their numbers, values and positions."""
+
+    step: int
+    run: Tensor
+    value: Tensor
+    theta: Tensor
+
+
+def _curves(points: Sequence[_Point], n: int) -> Curves:
     """The recorded points by run and step; momenta of other optimizers are not known: NaN."""
-    run = torch.cat([torch.from_numpy(shown) for _, shown, _, _ in points])
-    number = torch.cat([torch.full((len(shown),), number) for number, shown, _, _ in points])
-    value, theta = (torch.cat([point[i] for point in points]) for i in (2, 3))
+    run = torch.cat([point.run for point in points])
+    number = torch.cat([torch.full_like(point.run, point.step) for point in points])
+    value, theta = torch.cat([point.value for point in points]), torch.cat([point.theta for point in points])
     order = torch.argsort(run, stable=True)
     return Curves(run[order], number[order], value[order], theta[order], torch.full((len(run), n), math.nan))
 
 
 def _joined(runs: Sequence[Run]) -> Run:
     """Runs that were computed one by one."""
-    theta, value, best, steps = (torch.cat([run[i] for run in runs]) for i in range(4))
+    columns = zip(*((run.theta, run.value, run.best, run.steps) for run in runs), strict=True)
+    theta, value, best, steps = map(torch.cat, columns)
     parts = [
         run.curves._replace(replica=run.curves.replica + number)
         for number, run in enumerate(runs)
         if run.curves is not None
     ]
-    curves = Curves(*(torch.cat(column) for column in zip(*parts, strict=True))) if parts else None
+    curves = Curves(*map(torch.cat, zip(*parts, strict=True))) if parts else None
     return Run(theta, value, best, steps, [run.status[0] for run in runs], (), curves)
 
 

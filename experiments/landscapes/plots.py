@@ -1,16 +1,21 @@
-"""Landscapes as pictures: Fig. 1, and the contours under trajectories."""
+"""Landscapes and searches as pictures: Fig. 1, the contours under trajectories, losses of trials."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bbi.simulate import Potential
+from experiments.competitors import Competitor
+from experiments.harness.plotting import looks
+from experiments.harness.search import failed
 from experiments.landscapes.functions import Ackley, TwoBasins, Zakharov
+from experiments.landscapes.studies import Study
 
 Box = tuple[float, float, float, float]
 
@@ -47,4 +52,34 @@ def three_landscapes(coefficient: float) -> Figure:
             x, y, scale(value), cmap="viridis", linewidth=0, rcount=121, ccount=121, rasterized=True
         )
         axes.set(title=title, xlabel="θ₁", ylabel="θ₂")  # a label of z would be cut off
+    return figure
+
+
+def styles(competitors: Mapping[str, Competitor]) -> dict[str, dict[str, Any]]:
+    """Colour and line of each competitor, as keywords for ``plot``."""
+    return looks({name: competitor.color for name, competitor in competitors.items()})
+
+
+def searches(trials: pd.DataFrame, cfg: Study) -> Figure:
+    """Every trial's loss against its step size (or what was searched instead); failed ones along the top."""
+    names = [name for name in cfg.competitors if (trials["competitor"] == name).any()]
+    figure, panels = plt.subplots(2, max(1, -(-len(names) // 2)), figsize=(10, 5.6), sharey=True)
+    finite = trials["loss"][np.isfinite(trials["loss"])]
+    top = 10 * (finite.max() if len(finite) else 1.0)
+    for axes, name in zip(panels.flat, names, strict=False):
+        mine, competitor = trials[trials["competitor"] == name], cfg.competitors[name]
+        bad, axis = failed(mine), competitor.first_axis
+        good = mine[~bad]
+        axes.plot(good[axis], good["loss"], ".", markersize=3, color=competitor.color)
+        axes.plot(mine[axis][bad], np.full(bad.sum(), top), "x", markersize=3, color="black")
+        axes.set(
+            xlabel="" if axis == "lr" else axis,
+            xscale="log" if axis == "lr" else "linear",
+            yscale="log",
+            title=f"{competitor.label}: {bad.sum()} of {len(mine)} diverged",
+        )
+    for axes in list(panels.flat)[len(names) :]:
+        axes.set_visible(False)
+    figure.supxlabel("step size (× : diverged)")
+    figure.supylabel(f"lowest F in {cfg.search.steps:,} steps")
     return figure

@@ -1,6 +1,10 @@
-"""Units of work on landscapes: a search, and runs from many points with the settings that it found."""
+"""Studies on a landscape: settings are searched for each competitor, and runs are made with what was found.
 
-from typing import Any
+A section makes units of work of the functions here, and adds labels to the rows that they return.
+"""
+
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar
 
 import hydra.utils
 import numpy as np
@@ -8,11 +12,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from experiments.competitors import Competitor, Optimizer
-from experiments.harness.search import Range, tpe
-from experiments.harness.settings import Count, NonNegative, Point, Seed, Settings, Whole
+from experiments.competitors import Competitors, Optimizer
+from experiments.harness.search import Range, best, tpe
+from experiments.harness.session import Compute
+from experiments.harness.settings import Count, Experiment, NonNegative, Point, Seed, Settings, Whole
 from experiments.harness.tables import Tables
+from experiments.harness.units import Unit, unit
 from experiments.landscapes.ensemble import curve_rows, ends, run, uniform_points
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Search(Settings):
@@ -49,9 +57,61 @@ class Starts(Settings):
         return center.repeat_interleave(self.repeats, 0)
 
 
-def competes(competitor: Competitor) -> dict[str, Any]:
-    """The arguments of the units below that say how a competitor runs."""
-    return {"optimizer": competitor.optimizer(), "ensemble": competitor.ensemble}
+class Study(Experiment):
+    """Settings of an experiment that searches each competitor's settings on a landscape.
+
+    Attributes:
+        start: Starting point of the searches, which sets the dimension n.
+        search: Budget of each search.
+        competitors: The optimizers, by name.
+        compiled: Compile kernels.
+    """
+
+    start: Point
+    search: Search
+    competitors: Competitors
+    compiled: bool
+
+
+def searches(cfg: Study, compute: Compute, landscape: dict[str, Any], *labels: object) -> dict[str, Unit]:
+    """A search for each competitor that has something to be searched, by name.
+
+    Args:
+        cfg: The settings.
+        compute: Gives the seeds.
+        landscape: As for :func:`search`.
+        labels: Tell the seeds apart from those of searches on other landscapes.
+    """
+    return {
+        name: unit(
+            search, landscape=landscape, optimizer=competitor.optimizer(), ensemble=competitor.ensemble,
+            space=competitor.space, start=cfg.start, budget=cfg.search,
+            seed=compute.seed("trials", *labels, name), stream=[cfg.seed, "tpe", "search", *labels, name],
+            compiled=cfg.compiled,
+        )
+        for name, competitor in cfg.competitors.items()
+        if competitor.space
+    }  # fmt: skip
+
+
+def tuned(cfg: Study, searched: Mapping[str, Tables]) -> dict[str, dict[str, Any]]:
+    """Each competitor with all its settings; it is left out if every trial of its search failed.
+
+    Args:
+        cfg: The settings.
+        searched: Results of :func:`searches` by competitor.
+    """
+    found = {name: best(t["trials"], cfg.competitors[name].space) for name, t in searched.items()}
+    return {
+        name: competitor.optimizer(found.get(name))
+        for name, competitor in cfg.competitors.items()
+        if not competitor.space or found[name] is not None
+    }
+
+
+def by_key(compute: Compute, units: Mapping[Key, Unit], what: str) -> dict[Key, Tables]:
+    """Compute units that have keys; their tables have the same keys."""
+    return dict(zip(units, compute(list(units.values()), what), strict=True))
 
 
 def search(
@@ -111,6 +171,8 @@ def runs(
     record_every: Whole = 0,
     first: Whole = 0,
     slots: int | None = None,
+    stop: dict[str, Any] | None = None,
+    drawn: Count | None = None,
 ) -> Tables:
     """Runs from many points with one setting.
 
@@ -125,6 +187,9 @@ def runs(
         record_every: Steps from one point of the curves to the next; 0 for no curves.
         first: Number of the first run: the runs of several units then have numbers of their own.
         slots: Runs side by side in a compiled ensemble.
+        stop: ``_target_`` and arguments of a condition that ends a run, a hashable function of points (R, n)
+            and values (R,).
+        drawn: How many of the runs have curves; all of them by default.
 
     Returns:
         ``runs``, one row a run, see :func:`experiments.landscapes.ensemble.ends`; ``curves`` if recorded.
@@ -132,7 +197,11 @@ def runs(
     points = starts.tensor()
     done = run(
         hydra.utils.instantiate(landscape), optimizer, ensemble, points, steps, seed,
-        replicas=torch.arange(first, first + len(points)), record_every=record_every, slots=slots,
-        compiled=compiled,
+        replicas=torch.arange(first, first + len(points)),
+        record_every=record_every, slots=slots,
+        stop=hydra.utils.instantiate(stop), compiled=compiled,
     )  # fmt: skip
-    return {"runs": ends(done), **({"curves": curve_rows(done)} if record_every else {})}
+    if not record_every:
+        return {"runs": ends(done)}
+    curves = curve_rows(done)
+    return {"runs": ends(done), "curves": curves[curves["run"] < (drawn or len(points))]}

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from experiments.competitors import Competitors
-from experiments.harness.settings import Count, Experiment, Point, Positive, Settings
-from experiments.landscapes.studies import Search
+from experiments.harness.settings import Count, Positive, Settings
+from experiments.landscapes.studies import Study
 
 LANDSCAPE = {"_target_": "experiments.landscapes.functions.Zakharov"}
 
@@ -26,21 +25,13 @@ class Random(Settings):
     sides: Annotated[list[Positive], Field(min_length=1)]
 
 
-class Config(Experiment):
+class Config(Study):
     """Settings of section 4.2.
 
     Attributes:
-        start: Starting point of searches and long runs, which sets the dimension n.
-        search: Budget of the searches.
-        competitors: The optimizers, by name.
         long: Long runs.
         random: Runs from random points.
-        compiled: Compile kernels.
     """
 
-    start: Point
-    search: Search
-    competitors: Competitors
     long: Long
     random: Random
-    compiled: bool

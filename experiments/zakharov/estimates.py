@@ -12,6 +12,7 @@ from experiments.harness.search import failed
 from experiments.harness.statistics import UNKNOWN, Estimate, wilson
 from experiments.harness.tables import Tables, table_of
 from experiments.harness.verdicts import published
+from experiments.landscapes.estimates import depends_on, searched
 from experiments.landscapes.functions import Zakharov
 from experiments.zakharov.config import Config
 
@@ -25,9 +26,12 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     found = [Estimate("zakharov-start", start, *UNKNOWN[1:], 1, reduced=reduced("start"))]
     found.append(_speed(long, trials, cfg, reduced))
     found += _from_random_points(runs[runs["stage"] == "random"], cfg, reduced)
-    for name, competitor in cfg.competitors.items():
-        if competitor.paper:
-            found += _searched(trials[trials["competitor"] == name], long, cfg, name, reduced)
+    found += searched(trials, cfg, reduced)
+    for name, lowest in long["best"].items():
+        claim = f"zakharov-{cfg.competitors[str(name)].paper}-long"
+        size = reduced(*depends_on(cfg, str(name)), "long.steps")
+        if claim in published():
+            found.append(Estimate(claim, lowest, *UNKNOWN[1:], 1, reduced=size))
     return found
 
 
@@ -85,22 +89,3 @@ def _from_random_points(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> li
             interval = (wins / n - 0.5, low - 0.5, high - 0.5)
             found.append(Estimate("zakharov-random", *interval, n, numbers, variant=variant, reduced=size))
     return found
-
-
-def _searched(
-    trials: pd.DataFrame, long: pd.DataFrame, cfg: Config, name: str, reduced: Reduced
-) -> list[Estimate]:
-    """A search's best values beside the released code's."""
-    good, competitor = trials[~failed(trials)], cfg.competitors[name]
-    size = reduced("start", "search.*", f"competitors.{name}.*")
-    values = {"best": UNKNOWN[0]}
-    if not good.empty:
-        top = good.loc[good["loss"].idxmin()]
-        values = {"best": float(top["loss"]), "long": float(long["best"][name])}
-        values |= {key: float(top[key]) for key in competitor.space}
-    longer = reduced("start", "search.*", f"competitors.{name}.*", "long.steps")
-    return [
-        Estimate(claim, value, *UNKNOWN[1:], len(trials), reduced=longer if what == "long" else size)
-        for what, value in values.items()
-        if (claim := f"zakharov-{competitor.paper}-{what}") in published()
-    ]

@@ -4,13 +4,11 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.competitors import method
-from experiments.harness.plotting import looks
-from experiments.harness.search import failed
 from experiments.harness.tables import Tables, table_of
+from experiments.landscapes.plots import searches, styles
 from experiments.zakharov.config import Config
 
 
@@ -19,19 +17,15 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Fi
     return {
         "fig4_long_runs": _long_runs(tables, cfg),
         "random_starts": _random_starts(tables, cfg),
-        "searches": _searches(table_of(tables, "trials", "competitor", "loss", "status"), cfg),
+        "searches": searches(table_of(tables, "trials", "competitor", "loss", "status"), cfg),
     }
-
-
-def _looks(cfg: Config) -> dict[str, dict[str, Any]]:
-    return looks({name: competitor.color for name, competitor in cfg.competitors.items()})
 
 
 def _long_runs(tables: Tables, cfg: Config) -> Figure:
     """Fig. 4: F against the step, with each competitor's best settings."""
     figure, axes = plt.subplots()
     curves = table_of(tables, "curves", "competitor")
-    for name, look in _looks(cfg).items():
+    for name, look in styles(cfg.competitors).items():
         path = curves[curves["competitor"] == name]
         if len(path):
             axes.plot(path["step"], path["loss"], label=cfg.competitors[name].label, **look)
@@ -46,48 +40,21 @@ def _long_runs(tables: Tables, cfg: Config) -> Figure:
 
 
 def _random_starts(tables: Tables, cfg: Config) -> Figure:
-    """Lowest F from each random point, sorted, for each competitor; diverged runs are missing at the right."""
+    """Each competitor's lowest F from the random points, sorted; diverged runs are missing at the right."""
     runs = table_of(tables, "runs", "stage", "competitor", "side", "best", "status")
     runs = runs[runs["stage"] == "random"]
     figure, panels = plt.subplots(1, len(cfg.random.sides), figsize=(9.6, 4.2), sharey=True, squeeze=False)
     for axes, side in zip(panels[0], cfg.random.sides, strict=True):
-        for name, look in _looks(cfg).items():
+        for name, look in styles(cfg.competitors).items():
             mine = runs[(runs["competitor"] == name) & (runs["side"] == side)]
             if len(mine):
                 good = np.sort(mine["best"][mine["status"] != "diverged"])
-                wide = (
-                    {"linewidth": 4.0, "alpha": 0.4} if look["linestyle"] == "-" else {}
-                )  # seen below others
-                axes.plot(
-                    np.arange(1, len(good) + 1), good, label=cfg.competitors[name].label, **look, **wide
-                )
+                # Solid lines are wide and pale, so that others on top of them can be seen.
+                wide = {"linewidth": 4.0, "alpha": 0.4} if look["linestyle"] == "-" else {}
+                number = np.arange(1, len(good) + 1)
+                axes.plot(number, good, label=cfg.competitors[name].label, **look, **wide)
         axes.set(xlabel="starting points, sorted", yscale="log", title=f"starts in [−{side:g}, {side:g}]ⁿ")
     panels[0][0].set_ylabel(f"lowest F in {cfg.random.steps:,} steps, diverged runs left out")
     if panels[0][-1].lines:
         panels[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
-
-
-def _searches(trials: pd.DataFrame, cfg: Config) -> Figure:
-    """Every trial's loss against its step size (or what was searched instead); failed ones along the top."""
-    names = [name for name in cfg.competitors if (trials["competitor"] == name).any()]
-    figure, panels = plt.subplots(2, max(1, -(-len(names) // 2)), figsize=(10, 5.6), sharey=True)
-    finite = trials["loss"][np.isfinite(trials["loss"])]
-    top = 10 * (finite.max() if len(finite) else 1.0)
-    for axes, name in zip(panels.flat, names, strict=False):
-        mine, competitor = trials[trials["competitor"] == name], cfg.competitors[name]
-        bad, axis = failed(mine), competitor.first_axis
-        good = mine[~bad]
-        axes.plot(good[axis], good["loss"], ".", markersize=3, color=competitor.color)
-        axes.plot(mine[axis][bad], np.full(bad.sum(), top), "x", markersize=3, color="black")
-        axes.set(
-            xlabel="" if axis == "lr" else axis,
-            xscale="log" if axis == "lr" else "linear",
-            yscale="log",
-            title=f"{competitor.label}: {bad.sum()} of {len(mine)} diverged",
-        )
-    for axes in list(panels.flat)[len(names) :]:
-        axes.set_visible(False)
-    figure.supxlabel("step size (× : diverged)")
-    figure.supylabel(f"lowest F in {cfg.search.steps:,} steps")
     return figure

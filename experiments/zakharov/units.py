@@ -3,52 +3,40 @@
 import numpy as np
 
 from experiments.competitors import numbers
-from experiments.harness.search import best
 from experiments.harness.session import Compute
 from experiments.harness.tables import Tables, join
 from experiments.harness.units import unit
 from experiments.landscapes import studies
 from experiments.landscapes.ensemble import labelled
-from experiments.landscapes.studies import Starts, competes
+from experiments.landscapes.studies import Starts, by_key, searches, tuned
 from experiments.zakharov.config import LANDSCAPE, Config
 
 
 def run(cfg: Config, compute: Compute) -> Tables:
     """Search settings for each competitor; with those found run long, and from random points."""
-    common = {"landscape": LANDSCAPE, "compiled": cfg.compiled}
-    searched = {name: c for name, c in cfg.competitors.items() if c.space}
-    searches = [
-        unit(
-            studies.search, **common, **competes(c), space=c.space, start=cfg.start, budget=cfg.search,
-            seed=compute.seed("trials", name), stream=[cfg.seed, "tpe", "search", name],
-        )
-        for name, c in searched.items()
-    ]  # fmt: skip
-    trials = dict(zip(searched, (t["trials"] for t in compute(searches, "searches")), strict=True))
-    found = {name: best(table, searched[name].space) for name, table in trials.items()}
-    settings = {
-        name: c.optimizer(found.get(name))
-        for name, c in cfg.competitors.items()
-        if not c.space or found[name] is not None
-    }
-    sides = [0.0, *cfg.random.sides]  # 0: the long run from the start
-    runs = [
-        unit(
-            studies.runs, **common, optimizer=optimizer, ensemble=cfg.competitors[name].ensemble,
-            starts=_starts(cfg, compute, side), steps=cfg.random.steps if side else cfg.long.steps, seed=0,
-            record_every=0 if side else cfg.long.record_every, slots=16,
+    searched = by_key(compute, searches(cfg, compute, LANDSCAPE), "searches")
+    settings = tuned(cfg, searched)
+    units = {
+        (name, side): unit(
+            studies.runs, landscape=LANDSCAPE, compiled=cfg.compiled, optimizer=optimizer,
+            ensemble=cfg.competitors[name].ensemble, starts=_starts(cfg, compute, side), seed=0, slots=16,
+            steps=cfg.random.steps if side else cfg.long.steps,
+            record_every=0 if side else cfg.long.record_every,
         )
         for name, optimizer in settings.items()
-        for side in sides
-    ]  # fmt: skip
-    done = iter(compute(runs, "long runs and random starts"))
-    parts: dict[str, list[Tables]] = {name: [] for name in cfg.competitors}
-    for name, table in trials.items():
-        parts[name].append({"trials": labelled(table, stage="search", competitor=name)})
-    for name, optimizer in settings.items():
-        for side in sides:
-            parts[name].append(_rows(next(done), name, numbers(optimizer), side))
-    return join([table for name in cfg.competitors for table in parts[name]])
+        for side in (0.0, *cfg.random.sides)  # 0: the long run from the start
+    }  # fmt: skip
+    rows = [
+        {"trials": labelled(t["trials"], stage="search", competitor=name)} for name, t in searched.items()
+    ]
+    for (name, side), done in by_key(compute, units, "long runs and random starts").items():
+        labels = {"stage": "random" if side else "long", "competitor": name}
+        ends = done["runs"]
+        columns = {"side": side, "point": np.arange(len(ends)), **numbers(settings[name])}
+        rows.append({"runs": labelled(ends, **labels, **columns)})
+        if not side:
+            rows.append({"curves": labelled(done["curves"][["run", "step", "loss"]], **labels)})
+    return join(rows)
 
 
 def _starts(cfg: Config, compute: Compute, side: float) -> Starts:
@@ -56,13 +44,3 @@ def _starts(cfg: Config, compute: Compute, side: float) -> Starts:
         return Starts(center=cfg.start)
     origin = [0.0] * len(cfg.start)
     return Starts(center=origin, side=side, points=cfg.random.points, seed=compute.seed("points", side))
-
-
-def _rows(done: Tables, name: str, settings: dict[str, float], side: float) -> Tables:
-    """The rows of one competitor's runs, from the start or from random points."""
-    labels = {"stage": "random" if side else "long", "competitor": name}
-    ends = done["runs"]
-    tables = {"runs": labelled(ends, **labels, side=side, point=np.arange(len(ends)), **settings)}
-    if not side:
-        tables["curves"] = labelled(done["curves"][["run", "step", "loss"]], **labels)
-    return tables

@@ -1,0 +1,39 @@
+"""What a search found, beside the numbers of the released code."""
+
+import pandas as pd
+
+from experiments.harness.reduced import Reduced
+from experiments.harness.search import failed
+from experiments.harness.statistics import UNKNOWN, Estimate
+from experiments.harness.verdicts import published
+from experiments.landscapes.studies import Study
+
+
+def depends_on(cfg: Study, name: str) -> tuple[str, ...]:
+    """Patterns of the settings that a competitor's own settings depend on, those of its search included."""
+    search = ("start", "search.*") if cfg.competitors[name].space else ()
+    return (f"competitors.{name}.*", *search)
+
+
+def searched(trials: pd.DataFrame, cfg: Study, reduced: Reduced, variant: str = "") -> list[Estimate]:
+    """The lowest F of each search and the settings that gave it, as far as ``paper.yaml`` has their ids.
+
+    An id is ``<experiment>-<paper>-<what>``, where what is ``best`` (F) or the name of a setting.
+
+    Args:
+        trials: Of the searches on one landscape.
+        cfg: The settings.
+        reduced: What was not run as published.
+        variant: Of all answers.
+    """
+    found = []
+    for name, competitor in cfg.competitors.items():
+        mine = trials[trials["competitor"] == name]
+        good = mine[~failed(mine)].sort_values("loss", kind="stable")
+        for what, column in {"best": "loss", **{key: key for key in competitor.space}}.items():
+            claim = f"{cfg.experiment}-{competitor.paper}-{what}"
+            if competitor.space and claim in published() and (len(good) or what == "best"):
+                value = float(good[column].iloc[0]) if len(good) else UNKNOWN[0]
+                size = reduced(*depends_on(cfg, name))
+                found.append(Estimate(claim, value, *UNKNOWN[1:], len(mine), variant=variant, reduced=size))
+    return found

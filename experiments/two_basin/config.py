@@ -1,0 +1,143 @@
+"""Settings of section 4.3."""
+
+import math
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, model_validator
+
+from experiments.competitors import Competitors
+from experiments.harness.errors import did_you_mean
+from experiments.harness.settings import Count, Experiment, PlanePoint, Positive, Settings, Whole
+
+LANDSCAPE = {"_target_": "experiments.landscapes.functions.TwoBasins"}
+ENTERED = {"_target_": "experiments.two_basin.basins.Entered"}
+
+
+def _whole_or_inf(value: float) -> float:
+    if value < 0 or not (value == math.inf or value == int(value)):
+        raise ValueError("must be a whole number, 0 or more, or .inf")
+    return value
+
+
+class Counts(Settings):
+    """Runs from the start until they first enter a basin.
+
+    Attributes:
+        competitor: Which optimizer.
+        label: How reports name them.
+        runs: How many.
+        n_bounces: Takes the place of the competitor's; None for one that has no bounces.
+        published_runs: How many of them Fig. 6 shows; 0 for all counts but the one that the figure is about.
+    """
+
+    competitor: str
+    label: str
+    runs: Count
+    n_bounces: Annotated[float, AfterValidator(_whole_or_inf)] | None = None
+    published_runs: Whole = 0
+
+
+class Cloud(Settings):
+    """Runs from points around the start, in the square of ± ``side``, with bounces and without.
+
+    Attributes:
+        runs: How many of each.
+        side: Half the side of the square.
+        no_bounces: Settings of the method that switch bounces off.
+    """
+
+    runs: Count
+    side: Positive
+    no_bounces: dict[str, float]
+
+
+class Occupation(Settings):
+    """Endless runs: the share of time in each basin (beyond the paper).
+
+    Attributes:
+        runs: How many.
+        steps: Of each run.
+        burn_in: Steps before the first that counts.
+        every: Steps from one point that counts to the next.
+        start: Where they start.
+        competitor: Which optimizer, with ΔV < 0, so that V > 0 and no run ends.
+    """
+
+    runs: Count
+    steps: Count
+    burn_in: Whole
+    every: Count
+    start: PlanePoint
+    competitor: str
+
+    @model_validator(mode="after")
+    def _some_steps_count(self) -> Self:
+        if self.burn_in >= self.steps:
+            raise ValueError(f"occupation.burn_in={self.burn_in}: must be below steps={self.steps}")
+        return self
+
+
+class Config(Experiment):
+    """Settings of section 4.3.
+
+    Attributes:
+        start: Where runs start.
+        steps: Steps at most.
+        competitors: The optimizers, by name, without anything to be searched.
+        counts: Counts of first entries, by name.
+        block: Runs in one unit of work; no result depends on it.
+        trajectories: Runs in Fig. 5.
+        cloud: Runs from around the start.
+        occupation: Endless runs.
+        compiled: Compile kernels.
+    """
+
+    start: PlanePoint
+    steps: Count
+    competitors: Competitors
+    counts: dict[str, Counts]
+    block: Count
+    trajectories: Count
+    cloud: Cloud
+    occupation: Occupation
+    compiled: bool
+
+    @model_validator(mode="after")
+    def _competitors_are_there(self) -> Self:
+        named = {f"counts.{name}": part.competitor for name, part in self.counts.items()}
+        for key, name in {**named, "occupation": self.occupation.competitor}.items():
+            if name not in self.competitors:
+                hint = did_you_mean(name, self.competitors)
+                raise ValueError(f"{key}.competitor={name}: no such competitor{hint}")
+        for name, competitor in self.competitors.items():
+            if competitor.space:
+                raise ValueError(
+                    f"competitors.{name}.space: nothing is searched here; give all settings in "
+                    f"competitors.{name}.fixed, and competitors.{name}.space=null"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _settings_fit(self) -> Self:
+        for name, part in self.counts.items():
+            if part.n_bounces is not None and "n_bounces" not in self.competitors[part.competitor].fixed:
+                raise ValueError(
+                    f"counts.{name}.n_bounces: {part.competitor} has no such setting; leave it out"
+                )
+        if sum(part.published_runs > 0 for part in self.counts.values()) != 1:
+            raise ValueError("counts: one must have published_runs, as Fig. 6 and the ratio are about it")
+        delta_v = self.competitors[self.occupation.competitor].fixed.get("delta_v", 0.0)
+        if not delta_v < 0:
+            key = f"competitors.{self.occupation.competitor}.fixed.delta_v"
+            raise ValueError(f"{key}={delta_v}: must be below 0, so that V > 0 and no run of occupation ends")
+        return self
+
+    def optimizer(self, count: Counts) -> dict[str, Any]:
+        """The optimizer of a count, with all its settings."""
+        given = {} if count.n_bounces is None else {"n_bounces": count.n_bounces}
+        return self.competitors[count.competitor].optimizer(given)
+
+    @property
+    def published(self) -> str:
+        """The name of the count that Fig. 6 is about."""
+        return next(name for name, part in self.counts.items() if part.published_runs)
