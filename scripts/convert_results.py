@@ -35,7 +35,10 @@ def convert(folder: Path) -> None:
         "fingerprint": provenance.fingerprint(settings),
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         "columns": {name: dtypes(frame) for name, frame in tables.items()},
-        "converted": {"why": "new names of columns and settings; the rows are as computed", **provenance.maker()},
+        "converted": {
+            "why": "new names of columns and settings; the rows are as computed",
+            **provenance.maker(),
+        },
     }
     for name, data in files.items():
         (folder / name).write_bytes(data)

@@ -75,9 +75,7 @@ class Compute:
         self.used += [found[unit] for unit in units]
         return [found[unit].tables for unit in units]
 
-    def _keep(
-        self, unit: Unit, future: "Future[Done]", found: dict[Unit, Done], progress: Progress
-    ) -> None:
+    def _keep(self, unit: Unit, future: "Future[Done]", found: dict[Unit, Done], progress: Progress) -> None:
         """Store the result of a unit that is done."""
         found[unit] = future.result()
         self._store.put(unit, found[unit])

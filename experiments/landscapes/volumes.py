@@ -30,8 +30,9 @@ def density(law: Law, v: float, e: float, n: int) -> float:
     Returns:
         The volume; 0 where the energy does not suffice.
     """
-    p2 = float(law.momentum_squared(v, e))
-    return sphere(n) * p2 ** ((n - 2) / 2) / float(law.drift(v, e, p2)) if p2 > 0 else 0.0
+    here, energy = np.float64(v), np.float64(e)
+    p2 = law.momentum_squared(here, energy)
+    return float(sphere(n) * p2 ** ((n - 2) / 2) / law.drift(here, energy, p2)) if p2 > 0 else 0.0
 
 
 def basin(law: Law, v_i: float, e: float, n: int) -> float:

@@ -120,7 +120,7 @@ def _deviation(
         if v <= 0:
             found.append(math.nan)
             continue
-        p2 = torch.as_tensor(law.momentum_squared(v, law.start(v, delta_e))).clamp(min=0)
+        p2 = law.momentum_squared(v, law.start(v, torch.full_like(v, delta_e))).clamp(min=0)
         momentum, times = -grad / grad.norm() * p2.sqrt(), np.linspace(0.0, span, 201)
         try:
             moved = flow(law, potential, start, momentum, delta_v, times)

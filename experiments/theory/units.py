@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 
 from bbi.laws import BornInfeld, Frictionless
+from experiments.competitors import Competitor
 from experiments.harness.session import Compute
 from experiments.harness.settings import Settings
 from experiments.harness.tables import Tables, join
 from experiments.harness.units import Unit, unit
 from experiments.images.sources import load
-from experiments.landscapes.studies import competes
 from experiments.landscapes.volumes import basin, basin_closed
 from experiments.theory import conservation, diffusion, stopping
 from experiments.theory.config import Config, Energy
@@ -64,10 +64,10 @@ def _work(cfg: Config, compute: Compute, checksum: str) -> Work:
         yield {"stage": "family", "name": name}, unit(conservation.bowl, law=member.law, **common)
     common = {**_rest(cfg.stall, "competitors"), "seed": compute.seed("stall")}
     for name, competitor in cfg.stall.competitors.items():
-        yield {"stage": "stall", "name": name}, unit(stopping.stall, **competes(competitor), **common)
+        yield {"stage": "stall", "name": name}, unit(stopping.stall, **_competes(competitor), **common)
     common = _rest(cfg.shallow, "competitors")
     for name, competitor in cfg.shallow.competitors.items():
-        yield {"stage": "shallow", "name": name}, unit(stopping.shallow, **competes(competitor), **common)
+        yield {"stage": "shallow", "name": name}, unit(stopping.shallow, **_competes(competitor), **common)
     common = {**_rest(cfg.overshoot, "lr"), "seed": compute.seed("overshoot")}
     for lr in cfg.overshoot.lr:
         yield {"stage": "overshoot"}, unit(stopping.overshoot, lr=lr, **common)
@@ -105,3 +105,8 @@ def _energy(plan: Energy, compute: Compute) -> Work:
         span = plan.steps * place.lr
         one = unit(conservation.continuous, place=place, runs=plan.continued, span=span, **common)
         yield {**labels, "variant": "continuous"}, one
+
+
+def _competes(competitor: Competitor) -> dict[str, Any]:
+    """The arguments that say how a competitor runs."""
+    return {"optimizer": competitor.optimizer(), "ensemble": competitor.ensemble}

@@ -1,6 +1,5 @@
 """Figures: same bytes, readable colours, nothing left open."""
 
-
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np

@@ -82,7 +82,6 @@ def test_pieces_are_equal_and_no_smaller_than_they_need_to_be(interior, boundary
     assert training.pieces(loss, NETWORK.parameters(0), x) == pieces
 
 
-
 def test_points_follow_from_the_draw():
     fixed, fresh = points(), points(redraw=10)
     assert {fixed.draw(i) for i in range(30)} == {0}
