@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bbi.laws import BornInfeld, Frictionless, InverseMass, Logarithmic, Separable
-from experiments.landscapes.volumes import Volumes, basin, basin_closed, density, sphere, volumes
+from experiments.landscapes.volumes import basin, basin_closed, density, sphere
 
 LAWS = [BornInfeld(), InverseMass(), Logarithmic(), Separable(), Frictionless()]
 
@@ -70,11 +70,3 @@ def test_in_two_dimensions_the_closed_form_is_a_logarithm():
         assert basin_closed(v_i, 5.0, 2) == pytest.approx(
             (2 * math.pi) ** 2 * 5.0 * math.log1p(0.5 / v_i), rel=1e-7
         )
-
-
-def test_the_table_has_a_row_for_every_dimension_and_depth():
-    [(key, compute)] = volumes(Volumes(n=[2, 3], depths=[1, 4], energy=1e3))
-    rows = compute()["runs"]
-    assert key["stage"] == "volumes" and list(rows["n"]) == [2, 2, 3, 3]
-    assert list(rows["v_i"]) == [0.1, 1e-4, 0.1, 1e-4]
-    assert rows["plain"].iloc[1] == pytest.approx(sphere(2) ** 2 / 2, rel=1e-9)  # (41) with n = 2 is an area
