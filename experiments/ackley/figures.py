@@ -106,7 +106,6 @@ def _regimes(runs: pd.DataFrame, cfg: Config, coefficient: float) -> Figure:
     """What becomes of a baseline from the start, over its two settings; those of the long runs are marked."""
     mine = runs[runs["stage"] == "regimes"]
     figure, axes = plt.subplots(figsize=(7.6, 4.4))
-    axes.set(xscale="log", xlabel="step size η", ylabel="momentum μ")
     if len(mine):
         codes = mine.assign(code=mine["regime"].map(REGIMES.index)).pivot(
             index="momentum", columns="lr", values="code"
@@ -121,6 +120,7 @@ def _regimes(runs: pd.DataFrame, cfg: Config, coefficient: float) -> Figure:
     tuned = runs[(runs["stage"] == "long") & runs["regime"].isin(REGIMES)]
     axes.plot(tuned["lr"], tuned["momentum"], "k*", markersize=10, label="settings of the long runs")
     of = ", ".join(cfg.competitors[name].label for name in mine["competitor"].unique())
+    axes.set(xscale="log", xlabel="step size η", ylabel="momentum μ")
     axes.set_title(f"{of} on Ackley, coefficient {coefficient:g}")
     axes.legend(loc="lower left")
     axes.grid(False)

@@ -56,11 +56,3 @@ def test_the_method_alone_on_a_landscape_without_passes(tmp_path, monkeypatch):
     tables = finished("ackley", f"{TINY} {ONE_METHOD} {given} {searched}", tmp_path, monkeypatch)
     assert set(tables["runs"]["stage"]) == {"long", "robust", "barrier"}
     assert tables["trials"]["delta_e"].between(1, 3).all()
-
-
-def test_nothing_is_left_of_a_search_whose_trials_all_diverge(tmp_path, monkeypatch):
-    wild = "competitors.gdm.space.lr={low:1e300,high:1e301} competitors.gdm.space.momentum=null"
-    wild += " +competitors.gdm.fixed.momentum=1.0 regimes.lr=1"
-    words = f"{TINY} {ONE_METHOD.replace('~competitors.gdm ', '')} {wild}"
-    tables = finished("ackley", words, tmp_path, monkeypatch)
-    assert set(tables["runs"].query("competitor == 'gdm'")["stage"]) == {"regimes"}
