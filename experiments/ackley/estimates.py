@@ -24,7 +24,7 @@ ROBUST = ("robust.runs", "robust.steps", "robust.side", "robust.success")
 
 def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     """Answers to the claims of section 4.1, one a coefficient."""
-    runs, found = table_of(tables, "runs", "point", "regime", "delta_e", "left"), list[Estimate]()
+    runs, found = table_of(tables, "runs", "point", "regime", "delta_e", "left", "lr"), list[Estimate]()
     trials = table_of(tables, "trials", "coefficient", "competitor", "loss", "status")
     for coefficient in cfg.coefficients:
         mine = runs[runs["coefficient"] == coefficient]
@@ -157,7 +157,7 @@ def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Red
 def _regimes(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
     """What became of the baselines' long runs with the settings of searches; nothing if none found any."""
     tuned = runs[(runs["stage"] == "long") & runs["regime"].isin(REGIMES)]
-    tuned = tuned[tuned["competitor"].map(lambda name: bool(cfg.competitors[name].space))]
+    tuned = tuned[tuned["competitor"].isin([name for name, c in cfg.competitors.items() if c.space])]
     k, n = int(tuned["regime"].isin(PAPER_REGIMES).sum()), len(tuned)
     if not n:
         return []

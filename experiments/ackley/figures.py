@@ -120,12 +120,8 @@ def _regimes(runs: pd.DataFrame, cfg: Config, coefficient: float) -> Figure:
     tuned = runs[(runs["stage"] == "long") & runs["regime"].isin(REGIMES)]
     axes.plot(tuned["lr"], tuned["momentum"], "k*", markersize=10, label="settings of the long runs")
     of = ", ".join(cfg.competitors[name].label for name in mine["competitor"].unique())
-    axes.set(
-        xscale="log",
-        xlabel="step size η",
-        ylabel="momentum μ",
-        title=f"{of} on Ackley, coefficient {coefficient:g}",
-    )
+    axes.set(xscale="log", xlabel="step size η", ylabel="momentum μ")
+    axes.set_title(f"{of} on Ackley, coefficient {coefficient:g}")
     axes.legend(loc="lower left")
     axes.grid(False)
     return figure

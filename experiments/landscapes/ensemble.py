@@ -94,6 +94,8 @@ def _together(
 ) -> Run:
     """Runs as rows of one parameter; one that has ended stays where it is."""
     theta = torch.nn.Parameter(starts.to(torch.float64).clone())
+    if "fused" in optimizer:  # its last bits depend on the number of rows
+        optimizer = {**optimizer, "fused": False}
     made = create(optimizer, [theta], seed)
     best = torch.full((len(starts),), math.inf, dtype=torch.float64)
     taken = torch.zeros(len(starts), dtype=torch.int64)

@@ -11,7 +11,7 @@ from bbi.laws import BornInfeld
 from experiments.competitors import method
 from experiments.harness.reduced import Reduced
 from experiments.harness.statistics import LEVEL, UNKNOWN, Estimate, bootstrap, ratio, wilson
-from experiments.harness.tables import Tables
+from experiments.harness.tables import Tables, table_of
 from experiments.landscapes.volumes import density
 from experiments.two_basin.basins import LANDSCAPE, center, hessian, radius
 from experiments.two_basin.config import Config
@@ -140,7 +140,8 @@ def _without_bounces(tables: Tables, cfg: Config, reduced: Reduced) -> Estimate:
 def _occupied(tables: Tables, cfg: Config, reduced: Reduced) -> Estimate:
     """Time in basin 1 over time in basin 2, over what eq. (40) gives, minus 1; over independent runs."""
     plan = cfg.occupation
-    mine = tables["runs"][tables["runs"]["stage"] == "occupation"]
+    runs = table_of(tables, "runs", "in_basin_1", "in_basin_2")
+    mine = runs[runs["stage"] == "occupation"]
     start = torch.tensor(plan.start, dtype=torch.float64)
     settings = cfg.competitors[plan.competitor].fixed
     delta_v, delta_e = (settings.get(name, 0.0) for name in ("delta_v", "delta_e"))

@@ -1,0 +1,58 @@
+"""Section 4.1 as a whole: what cannot work is refused at once, what can leaves figures and claims."""
+
+import pytest
+
+from tests.landscapes.commands import finished, refusal
+
+REFUSED = {
+    "search.trails=5": "trials",
+    "search.trials=0": "1 or more",
+    "search.trials=abc": "whole number",
+    "competitors.gdm.space.momentum.low=-1": "momentum",
+    "competitors.bbi.fixed.delta_e=-1": "delta_e",
+    "competitors.bbi._target_=bbi.BBL": "no such optimizer",
+    "~competitors.gdm_released.fixed.momentum +competitors.gdm_released.fixed.momentun=0.9": "did you mean",
+    "~competitors.bbi ~competitors.bbi_log": "role=method",
+    "+competitors.bbi_log.role=method": "role=method",
+    "robust.success=-1": "above 0",
+    "barrier.values=0": "1 or more",
+    "regimes.lr=0": "1 or more",
+    "coefficients=[]": "a list of 1 or more",
+    "start=[1]": "a list of 2 or more",
+    "start=[nan,1]": "finite",
+    "+long.step=3": "steps",
+}
+TINY = (
+    "coefficients=[0.2] search.trials=2 search.steps=3 long.steps=4 long.runs=2 long.drawn=1 barrier.runs=1 "
+    "barrier.steps=3 regimes.lr=2 regimes.momentum=2 regimes.steps=3 robust.points=2 robust.steps=3 "
+)
+NO_GDM = "~competitors.gdm ~competitors.gdm_small ~competitors.gdm_gamma ~competitors.gdm_log"
+ONE_METHOD = f"{NO_GDM} ~competitors.gdm_released ~competitors.bbi_log ~competitors.bbi_released"
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_cannot_work_is_refused_in_one_line(words, capsys):
+    assert REFUSED[words] in refusal("ackley", words, capsys)
+
+
+def test_any_optimizer_takes_part(tmp_path, monkeypatch):
+    others = ("adam", "lbfgs", "ecdsep", "frictionless")
+    added = " ".join(f"+optimizer@competitors.my_{name}={name}" for name in others)
+    tables = finished("ackley", f"{TINY} ~competitors.gdm_small {added}", tmp_path, monkeypatch)
+    runs = tables["runs"].groupby(["competitor", "stage"]).size()
+    for name in others:
+        repeats = 1 if name in ("adam", "lbfgs") else 5  # the others draw random numbers
+        assert runs["my_" + name, "robust"] == 2 * repeats
+        assert runs["my_" + name, "long"] == min(repeats, 2)
+        assert (tables["trials"]["competitor"] == "my_" + name).sum() == 2
+    assert tables["runs"].query("stage == 'long' and competitor == 'my_adam'")["regime"].tolist() == [""]
+    assert (tables["curves"].groupby("competitor")["run"].nunique() == 1).all()
+
+
+def test_the_method_alone_on_a_landscape_without_passes(tmp_path, monkeypatch):
+    """Its δE is searched in place of its step size; nothing is a baseline, so there is no grid of regimes."""
+    given = "competitors.bbi.space.lr=null +competitors.bbi.fixed.lr=0.01 ~competitors.bbi.fixed.delta_e"
+    searched = "+competitors.bbi.space.delta_e={low:1,high:3} barrier.values=2 coefficients=[9.0]"
+    tables = finished("ackley", f"{TINY} {ONE_METHOD} {given} {searched}", tmp_path, monkeypatch)
+    assert set(tables["runs"]["stage"]) == {"long", "robust", "barrier"}
+    assert tables["trials"]["delta_e"].between(1, 3).all()

@@ -1,0 +1,42 @@
+"""Sections as a command line runs them, at small budgets."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.__main__ import main
+from experiments.harness import plotting, results, session
+from experiments.harness.settings import compose, load
+from experiments.harness.tables import Tables
+from experiments.harness.verdicts import judge, load_paper, sentence
+
+
+def refusal(experiment: str, words: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The line that refuses these settings."""
+    assert main([f"experiment={experiment}", "profile=smoke", *words.split()]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def finished(experiment: str, words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Tables:
+    """The tables of a run that leaves three figures or more, and whose claims have verdicts and sentences."""
+    monkeypatch.setattr(plotting, "_METADATA", {"png": {}})  # coarse pictures of one kind: in little time
+    monkeypatch.setitem(plotting.STYLE, "savefig.dpi", 20)
+    given = [f"experiment={experiment}", "profile=smoke", f"paths.results={folder}", "executor=serial"]
+    assert main([*given, *words.split()]) == 0
+    place = folder / "smoke" / experiment
+    assert len(list((place / "figures").glob("*.png"))) >= 3
+    tables, cfg = results.read_tables(place), compose(*given, *words.split())
+    section = session.section_of(cfg)
+    claims, numbers = load_paper()
+    beside = {entry["id"]: entry for some in numbers.values() for entry in some}
+    answers = section.estimate(tables, load(cfg, section.Config))
+    for claim in claims:
+        for answer in answers:
+            if answer.claim == claim["id"]:
+                assert judge(claim, answer) and ("note" not in claim or sentence(claim, answer))
+    for answer in answers:
+        if answer.claim in beside:
+            sentence(beside[answer.claim], answer)
+    return tables

@@ -1,0 +1,65 @@
+"""Section 4.2: its settings, optimizers that are added, and points where runs diverge."""
+
+import pandas as pd
+import pytest
+
+from experiments.zakharov import estimate
+from tests.composed import composed
+from tests.landscapes.commands import finished, refusal
+
+REFUSED = {
+    "~competitors.bbi ~competitors.bbi_log": "role=method",
+    "random.sides=[]": "a list of 1 or more",
+    "random.sides=[0]": "above 0",
+    "start=[inf,1]": "finite",
+    "start=[]": "a list of 1 or more",
+    "competitors.gdm_narrow.space.lr.low=1": "must be below high",
+}
+TINY = "search.trials=2 search.steps=3 long.steps=4 random.points=2 random.steps=3"
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_cannot_work_is_refused_in_one_line(words, capsys):
+    assert REFUSED[words] in refusal("zakharov", words, capsys)
+
+
+def test_any_optimizer_takes_part(tmp_path, monkeypatch):
+    given = "competitors.gdm_log.space.lr=null +competitors.gdm_log.fixed.lr=1e-6 ~competitors.gdm_gamma"
+    added = "+optimizer@competitors.mine=adam +optimizer@competitors.second=lbfgs"
+    tables = finished("zakharov", f"{TINY} {given} {added}", tmp_path, monkeypatch)
+    stages = tables["runs"].groupby("competitor")["stage"].value_counts()
+    assert all(stages[name, "long"] == 1 and stages[name, "random"] == 4 for name in ("mine", "second"))
+    assert {"mine", "second"} < set(tables["trials"]["competitor"])
+
+
+def test_a_start_from_which_every_trial_diverges(tmp_path, monkeypatch):
+    gone = " ".join(
+        f"~competitors.{name}" for name in ("gdm", "gdm_gamma", "gdm_log", "gdm_narrow", "bbi_log")
+    )
+    words = f"{TINY} start=[1e100] {gone} ~competitors.bbi.fixed.delta_v"
+    assert "curves" not in finished("zakharov", words, tmp_path, monkeypatch)
+
+
+def test_a_diverged_run_of_the_method_counts_against_it():
+    ended = {"bbi": "bbbbdddd", "gdm": "bbbdbbbd"}  # b: a budget used up, d: diverged
+    parts = [
+        {
+            "competitor": name,
+            "point": range(8),
+            "best": {"bbi": 1.0, "gdm": 2.0}[name],
+            "status": ["diverged" if letter == "d" else "budget" for letter in word],
+        }
+        for name, word in ended.items()
+    ]
+    runs = pd.concat(pd.DataFrame({"stage": "random", "side": 1.0, **part}) for part in parts)
+    found = estimate({"runs": runs}, composed("zakharov", "random.sides=[1.0]"))
+    [answer] = [answer for answer in found if answer.claim == "zakharov-random"]
+    assert answer.estimate == 4 / 8 - 0.5
+    assert answer.numbers == {
+        "lower": 4,
+        "higher": 3,
+        "diverged": 4,
+        "others_diverged": 2,
+        "alone": 3,
+        "others_alone": 1,
+    }
