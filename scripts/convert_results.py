@@ -21,8 +21,6 @@ def convert(folder: Path) -> None:
     """Rewrite one folder ``<results>/<profile>/<experiment>``."""
     record = results.read_record(folder)
     assert record is not None
-    if "converted" in record:
-        return
     tables = {name: frame.rename(columns=COLUMNS) for name, frame in results.read_tables(folder).items()}
     cfg = compose(f"experiment={folder.name}", f"profile={folder.parent.name}")
     settings = load(cfg, session.section_of(cfg).Config)
@@ -31,6 +29,7 @@ def convert(folder: Path) -> None:
         if FILES[name].endswith(".csv"):  # nothing but the header may change
             old, new = (folder / FILES[name]).read_bytes(), files[FILES[name]]
             assert old.partition(b"\n")[2] == new.partition(b"\n")[2], folder / FILES[name]
+    record.setdefault("units", [])  # in the oldest ones nothing is known of the units
     record |= {
         "fingerprint": provenance.fingerprint(settings),
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},

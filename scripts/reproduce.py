@@ -2,7 +2,8 @@
 
     python scripts/reproduce.py --profile quick --only "ackley two_basin" seed=1
 
-All units of work run on one executor, so that all cores are busy to the end. What is finished is not repeated.
+All units of work run on one executor, so that all cores are busy to the end. What is finished is not
+repeated.
 """
 
 import argparse

@@ -66,7 +66,8 @@ def test_the_checkpoint_goes_with_the_unit(tmp_path: Path) -> None:
 
 
 def test_a_second_process_is_told(tmp_path: Path) -> None:
-    text = "import sys, pathlib\nfrom experiments.harness.store import Store\nStore(pathlib.Path(sys.argv[1])).__enter__()"
+    text = "import sys, pathlib\nfrom experiments.harness.store import Store\n"
+    text += "Store(pathlib.Path(sys.argv[1])).__enter__()"
     with Store(tmp_path):
         command = [sys.executable, "-c", text, str(tmp_path)]
         second = subprocess.run(

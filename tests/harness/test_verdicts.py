@@ -165,7 +165,8 @@ def test_paper_yaml_is_checked(tmp_path):
 def test_a_sentence_is_a_template_filled_with_named_numbers():
     entry = {
         "id": "x",
-        "note": "{{ solved }} of {{ n }}\n  points, {{ (estimate, low, high) | range }}; {{ lr | fmt('.1e') }}",
+        "note": "{{ solved }} of {{ n }}\n  points, {{ (estimate, low, high) | range }}; "
+        "{{ lr | fmt('.1e') }}",
     }
     ours = Estimate("x", 0.5, 0.4, 0.6, 10, {"solved": 5, "lr": 0.25})
     assert sentence(entry, ours) == "5 of 10 points, 0.5 [0.4, 0.6]; 2.5e-01"
