@@ -9,14 +9,14 @@ from torch import Tensor
 
 Function = Callable[..., Any]
 FAST_START = {"cpp.vec_isa_ok": True, "aot_inductor.enable_line_tables": False}
-"""Settings of inductor that save compile time: no trial compilation for each instruction set of this CPU (a
-dozen of a second each), and no debugging symbols."""
+"""Settings of inductor that save compile time: no trial compilations to find out which of the CPU's vector
+instructions the compiler supports, and no debugging symbols."""
 
 
 def compiled(
     function: Function, examples: Sequence[Tensor], *, what: str, options: dict[str, Any] | None = None
 ) -> Function:
-    """One kernel that inductor makes of a function of tensors, called without dynamo's guards (8 µs, not 30).
+    """One kernel that inductor makes of a function of tensors, called without dynamo's guards.
 
     Args:
         function: Takes tensors and returns a list or tuple of tensors; it may take gradients of them by
@@ -28,16 +28,11 @@ def compiled(
     Returns:
         The kernel. If it cannot be made, a RuntimeWarning says why, and ``function`` itself is returned.
     """
-    from torch._inductor import config, standalone_compile
-    from torch.fx.experimental.proxy_tensor import make_fx
-
     try:
-        graph = make_fx(function)(*(x.detach().clone().requires_grad_(x.requires_grad) for x in examples))
-        plain: list[Any] = [x.detach().clone() for x in examples]
-        known = config.get_config_copy()
-        settings = {k: v for k, v in {**FAST_START, **(options or {})}.items() if k in known}
-        with torch.no_grad(), config.patch(settings):
-            kernel: Function = standalone_compile(graph, plain, dynamic_shapes="from_example_inputs")
+        try:
+            kernel = _compile(function, examples, {**FAST_START, **(options or {})})
+        except Exception:  # a compiler that is older than the CPU needs the trial compilations
+            kernel = _compile(function, examples, options or {})
     except Exception as error:  # whatever a missing or failing compiler raises
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         warnings.warn(
@@ -55,3 +50,15 @@ def compiled(
             return kernel(*(x.detach() for x in tensors))
 
     return without_graph
+
+
+def _compile(function: Function, examples: Sequence[Tensor], options: dict[str, Any]) -> Function:
+    from torch._inductor import config, standalone_compile
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    graph = make_fx(function)(*(x.detach().clone().requires_grad_(x.requires_grad) for x in examples))
+    plain: list[Any] = [x.detach().clone() for x in examples]
+    known = config.get_config_copy()  # of this version of torch
+    with torch.no_grad(), config.patch({k: v for k, v in options.items() if k in known}):
+        kernel: Function = standalone_compile(graph, plain, dynamic_shapes="from_example_inputs")
+    return kernel

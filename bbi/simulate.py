@@ -4,8 +4,8 @@ R replicas pass through a fixed number of batch slots. So one compiled kernel se
 the cache, and every replica has the same bits whoever runs beside it. A replica that has finished gives its
 slot to one that waits.
 
-Random vectors are computed outside the kernel, for all slots at once and only when one of them is needed: a
-step is four times as fast without them, and most steps need none.
+Random vectors are computed by a kernel of their own, for all slots at once and only when a slot needs a new
+one. Most steps need none, and compiling is faster without them.
 """
 
 import functools
@@ -175,7 +175,7 @@ class _Kernel:
     - spent (slots,), 1 where the vector was taken and has to be replaced before the next one is taken,
     - wanted (), 1 if the next step of some slot takes a vector that is spent.
 
-    These are numbers because inductor stores masks byte by byte, which took a third of the time of a step.
+    These are numbers because inductor stores masks byte by byte, which took a quarter of the kernel's time.
     """
 
     potential: Potential

@@ -49,3 +49,14 @@ def test_without_a_compiler_the_function_itself_comes_back_with_a_warning(monkey
     monkeypatch.setattr(torch._inductor, "standalone_compile", refuse)
     with pytest.warns(RuntimeWarning, match=rf"no compiled slope \({words}\): running eagerly"):
         assert compiled(slope, examples(), what="slope") is slope
+
+
+def test_a_compiler_that_is_older_than_the_cpu_gets_a_second_attempt(monkeypatch):
+    def compile_slowly(graph, *args, **kwargs):
+        if torch._inductor.config.cpp.vec_isa_ok:
+            raise RuntimeError("unknown option -mamx-tile")
+        return graph
+
+    monkeypatch.setattr(torch._inductor, "standalone_compile", compile_slowly)
+    x = torch.rand(3)
+    assert torch.equal(compiled(lambda x: [x + 1], [x], what="sum")(x)[0], x + 1)
