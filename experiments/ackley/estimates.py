@@ -1,6 +1,7 @@
 """What the tables of section 4.1 say of its claims."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,7 +83,7 @@ def _solved(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> 
 def _searches_over_gamma(cfg: Config) -> list[tuple[str, str]]:
     """Baselines that search γ = −log μ, each with the first that searches the same settings directly."""
     spaces = {name: cfg.competitors[name].space for name in baselines(cfg.competitors)}
-    over = {name for name, space in spaces.items() if any(axis.scale == "neglog" for axis in space.values())}
+    over = [name for name, space in spaces.items() if any(axis.scale == "neglog" for axis in space.values())]
     pairs = []
     for name in over:
         plain = (
@@ -129,7 +130,7 @@ def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Red
     reached = {name: (int((part <= TARGET).sum()), len(part)) for name, part in best.items()}
     ours, rivals = method(cfg.competitors), [name for name in baselines(cfg.competitors) if name in best]
     size = reduced("start", "search.*", "competitors.*", "long.steps")
-    numbers = {"target": TARGET, "found": list(best), "drawn": DRAWN, "share": UNKNOWN, "chance": UNKNOWN}
+    numbers: dict[str, Any] = {"target": TARGET, "found": list(best), "drawn": DRAWN}
     if ours not in best or not rivals:
         return [Estimate("ackley-long-run", *UNKNOWN, 0, numbers, variant=variant, reduced=size)]
     (k, n), ends = reached[ours], wilson(*reached[ours])

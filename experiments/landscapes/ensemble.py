@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import hydra.utils
 import numpy as np
@@ -99,7 +99,7 @@ def _together(
     made = create(optimizer, [theta], seed)
     best = torch.full((len(starts),), math.inf, dtype=torch.float64)
     taken = torch.zeros(len(starts), dtype=torch.int64)
-    status, points = np.full(len(starts), "running", dtype=object), list[_Point]()
+    status, points = np.full(len(starts), "running", dtype=object), list[tuple[Tensor, ...]]()
 
     def closure() -> Tensor:
         value, theta.grad = potential(theta.detach())
@@ -117,7 +117,7 @@ def _together(
         if record_every:
             shown = before & ((number % record_every == 0) | (status != "running"))
             which = torch.from_numpy(shown.nonzero()[0])
-            points.append(_Point(number, which, value[which], theta.detach()[which].clone()))
+            points.append((which, torch.full_like(which, number), value[which], theta.detach()[which]))
         if not active.any():
             break
         theta.grad = torch.where(active[:, None], grad, 0.0)
@@ -130,22 +130,11 @@ def _together(
     return Run(theta.detach(), value, best, taken, status.tolist(), (), curves)
 
 
-class _Point(NamedTuple):
-    """The runs that are recorded at one step: their numbers, values and positions."""
-
-    step: int
-    run: Tensor
-    value: Tensor
-    theta: Tensor
-
-
-def _curves(points: Sequence[_Point], n: int) -> Curves:
+def _curves(points: Sequence[tuple[Tensor, ...]], n: int) -> Curves:
     """The recorded points by run and step; momenta of other optimizers are not known: NaN."""
-    run = torch.cat([point.run for point in points])
-    number = torch.cat([torch.full_like(point.run, point.step) for point in points])
-    value, theta = torch.cat([point.value for point in points]), torch.cat([point.theta for point in points])
+    run, step, value, theta = map(torch.cat, zip(*points, strict=True))
     order = torch.argsort(run, stable=True)
-    return Curves(run[order], number[order], value[order], theta[order], torch.full((len(run), n), math.nan))
+    return Curves(run[order], step[order], value[order], theta[order], torch.full((len(run), n), math.nan))
 
 
 def _joined(runs: Sequence[Run]) -> Run:

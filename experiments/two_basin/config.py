@@ -1,22 +1,15 @@
 """Settings of section 4.3."""
 
-import math
-from typing import Annotated, Any, Self
+from typing import Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import model_validator
 
-from experiments.competitors import Competitors
+from experiments.competitors import Competitor, Competitors, check
 from experiments.harness.errors import did_you_mean
 from experiments.harness.settings import Count, Experiment, PlanePoint, Positive, Settings, Whole
 
 LANDSCAPE = {"_target_": "experiments.landscapes.functions.TwoBasins"}
 ENTERED = {"_target_": "experiments.two_basin.basins.Entered"}
-
-
-def _whole_or_inf(value: float) -> float:
-    if value < 0 or not (value == math.inf or value == int(value)):
-        raise ValueError("must be a whole number, 0 or more, or .inf")
-    return value
 
 
 class Counts(Settings):
@@ -33,7 +26,7 @@ class Counts(Settings):
     competitor: str
     label: str
     runs: Count
-    n_bounces: Annotated[float, AfterValidator(_whole_or_inf)] | None = None
+    n_bounces: float | None = None
     published_runs: Whole = 0
 
 
@@ -103,7 +96,7 @@ class Config(Experiment):
     compiled: bool
 
     @model_validator(mode="after")
-    def _competitors_are_there(self) -> Self:
+    def _parts_fit(self) -> Self:
         named = {f"counts.{name}": part.competitor for name, part in self.counts.items()}
         for key, name in {**named, "occupation": self.occupation.competitor}.items():
             if name not in self.competitors:
@@ -111,19 +104,13 @@ class Config(Experiment):
                 raise ValueError(f"{key}.competitor={name}: no such competitor{hint}")
         for name, competitor in self.competitors.items():
             if competitor.space:
+                names = ", ".join(competitor.space)
+                key = f"competitors.{name}"
                 raise ValueError(
-                    f"competitors.{name}.space: nothing is searched here; give all settings in "
-                    f"competitors.{name}.fixed, and competitors.{name}.space=null"
+                    f"{key}: nothing is searched here; set {key}.space=null and {names} in fixed"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _settings_fit(self) -> Self:
         for name, part in self.counts.items():
-            if part.n_bounces is not None and "n_bounces" not in self.competitors[part.competitor].fixed:
-                raise ValueError(
-                    f"counts.{name}.n_bounces: {part.competitor} has no such setting; leave it out"
-                )
+            check(f"counts.{name}", self.counted(part))
         if sum(part.published_runs > 0 for part in self.counts.values()) != 1:
             raise ValueError("counts: one must have published_runs, as Fig. 6 and the ratio are about it")
         delta_v = self.competitors[self.occupation.competitor].fixed.get("delta_v", 0.0)
@@ -132,10 +119,11 @@ class Config(Experiment):
             raise ValueError(f"{key}={delta_v}: must be below 0, so that V > 0 and no run of occupation ends")
         return self
 
-    def optimizer(self, count: Counts) -> dict[str, Any]:
-        """The optimizer of a count, with all its settings."""
+    def counted(self, count: Counts) -> Competitor:
+        """The competitor of a count with its number of bounces."""
+        competitor = self.competitors[count.competitor]
         given = {} if count.n_bounces is None else {"n_bounces": count.n_bounces}
-        return self.competitors[count.competitor].optimizer(given)
+        return competitor.model_copy(update={"fixed": {**competitor.fixed, **given}})
 
     @property
     def published(self) -> str:

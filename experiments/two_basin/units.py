@@ -21,38 +21,35 @@ from experiments.two_basin.config import ENTERED, LANDSCAPE, Config, Occupation
 
 def run(cfg: Config, compute: Compute) -> Tables:
     """Count first entries, draw trajectories, switch bounces off, and measure the share of time."""
-    name = method(cfg.competitors)
-    ours = cfg.competitors[name]
-    seed = compute.seed("entries")
+    ours = cfg.competitors[method(cfg.competitors)]
+    # One number of slots for all: one kernel to compile.
+    common = {"landscape": LANDSCAPE, "steps": cfg.steps, "seed": compute.seed("entries"), "stop": ENTERED,
+              "compiled": cfg.compiled, "slots": 512}  # fmt: skip
     units: dict[tuple[str, str, int], Unit] = {}
     for variant, count in cfg.counts.items():
+        mine = cfg.counted(count)
         for first in range(0, count.runs, cfg.block):
             starts = Starts(center=cfg.start, repeats=min(cfg.block, count.runs - first))
-            ensemble = cfg.competitors[count.competitor].ensemble
-            units["entry", variant, first] = _entries(
-                cfg, cfg.optimizer(count), ensemble, starts, seed, first=first
-            )
+            units["entry", variant, first] = unit(
+                studies.runs, **common, optimizer=mine.optimizer(), ensemble=mine.ensemble, starts=starts,
+                first=first,
+            )  # fmt: skip
+    common["ensemble"] = ours.ensemble
     starts = Starts(center=cfg.start, repeats=cfg.trajectories)
-    units["trajectory", "", 0] = _entries(cfg, ours.optimizer(), ours.ensemble, starts, seed, record_every=10)
+    units["trajectory", "", 0] = unit(
+        studies.runs, **common, optimizer=ours.optimizer(), starts=starts, record_every=10
+    )
     around = Starts(center=cfg.start, side=cfg.cloud.side, points=cfg.cloud.runs, seed=compute.seed("cloud"))
     for variant, given in {"bounces": {}, "no bounces": cfg.cloud.no_bounces}.items():
-        units["cloud", variant, 0] = _entries(cfg, ours.optimizer(given), ours.ensemble, around, seed)
+        units["cloud", variant, 0] = unit(
+            studies.runs, **common, optimizer=ours.optimizer(given), starts=around
+        )
     endless = cfg.competitors[cfg.occupation.competitor]
     units["occupation", "endless", 0] = unit(
         occupation, landscape=LANDSCAPE, optimizer=endless.optimizer(), ensemble=endless.ensemble,
         plan=cfg.occupation, seed=compute.seed("occupation"), compiled=cfg.compiled,
     )  # fmt: skip
     return join([_labelled(*key, tables) for key, tables in by_key(compute, units, "runs").items()])
-
-
-def _entries(
-    cfg: Config, optimizer: Optimizer, ensemble: str, starts: Starts, seed: int, **options: int
-) -> Unit:
-    """Runs until they enter a basin. One number of slots for all: one kernel to compile."""
-    return unit(
-        studies.runs, landscape=LANDSCAPE, optimizer=optimizer, ensemble=ensemble, starts=starts,
-        steps=cfg.steps, seed=seed, compiled=cfg.compiled, stop=ENTERED, slots=512, **options,
-    )  # fmt: skip
 
 
 def _labelled(stage: str, variant: str, first: int, tables: Tables) -> Tables:
