@@ -88,7 +88,7 @@ def value_and_laplacian(parameters: Sequence[Tensor], x: Tensor, inner: int) -> 
     for weight, bias in blocks:
         z = y @ weight.mT
         values, rest, laplacian = z.tensor_split((len(x), -inner), -2)
-        slopes = rest.unflatten(-2, (x.shape[-1], inner))
+        slopes = rest.reshape(*rest.shape[:-2], x.shape[-1], inner, rest.shape[-1])
         y = y + _activate(values + bias.unsqueeze(-2), slopes, laplacian, inner)
     weight, bias = last
     u = (y @ weight.mT).squeeze(-1)

@@ -37,7 +37,7 @@ class Judge:
     ) -> None:
         x = problem.interior(thresholds.points, seed)
         self._x, self._f = x.to(device, torch.float32), problem.source(x).to(device, torch.float32)
-        self._exact = [u and u(x) for u in solutions]
+        self._exact = [u(x) if u else None for u in solutions]
         self._thresholds = thresholds
 
     @torch.no_grad()
@@ -81,7 +81,8 @@ def _mean_absolute(u: Tensor, exact: Tensor) -> Tensor:
 
 
 def _relative(u: Tensor, exact: Tensor) -> Tensor:
-    return (u - exact).norm() / exact.norm()
+    relative: Tensor = (u - exact).norm() / exact.norm()
+    return relative
 
 
 def _label(found: dict[str, float], thresholds: Thresholds) -> str:
