@@ -150,7 +150,5 @@ class Config(Experiment):
                 raise ValueError(f"problems: two of them are {label}; train and shoot one at a time")
         runs = [entrant.runs for name in self.train for entrant in self.problems[name].competitors.values()]
         if not self.shoot and not any(runs):
-            raise ValueError(
-                "shoot=[]: nothing to do; name a problem there, or give a competitor in train runs"
-            )
+            raise ValueError("shoot=[]: nothing to do; name one there, or give a competitor in train runs")
         return self

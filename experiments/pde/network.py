@@ -75,10 +75,7 @@ def value(parameters: Sequence[Tensor], x: Tensor) -> Tensor:
 def value_and_laplacian(parameters: Sequence[Tensor], x: Tensor, inner: int) -> tuple[Tensor, Tensor]:
     """u at all points, and ∇²u = Σ ∂ᵢ∂ᵢu at the first ``inner`` of them.
 
-    Args:
-        parameters: As :meth:`ResidualNetwork.parameters` makes them.
-        x: Points (n, d).
-        inner: At how many of them the Laplacian is needed, 1 to n.
+    Args: as for :func:`value`, and ``inner``, 1 to n.
 
     Returns:
         u (n,) and ∇²u (inner,), with replicas (R, n) and (R, inner).
@@ -90,23 +87,16 @@ def value_and_laplacian(parameters: Sequence[Tensor], x: Tensor, inner: int) -> 
     y = _activate(z, slopes, None, inner)
     for weight, bias in blocks:
         z = y @ weight.mT
-        n, d = len(x), x.shape[-1]
-        slopes, laplacian = _derivatives(z, n, d, inner)
-        y = y + _activate(z[..., :n, :] + bias.unsqueeze(-2), slopes, laplacian, inner)
+        values, rest, laplacian = z.tensor_split((len(x), -inner), -2)
+        slopes = rest.reshape(*rest.shape[:-2], x.shape[-1], inner, rest.shape[-1])
+        y = y + _activate(values + bias.unsqueeze(-2), slopes, laplacian, inner)
     weight, bias = last
     u = (y @ weight.mT).squeeze(-1)
     return u[..., : len(x)] + bias, u[..., -inner:]
 
 
 def _activate(z: Tensor, slopes: Tensor, laplacian: Tensor | None, inner: int) -> Tensor:
-    """Rows of σ(z): values (n), ∂₁ … ∂_d (inner each) and ∇² (inner), from those of z.
-
-    Args:
-        z: Values (…, n, N).
-        slopes: ∂ᵢz (…, d, inner, N).
-        laplacian: ∇²z (…, inner, N), or None for 0.
-        inner: Number of points with derivatives.
-    """
+    """Rows of σ(z) from z (…, n, N), ∂ᵢz (…, d, inner, N) and ∇²z (…, inner, N; None for 0)."""
     s = torch.sigmoid(z)
     slope = (s * (1 - s))[..., :inner, :]
     bend = slope * (1 - 2 * s[..., :inner, :])
@@ -114,12 +104,6 @@ def _activate(z: Tensor, slopes: Tensor, laplacian: Tensor | None, inner: int) -
     if laplacian is not None:
         curved = curved + slope * laplacian
     return torch.cat([s, (slope.unsqueeze(-3) * slopes).flatten(-3, -2), curved], -2)
-
-
-def _derivatives(rows: Tensor, n: int, d: int, inner: int) -> tuple[Tensor, Tensor]:
-    """The slopes (…, d, inner, N) and the Laplacian (…, inner, N) among the rows."""
-    slopes = rows[..., n : n + d * inner, :]
-    return slopes.reshape(*slopes.shape[:-2], d, inner, slopes.shape[-1]), rows[..., -inner:, :]
 
 
 def _layers(parameters: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:

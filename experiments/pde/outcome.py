@@ -1,6 +1,7 @@
 """Which solution of section 4.4's problem a trained network is, by points that it was not trained on."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -36,16 +37,13 @@ class Judge:
     ) -> None:
         x = problem.interior(thresholds.points, seed)
         self._x, self._f = x.to(device, torch.float32), problem.source(x).to(device, torch.float32)
-        self._targets = {
-            name: u(x) if u else torch.full_like(x[:, 0], math.inf)
-            for name, u in zip(LABELS, solutions, strict=False)
-        }
+        self._exact = [u(x) if u else None for u in solutions]
         self._thresholds = thresholds
 
     @torch.no_grad()
     def near(self, parameters: Parameters) -> dict[str, float]:
         """``l1_first`` and ``l1_second``: mean absolute errors against both solutions."""
-        return self._l1(value(parameters, self._x))
+        return self._errors("l1", _mean_absolute, value(parameters, self._x))
 
     @torch.no_grad()
     def judge(self, parameters: Parameters) -> dict[str, float | str]:
@@ -58,7 +56,8 @@ class Judge:
         """
         u, laplacian = value_and_laplacian(parameters, self._x, len(self._x))
         wrong = residual(u, laplacian, self._f).double().square().mean() / self._f.double().square().mean()
-        found = {**self._l1(u), **self._l2(u), "residual": math.sqrt(wrong)}
+        l1, l2 = self._errors("l1", _mean_absolute, u), self._errors("l2", _relative, u)
+        found = {**l1, **l2, "residual": math.sqrt(wrong)}
         return {"label": _label(found, self._thresholds), **found}
 
     @torch.no_grad()
@@ -68,16 +67,22 @@ class Judge:
         x[:, 0] = torch.from_numpy(r)
         return value(parameters, x.to(self._x.device)).double().cpu().numpy()
 
-    def _l1(self, u: Tensor) -> dict[str, float]:
-        u = u.double().cpu()
-        return {f"l1_{name}": float((u - target).abs().mean()) for name, target in self._targets.items()}
-
-    def _l2(self, u: Tensor) -> dict[str, float]:
+    def _errors(self, prefix: str, error: Callable[[Tensor, Tensor], Tensor], u: Tensor) -> dict[str, float]:
+        """Errors against both solutions, infinite where there is no second one."""
         u = u.double().cpu()
         return {
-            f"l2_{name}": float((u - target).norm() / target.norm()) if math.isfinite(target[0]) else math.inf
-            for name, target in self._targets.items()
+            f"{prefix}_{name}": math.inf if exact is None else float(error(u, exact))
+            for name, exact in zip(LABELS, self._exact, strict=False)
         }
+
+
+def _mean_absolute(u: Tensor, exact: Tensor) -> Tensor:
+    return (u - exact).abs().mean()
+
+
+def _relative(u: Tensor, exact: Tensor) -> Tensor:
+    relative: Tensor = (u - exact).norm() / exact.norm()
+    return relative
 
 
 def _label(found: dict[str, float], thresholds: Thresholds) -> str:

@@ -49,9 +49,7 @@ class Poisson:
         return source
 
     def interior(self, n: int, seed: int, draw: int = 0) -> Tensor:
-        """Points uniform in the unit ball.
-
-        They follow from ``seed`` and ``draw`` alone.
+        """Points uniform in the unit ball; they follow from ``seed`` and ``draw`` alone.
 
         Args:
             n: How many, 1 or more.

@@ -72,12 +72,7 @@ def boundary_residual(problem: Poisson, u0: float) -> float:
 
 
 def scan(problem: Poisson, low: float = LOW, high: float = HIGH, points: int = POINTS) -> pd.DataFrame:
-    """Shots from evenly spaced u(0), all at once.
-
-    Args:
-        problem: What to solve.
-        low, high: The ends of the range of u(0).
-        points: How many shots, 2 or more. Solutions nearer to each other than the spacing may be missed.
+    """Shots from 2 or more evenly spaced u(0), all at once; solutions nearer than the spacing may be missed.
 
     Returns:
         A row for each shot: ``u0``, ``boundary_residual`` (u(1) - f0, good to about 1e-7; infinite when it
@@ -114,9 +109,7 @@ def roots(problem: Poisson, scanned: pd.DataFrame) -> list[float]:
 
 
 def profile(problem: Poisson, u0: float) -> Radial:
-    """The shot from ``u0`` up to r = 1, as a function.
-
-    It is a polynomial in r², in which u is smooth: its degree follows k, as the phases of f do.
+    """The shot from ``u0`` up to r = 1, as a polynomial in r², whose degree follows k, as f's phases do.
 
     Raises:
         ValueError: When the shot blows up.
@@ -130,15 +123,10 @@ def profile(problem: Poisson, u0: float) -> Radial:
 
 
 def solutions(problem: Poisson, scanned: pd.DataFrame | None = None) -> tuple[Radial, Radial | None]:
-    """The manufactured solution, exactly, and the next radial one, by shooting.
+    """The manufactured solution, exactly, and the second, by shooting, or None where ``scanned`` has none.
 
-    Args:
-        problem: What to solve.
-        scanned: Where to look for the second: a table of :func:`scan`, or None for its default range.
-
-    Returns:
-        The first solution, whose u(0) is 0, and the other one; None if the range has no other. (None of the
-        dimensions from 1 to 6 had more than one other; the one with the largest u(0) would be taken.)
+    None of the dimensions from 1 to 6 had more than one other; the one with the largest u(0) would be taken.
+    Without ``scanned``, a table of :func:`scan`, its default range is searched.
     """
     found = roots(problem, scan(problem) if scanned is None else scanned)
     others = [u0 for u0 in found if abs(u0) > 1e-6]

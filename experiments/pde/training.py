@@ -44,13 +44,7 @@ class Loss:
     regularizer: float
 
     def __call__(self, parameters: Parameters, x: Tensor, f: Tensor) -> Tensor:
-        """The loss, a tensor ().
-
-        Args:
-            parameters: Of the network.
-            x: Points (n, d).
-            f: The source at the points where the equation is asked for, the first ones (m,).
-        """
+        """The loss () from points ``x`` (n, d) and the source ``f`` (m,) where the equation is asked for."""
         u, laplacian = value_and_laplacian(parameters, x, len(f))
         equation = (residual(u[: len(f)], laplacian, f)).square().mean()
         boundary = (u[self.interior :] - self.f0).square().mean()
@@ -69,8 +63,7 @@ class Points:
 
     Args:
         problem: Whose ball and source.
-        interior: How many inside.
-        boundary: How many on the sphere.
+        interior, boundary: How many are inside and on the sphere.
         seed: Where they come from.
         redraw: Fresh ones every so many iterations; 0 for the same ones throughout.
         variant: ``released`` asks for the equation on the sphere too, ``paper`` inside only.
@@ -98,18 +91,11 @@ class Points:
 
 
 def gradients(loss: Loss, parameters: Parameters, x: Tensor, f: Tensor, compiled: bool) -> Gradients:
-    """A function that gives the loss () and its gradients for tensors shaped like the examples.
+    """A function that gives the loss () and its gradients for tensors shaped like these examples.
 
     On a CPU many points are taken in equal pieces, one after the other, whose layers stay in the cache: the
-    loss is the mean of theirs.
-
-    Args:
-        loss: What is differentiated.
-        parameters: Examples; their values do not matter.
-        x: An example.
-        f: An example.
-        compiled: Compile loss and gradients to one kernel, which also saves autograd's time; eager torch
-            takes the place of a compiler that is missing, with a warning.
+    loss is the mean of theirs. ``compiled`` makes one kernel of loss and gradients, which also saves
+    autograd's time; without a compiler eager torch takes its place, with a warning.
     """
     if (count := pieces(loss, parameters, x)) > 1:
         part = replace(loss, interior=loss.interior // count)
@@ -163,16 +149,9 @@ def _split(loss: Loss, x: Tensor, f: Tensor, count: int) -> list[tuple[Tensor, T
 class Training:
     """A training as resumable work: a row of the curve and the steps up to the next one are a piece.
 
-    It ends early when the loss of a row is no finite number.
-
-    Args:
-        parameters: Start here and end at the result.
-        optimizer: Of these parameters.
-        points: What they are trained on.
-        gradient: From :func:`gradients`.
-        iterations: Steps of the optimizer.
-        record_every: Iterations from one row of the curve to the next.
-        measure: What to know about the parameters, for the curve.
+    It ends early when the loss of a row is no finite number. ``parameters`` start here and end at the
+    result; ``gradient`` is from :func:`gradients`; the curve has a row every ``record_every`` of
+    ``iterations`` steps, with what ``measure`` says of the parameters.
     """
 
     parameters: Parameters

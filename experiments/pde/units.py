@@ -65,11 +65,7 @@ def _trainings(task: Task, cfg: Config, compute: Compute) -> Iterator[tuple[dict
 
 
 def shooting(k: Positive, dimension: Count) -> Tables:
-    """Find the radial solutions of a problem.
-
-    Args:
-        k: Wiggliness of the manufactured solution.
-        dimension: d, of the ball.
+    """Find the radial solutions of a :class:`experiments.pde.problem.Poisson` problem.
 
     Returns:
         ``curves`` with the stages ``shooting_scan`` (``u0``, ``boundary_residual``) and ``radial``
@@ -94,17 +90,13 @@ def training(
     engine: Engine,
     thresholds: Thresholds,
 ) -> Tables:
-    """Train a network, and say which solution it became.
+    """Train a network, and say which solution it became; for the arguments see their classes in ``config``.
 
     Args:
-        problem: The problem, the network and the loss.
-        optimizer: Class and all settings.
-        iterations: Steps of the optimizer.
-        redraw: Fresh points every so many iterations; 0 for the same ones throughout.
+        iterations, redraw: As of :class:`experiments.pde.config.Entrant`.
         seeds: Of the initial ``network``, the optimizer's ``bounces``, the ``points`` of the training, and
             those that ``judge`` the network.
-        engine: How it is trained; the device is ``cpu`` or ``cuda``.
-        thresholds: What makes it a solution.
+        engine: Its device is ``cpu`` or ``cuda``.
 
     Returns:
         ``runs``, one row; ``curves`` with the stages ``train`` (a row every ``record_every`` iterations) and
@@ -112,9 +104,7 @@ def training(
     """
     where, poisson = device(engine.device), Poisson(problem.k, problem.dimension)
     parameters = list(nn.ParameterList(_network(problem).parameters(seeds["network"])).to(where))
-    points = Points(
-        poisson, problem.interior, problem.boundary, seeds["points"], redraw, engine.variant, where
-    )
+    points = _points(problem, engine, seeds["points"], redraw)
     judge = _judge(poisson, seeds["judge"], thresholds, where)
     work = Training(
         parameters, create(optimizer, parameters, seeds["bounces"]), points, _gradients(problem, engine),
@@ -138,6 +128,11 @@ def _network(problem: Problem) -> ResidualNetwork:
     return ResidualNetwork(problem.dimension, problem.width, problem.depth)
 
 
+def _points(problem: Problem, engine: Engine, seed: int, redraw: int) -> Points:
+    poisson, where = Poisson(problem.k, problem.dimension), device(engine.device)
+    return Points(poisson, problem.interior, problem.boundary, seed, redraw, engine.variant, where)
+
+
 # A worker computes many units of the same problem.
 @functools.lru_cache(maxsize=8)
 def _judge(problem: Poisson, seed: int, thresholds: Thresholds, where: torch.device) -> Judge:
@@ -146,8 +141,7 @@ def _judge(problem: Poisson, seed: int, thresholds: Thresholds, where: torch.dev
 
 @functools.lru_cache(maxsize=8)
 def _gradients(problem: Problem, engine: Engine) -> Gradients:
-    where, poisson = device(engine.device), Poisson(problem.k, problem.dimension)
-    loss = Loss(poisson.boundary, problem.interior, problem.gamma, problem.regularizer)
-    points = Points(poisson, problem.interior, problem.boundary, 0, 0, engine.variant, where)
-    examples = [p.to(where) for p in _network(problem).parameters(0)]
+    points = _points(problem, engine, 0, 0)
+    loss = Loss(points.problem.boundary, problem.interior, problem.gamma, problem.regularizer)
+    examples = [p.to(points.device) for p in _network(problem).parameters(0)]
     return gradients(loss, examples, *points.at(0), engine.compiled)

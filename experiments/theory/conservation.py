@@ -31,15 +31,9 @@ def on_sphere(count: int, n: int, radius: float, seed: int) -> Tensor:
 def energy(
     place: Landscape, law: dict[str, Any], runs: Count, steps: Count, eps1: float, seed: Seed
 ) -> Tables:
-    """A unit of work: runs without bounces on a landscape, whose every step is audited.
+    """A unit of work: runs on a landscape whose every step is audited; see the settings ``Energy``.
 
-    Args:
-        place: The landscape with BBI's settings.
-        law: ``_target_`` of the Hamiltonian.
-        runs: How many.
-        steps: Of each.
-        eps1: ε1, as in :data:`VARIANTS`.
-        seed: Of the starts.
+    ``eps1`` is ε1, as in :data:`VARIANTS`.
 
     Returns:
         ``runs``, one row a run: ``deviation``, the largest |H/E - 1| on the way; ``speed``, the largest

@@ -21,14 +21,9 @@ def displacements(
     optimizer: dict[str, Any], images: Count, batch: Count, epochs: Count, lags: list[Count],
     dataset: str, checksum: str, seed: Seed,
 ) -> Tables:  # fmt: skip
-    """A unit of work: one training; see :class:`experiments.theory.config.Diffusion`.
+    """A unit of work: one training, at t0 after ``epochs``; see :class:`experiments.theory.config.Diffusion`.
 
-    Args:
-        optimizer: Class and settings.
-        images, batch, epochs, lags: As in the settings; after ``epochs`` it is t0.
-        dataset: Name of the data set.
-        checksum: Of its images.
-        seed: Of the network, the batches and the optimizer.
+    ``checksum`` is that of the data set's images; network, batches and optimizer share the ``seed``.
 
     Returns:
         ``runs``: the name of the ``data``, and the mean ``loss`` of the last epoch before t0, NaN once the

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from experiments.competitors import Competitor
-from experiments.harness.plotting import PALETTE, looks
+from experiments.harness.plotting import PALETTE
 from experiments.harness.tables import Tables
+from experiments.landscapes.plots import styles
 from experiments.landscapes.volumes import sphere
 from experiments.theory.config import Config
 from experiments.theory.estimates import diffusion_exponents
@@ -30,10 +30,6 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Fi
         "delta_v_tuning": _tuned(stages["tuned"], cfg),
         "diffusion": _diffusion(tables, cfg),
     }
-
-
-def _looks(competitors: dict[str, Competitor]) -> dict[str, dict[str, Any]]:
-    return looks({name: competitor.color for name, competitor in competitors.items()})
 
 
 def _power(axes: Axes, x: np.ndarray, through: tuple[float, float], exponent: float, label: str) -> None:
@@ -55,10 +51,8 @@ def _energy(rows: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots()
     for number, (name, mine) in enumerate(rows.groupby("name", sort=False)):
         colour = PALETTE[number % len(PALETTE)]
-        for variant, line, words in (
-            ("left", "o-", "left to the integrator"),
-            ("restored", "s--", "restored"),
-        ):
+        styled = (("left", "o-", "left to the integrator"), ("restored", "s--", "restored"))
+        for variant, line, words in styled:
             median = mine[mine["variant"] == variant].groupby("lr")["deviation"].median()
             axes.plot(median.index, median, line, color=colour, markersize=4, label=f"{name}, {words}")
         largest = mine[mine["variant"] == "left"].groupby("lr")["deviation"].max()
@@ -83,10 +77,8 @@ def _family(curves: pd.DataFrame, ends: pd.DataFrame, cfg: Config) -> Figure:
         right.plot(curve["step"], curve["v"] / curve["v"].iloc[:1].max(), linewidth=1.0, **look)
         beside = np.full(len(last), cfg.family.steps * (1 + 0.03 * number))
         right.plot(beside, last, ".", markersize=4, color=law.color)
-    v = curves["v"]
-    _power(
-        left, np.array([v.min(), v.max()]), (v.max(), v.max()), 1.0, "the speed limit, $|\\dot\\Theta|^2 = V$"
-    )
+    ends_of_v, v = curves["v"].agg(["min", "max"]).to_numpy(), curves["v"].max()
+    _power(left, ends_of_v, (v, v), 1.0, "the speed limit, $|\\dot\\Theta|^2 = V$")
     left.set(xlabel="V", ylabel=r"$|\Delta\Theta|^2/\Delta t^2$")
     right.set(xlabel="step (dots: the ends of all runs)", ylabel="V by its first value")
     _log(left, "x", "y")
@@ -101,7 +93,7 @@ def _family(curves: pd.DataFrame, ends: pd.DataFrame, cfg: Config) -> Figure:
 def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: Config) -> Figure:
     """How far each run still moves at its end, and by how much V = 0 is overshot."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(12.4, 4.2))
-    for name, look in _looks(cfg.stall.competitors).items():
+    for name, look in styles(cfg.stall.competitors).items():
         span = np.sort(rest.loc[rest["name"] == name, "span"].dropna().clip(lower=1e-17))
         left.plot(np.arange(1, len(span) + 1), span, label=cfg.stall.competitors[name].label, **look)
     left.set(xlabel="runs on Ackley's function, sorted", ylabel="span of the last tenth (0 as 1e-17)")
@@ -126,7 +118,7 @@ def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: Config) -> Figure:
 def _shallow(rows: pd.DataFrame, cfg: Config, exponents: dict[str, float]) -> Figure:
     """Steps to the target against m, with eqs. (7) and (8)."""
     figure, axes = plt.subplots()
-    for name, look in _looks(cfg.shallow.competitors).items():
+    for name, look in styles(cfg.shallow.competitors).items():
         competitor = cfg.shallow.competitors[name]
         mine = rows[(rows["name"] == name) & (rows["status"] == "stopped")].sort_values("m")
         axes.plot(mine["m"], mine["steps"], **look, marker="o", label=competitor.label)
@@ -166,9 +158,8 @@ def _tuned(rows: pd.DataFrame, cfg: Config) -> Figure:
     for axes, (name, mine) in zip(panels[0], rows.groupby("name", sort=False), strict=True):
         for column, label in (("fixed", "ΔV fixed"), ("tuned", "ΔV lowered")):
             axes.plot(np.arange(1, len(mine) + 1), np.sort(mine[column]), label=label)
-        axes.axhline(
-            cfg.tuned.landscapes[name].delta_v, color="black", linewidth=0.8, linestyle=":", label="ΔV"
-        )
+        level = cfg.tuned.landscapes[name].delta_v
+        axes.axhline(level, color="black", linewidth=0.8, linestyle=":", label="ΔV")
         axes.set(xlabel="runs, sorted", ylabel="lowest F", title=name)
         _log(axes, "y")
     panels[0][-1].legend()
@@ -179,7 +170,7 @@ def _diffusion(tables: Tables, cfg: Config) -> Figure:
     """Squared displacement against the steps since, every run and the mean."""
     figure, axes = plt.subplots()
     curves, plan = tables["curves"], cfg.diffusion
-    for name, look in _looks(plan.competitors).items():
+    for name, look in styles(plan.competitors).items():
         mine = curves[(curves["stage"] == "diffusion") & (curves["name"] == name)]
         for _, run in mine.groupby("run"):
             axes.plot(run["lag"], run["distance2"], color=look["color"], linewidth=0.6, alpha=0.5)

@@ -17,18 +17,10 @@ from bbi.simulate import Potential
 def audit(
     curves: Curves, law: Law, potential: Potential, lr: float, delta_v: float, energy: Tensor
 ) -> pd.DataFrame:
-    """The energy and the speed at every step of recorded runs.
+    """The energy and the speed at every step of runs that were recorded at every step.
 
     The momentum at the start of a step, after the energy is restored, is not recorded. It follows from the
-    momentum after the step, αΠ = Π' + Δt H_V ∇V.
-
-    Args:
-        curves: Of runs that were recorded at every step.
-        law: The Hamiltonian H(V, Π²).
-        potential: F, from points float64 (..., n) to values (...) and gradients (..., n).
-        lr: Δt.
-        delta_v: ΔV.
-        energy: E of each run, float64 (R,).
+    momentum after the step, αΠ = Π' + Δt H_V ∇V. ``lr`` is Δt, ``energy`` is E of each run, float64 (R,).
 
     Returns:
         One row a step: ``run``, ``step``, ``v``; ``energy``, H(V, |αΠ|²) / E - 1; ``speed2``, |dΘ/dt|² there
@@ -74,11 +66,10 @@ def flow(
 
     Args:
         law: The Hamiltonian H(V, Π²); H_V and H_P are taken at E = H of the moment.
-        potential: F, as for :func:`audit`.
-        start: float64 (n,).
-        momentum: float64 (n,).
+        potential: F.
+        start, momentum: Θ and Π at the first moment, float64 (n,).
         delta_v: ΔV.
-        times: Moments, float64 (T,), increasing, the first one that of the start.
+        times: Moments, float64 (T,), increasing.
 
     Returns:
         The motion at those moments, by an integrator of order 8 with a relative tolerance of 1e-12.

@@ -27,12 +27,11 @@ def run(cfg: Config, compute: Compute) -> Tables:
     compute.stand_in = images.stand_in
     work = list(_work(cfg, compute, images.checksum))
     done = compute([one for _, one in work], "checks")
-    return join(
-        [
-            {name: table.assign(**labels) for name, table in tables.items()}
-            for (labels, _), tables in zip(work, done, strict=True)
-        ]
-    )
+    found = [
+        {name: table.assign(**labels) for name, table in tables.items()}
+        for (labels, _), tables in zip(work, done, strict=True)
+    ]
+    return join(found)
 
 
 def volumes(n: list[int], depths: list[int], energy: float) -> Tables:
@@ -92,10 +91,8 @@ def _rest(settings: Settings, *without: str) -> dict[str, Any]:
 
 def _energy(plan: Energy, compute: Compute) -> Work:
     for name, place in plan.landscapes.items():
-        labels, common = (
-            {"stage": "energy", "name": name},
-            {"law": plan.law, "seed": compute.seed("energy", name)},
-        )
+        labels = {"stage": "energy", "name": name}
+        common = {"law": plan.law, "seed": compute.seed("energy", name)}
         for variant, eps1 in conservation.VARIANTS.items():
             for halving in range(plan.halvings + 1):
                 finer = place.model_copy(update={"lr": place.lr / 2**halving})
