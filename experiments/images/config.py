@@ -103,10 +103,7 @@ class ClassificationConfig(Experiment):
     """What the experiments on MNIST and CIFAR-10 have in common.
 
     Attributes:
-        dataset: Name of the data set.
-        recipe: The images and batches.
-        network: As in :class:`Task`.
-        engine: How the arithmetic is done.
+        dataset: As in :class:`Task`; so are ``recipe``, ``network`` and ``engine``.
         competitors: The optimizers, by name.
         protocols: How settings are chosen, by name.
         epochs: Length of a training run.

@@ -46,7 +46,7 @@ class Images:
         source: Where it came from, without the path of the data folder.
         comparable: Whether accuracies may be set beside the paper's: all images, in their own pixels.
         stand_in: Whether these take the place of images that were not to be had.
-        mean: For each channel, of pixels in [0, 1], to normalise by; of CIFAR-10 as in the released code.
+        mean: As in :class:`Known`.
         std: Likewise.
         train: What is trained on.
         test: What is tested on.
@@ -217,15 +217,13 @@ def fetch(known: Known, folder: Path) -> str:
     if not _answers(known.url):
         return "no network"
     print(f"downloading {known.name} into {folder}", file=sys.stderr, flush=True)
-    patience = socket.getdefaulttimeout()
+    home, patience = folder / known.folder, socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_SECONDS)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as spare:
             known.loader(spare, download=True)
-            home = folder / known.folder
-            home.parent.mkdir(parents=True, exist_ok=True)
-            if not home.exists():  # nobody else was faster
+            if not home.exists():  # another process may have been faster
                 os.rename(Path(spare) / known.folder, home)
     except (OSError, RuntimeError, HTTPException) as error:
         return f"no download: {' '.join(str(error).split())}"
