@@ -21,7 +21,8 @@ HERE = "tests.images.small_trainings"
 PLAIN = Engine(device="cpu", bf16=False, channels_last=False, compile=False)
 MEAN, STD = (0.49, 0.48, 0.45), (0.2, 0.2, 0.2)
 DIGITS = mnist.digits()
-TRAIN, TEST = cifar10.coloured(DIGITS.train, 40, 0), cifar10.coloured(DIGITS.test, 30, 1)
+# With this seed the first batch's first loss is not the lowest, as tests of conservation need.
+TRAIN, TEST = cifar10.coloured(DIGITS.train, 40, 41), cifar10.coloured(DIGITS.test, 30, 1)
 # A data set of its own, without files.
 DATASET = replace(
     cifar10.DATASET, folder="nowhere", shape=(0, 0, 0), mean=MEAN, std=STD,
