@@ -10,7 +10,6 @@ from typing import NamedTuple
 import hydra.utils
 import pandas as pd
 import torch
-from torch import nn
 
 from bbi import BBI
 from experiments.competitors import Optimizer, numbers
@@ -22,7 +21,6 @@ from experiments.harness.units import unit
 from experiments.images import study
 from experiments.images.config import ClassificationConfig, Task
 from experiments.images.sources import Images, load
-from experiments.images.training import Trainer
 
 PROBE_STEPS, PROBE_SECONDS = 10, 5.0
 """How many steps, and for how long at most, are timed before the start."""
@@ -70,9 +68,8 @@ def _images_per_second(task: Task, images: Images) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        batches = data.batches(data.train, 0)
-        trainer = Trainer(data.network(0), _plain, batches, task.engine)
-        batch = next(batches.epoch(0))
+        trainer = data.trainer({"_target_": "torch.optim.SGD", "lr": 1e-3, "momentum": 0.9, "fused": True}, 0)
+        batch = next(data.batches(data.train, 0).epoch(0))
         trainer.step(*batch)
         start, steps = time.perf_counter(), 0
         while steps < PROBE_STEPS and time.perf_counter() - start < PROBE_SECONDS:
@@ -83,10 +80,6 @@ def _images_per_second(task: Task, images: Images) -> float:
     finally:
         torch.set_num_threads(threads)
     return steps * len(batch[1]) / (time.perf_counter() - start)
-
-
-def _plain(network: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, fused=True)
 
 
 def labelled(table: pd.DataFrame, **labels: object) -> pd.DataFrame:
