@@ -17,7 +17,7 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
         reduced = Reduced(tables, cfg)
         for name in cfg.released:
             if name in cfg.competitors:
-                found += _released(tables, cfg, name, reduced(name))
+                found += _released(tables, cfg, name, reduced.accuracies(name))
     return found
 
 

@@ -1,7 +1,5 @@
 """Section 4.5, CIFAR-10: ResNet-18, settings by TPE, then long training runs (Table 2)."""
 
-import pandas as pd
-
 from experiments.cifar.config import Config
 from experiments.harness.session import Compute
 from experiments.harness.tables import Tables
@@ -27,5 +25,4 @@ def run(cfg: Config, compute: Compute) -> Tables:
         labelled(tables["trials"], competitor=name, protocol=by.label)
         for (by, name), tables in zip(plan, compute(units, "searches"), strict=True)
     ]
-    trials = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
-    return train_chosen(cfg, compute, task, images, trials)
+    return train_chosen(cfg, compute, task, images, rows)

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Numbers = Sequence[float] | Tensor
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -23,15 +25,16 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __getitem__(self, part: slice) -> "Split":
+        return Split(self.images[part], self.labels[part])
+
     def to(self, device: torch.device | str) -> "Split":
         """The same on ``device``, not copied if it is there already."""
         return Split(self.images.to(device), self.labels.to(device))
 
 
-def normalised(
-    images: Tensor, mean: Sequence[float], std: Sequence[float], *, channels_last: bool = False
-) -> Tensor:
-    """(images / 255 - mean) / std, as a network takes them.
+def normalised(images: Tensor, mean: Numbers, std: Numbers, *, channels_last: bool = False) -> Tensor:
+    """(images / 255 - mean) / std, as a network takes them: with torchvision's operations in their order.
 
     Args:
         images: uint8 (N, C, H, W).
@@ -42,17 +45,12 @@ def normalised(
     Returns:
         float32 (N, C, H, W) on the device of ``images``.
     """
-    return _normalise(images, _column(mean, images.device), _column(std, images.device), channels_last)
-
-
-def _column(values: Sequence[float], device: torch.device) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32, device=device)[:, None, None]
-
-
-def _normalise(images: Tensor, mean: Tensor, std: Tensor, channels_last: bool) -> Tensor:
-    """In place after one copy, with the operations of torchvision in their order, so that no bit differs."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    return images.to(torch.float32, memory_format=layout).div_(255).sub_(mean).div_(std)
+    shift, scale = (
+        torch.as_tensor(values, dtype=torch.float32, device=images.device)[:, None, None]
+        for values in (mean, std)
+    )
+    return images.to(torch.float32, memory_format=layout).div_(255).sub_(shift).div_(scale)
 
 
 class Batches:
@@ -63,14 +61,14 @@ class Batches:
 
     Args:
         split: The training set; it is copied to ``device`` as uint8 unless it is there already.
-        mean: For each channel, of pixels in [0, 1].
+        mean: As for :func:`normalised`; so are ``std`` and ``channels_last``.
         std: Likewise.
         batch: Images in a batch.
         seed: What the random numbers follow from, 0 or more.
         crop_padding: Width in pixels of the black border from which a window of the picture's size is cut.
         flip: Whether every other picture, by chance, is mirrored left to right.
         device: Where the batches are made.
-        channels_last: Whether a batch is laid out as (N, H, W, C) in memory.
+        channels_last: Likewise.
     """
 
     def __init__(
@@ -88,9 +86,8 @@ class Batches:
     ) -> None:
         self._device = torch.device(device)
         self._split = split.to(self._device)
-        self._mean, self._std = _column(mean, self._device), _column(std, self._device)
-        self._batch, self._channels_last = batch, channels_last
-        self._seed = seed
+        self._mean, self._std = (torch.tensor(values, device=self._device) for values in (mean, std))
+        self._batch, self._channels_last, self._seed = batch, channels_last, seed
         self._padding, self._flip = crop_padding, flip
 
     def __len__(self) -> int:
@@ -106,8 +103,14 @@ class Batches:
         Yields:
             Images float32 (batch, C, H, W) and labels int64 (batch,).
         """
-        order, corners, flips = (part.to(self._device) for part in self._draw(number))
-        for start in range(0, len(self._split), self._batch):
+        n, random = len(self._split), np.random.default_rng((self._seed, number))
+        by_place = (
+            random.permutation(n),
+            random.integers(0, 2 * self._padding + 1, (n, 2)),
+            random.random(n) < 0.5,
+        )
+        order, corners, flips = (torch.from_numpy(part).to(self._device) for part in by_place)
+        for start in range(0, n, self._batch):
             chosen = slice(start, start + self._batch)
             index = order[chosen]
             images = self._split.images.index_select(0, index)
@@ -116,16 +119,8 @@ class Batches:
             if self._flip:
                 mirror = flips[chosen][:, None, None, None]
                 images = torch.where(mirror, images.flip(-1), images)
-            images = _normalise(images, self._mean, self._std, self._channels_last)
+            images = normalised(images, self._mean, self._std, channels_last=self._channels_last)
             yield images, self._split.labels.index_select(0, index)
-
-    def _draw(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """An epoch's order (N,), corners of the crops (N, 2) and flips (N,), all by place in the epoch."""
-        n, random = len(self._split), np.random.default_rng((self._seed, number))
-        order = random.permutation(n)
-        corners = random.integers(0, 2 * self._padding + 1, (n, 2))
-        flips = random.random(n) < 0.5
-        return torch.from_numpy(order), torch.from_numpy(corners), torch.from_numpy(flips)
 
     def _crop(self, images: Tensor, corners: Tensor) -> Tensor:
         """The windows of ``images`` (N, C, H, W), padded, whose top left corners are ``corners`` (N, 2)."""

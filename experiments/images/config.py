@@ -14,13 +14,9 @@ Criterion = Literal["test_accuracy", "validation_accuracy", "train_loss"]
 
 
 class Trial(Settings):
-    """How settings are tried.
+    """How settings are tried: for how many epochs, and as in :class:`Protocol`.
 
-    Attributes:
-        epochs: How long.
-        criterion: What ``loss``, which a search minimises, is made of.
-        validation_images: Training images, the last ones, that are left out of the training.
-        seed: Of the initial network, the batches and the optimizer.
+    ``seed`` is that of the initial network, the batches and the optimizer.
     """
 
     epochs: Count
@@ -103,10 +99,7 @@ class ClassificationConfig(Experiment):
     """What the experiments on MNIST and CIFAR-10 have in common.
 
     Attributes:
-        dataset: Name of the data set.
-        recipe: The images and batches.
-        network: As in :class:`Task`.
-        engine: How the arithmetic is done.
+        dataset: As in :class:`Task`; so are ``recipe``, ``network`` and ``engine``.
         competitors: The optimizers, by name.
         protocols: How settings are chosen, by name.
         epochs: Length of a training run.

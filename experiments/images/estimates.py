@@ -1,13 +1,14 @@
 """Table 2 from the tables: accuracies, the difference between the optimizers, and what BBI conserves."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from experiments.competitors import baselines, method
-from experiments.harness.reduced import Reductions, describe, reductions
+from experiments.harness import reduced
 from experiments.harness.statistics import UNKNOWN, Estimate, bootstrap
 from experiments.harness.tables import Tables, table_of
 from experiments.images.config import PAPER, ClassificationConfig, Protocol
@@ -57,7 +58,7 @@ def trained(tables: Tables, protocol: Protocol, name: str, table: str = "runs") 
     return rows[mine & rows["setting"].isin(settings)].reset_index(drop=True)
 
 
-class Reduced:
+class Reduced(reduced.Reduced):
     """What accuracies have that is not as in Table 2; fewer runs only widen intervals.
 
     Args:
@@ -66,40 +67,38 @@ class Reduced:
     """
 
     def __init__(self, tables: Tables, cfg: ClassificationConfig) -> None:
-        self.found: Reductions = reductions(cfg)
-        self._images = "" if _data(tables)["comparable"] else f"data: {data_name(tables)}"
+        super().__init__(cfg, "" if _data(tables)["comparable"] else f"data: {data_name(tables)}")
 
-    def __call__(self, *names: str, protocol: str = PAPER) -> str:
+    def accuracies(self, *names: str, protocol: str = PAPER) -> str:
         """In words, for the accuracies of competitors under a protocol; empty if they can be compared."""
         by = [f"protocols.{protocol}.{key}" for key in ("criterion", "validation_images", "stream")]
         mine = [f"{group}.{name}.*" for group in ("competitors", "grid.values") for name in names]
-        return ", ".join(filter(None, [self._images, describe(self.found, *SIZE, *by, *mine)]))
+        return self(*SIZE, *by, *mine)
 
-    def runs(self, cfg: ClassificationConfig, protocol: str) -> dict[str, int]:
-        """The number of runs under a protocol, ours and that of the profile ``paper``."""
+    def numbers(self, cfg: ClassificationConfig, protocol: str) -> dict[str, Any]:
+        """Precision and number of runs under a protocol, ours and that of the profile ``paper``."""
         ours = cfg.protocols[protocol].runs
-        _, paper = self.found.get(f"protocols.{protocol}.runs", (ours, ours))
-        return {"runs": ours, "paper_runs": paper or 0}
+        _, paper = self._found.get(f"protocols.{protocol}.runs", (ours, ours))
+        return {"precision": precision(cfg), "runs": ours, "paper_runs": paper or 0}
 
 
 def table2(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:
     """All answers of section 4.5 that a data set gives."""
-    reduced = Reduced(tables, cfg)
+    known = Reduced(tables, cfg)
+    pairs = list(product(cfg.protocols, cfg.competitors))
+    law = cfg.competitors[method(cfg.competitors)].target
     found = []
-    for key in cfg.protocols:
-        for name, competitor in cfg.competitors.items():
-            if competitor.paper:
-                found += _accuracies(tables, cfg, key, name, reduced)
-    ours = cfg.competitors[method(cfg.competitors)].target
-    for key in cfg.protocols:
-        for name in (name for name, competitor in cfg.competitors.items() if competitor.target == ours):
-            for rival in baselines(cfg.competitors):
-                found += _difference(tables, cfg, key, name, rival, reduced)
+    for key, name in pairs:
+        if cfg.competitors[name].paper:
+            found += _accuracies(tables, cfg, key, name, known)
+    for (key, name), rival in product(pairs, baselines(cfg.competitors)):
+        if cfg.competitors[name].target == law:
+            found += _difference(tables, cfg, key, name, rival, known)
     return [*found, *_conservation(tables, cfg)]
 
 
 def _accuracies(
-    tables: Tables, cfg: ClassificationConfig, key: str, name: str, reduced: Reduced
+    tables: Tables, cfg: ClassificationConfig, key: str, name: str, known: Reduced
 ) -> list[Estimate]:
     """Mean and median of a competitor's last test accuracy under a protocol, as in Table 2."""
     protocol, competitor = cfg.protocols[key], cfg.competitors[name]
@@ -113,21 +112,20 @@ def _accuracies(
     numbers = {
         "setting": runs["setting"].iloc[0],
         "diverged": int((runs["status"] == "diverged").sum()),
-        "precision": precision(cfg),
-        **reduced.runs(cfg, key),
+        **known.numbers(cfg, key),
     }
     return [
         Estimate(
             f"{cfg.experiment}-{competitor.paper}", float(compute(values)),
             *bootstrap(values, compute, seed=0), len(values), numbers,
-            variant=", ".join([statistic, *words]), reduced=reduced(name, protocol=key),
+            variant=", ".join([statistic, *words]), reduced=known.accuracies(name, protocol=key),
         )
         for statistic, compute in STATISTICS.items()
     ]  # fmt: skip
 
 
 def _difference(
-    tables: Tables, cfg: ClassificationConfig, key: str, name: str, rival: str, reduced: Reduced
+    tables: Tables, cfg: ClassificationConfig, key: str, name: str, rival: str, known: Reduced
 ) -> list[Estimate]:
     """BBI minus a baseline in test accuracy, run by run: both start from the same network and batches."""
     protocol, images = cfg.protocols[key], data_name(tables)
@@ -141,8 +139,7 @@ def _difference(
         "baseline": cfg.competitors[rival].label,
         "loss": float(mine["train_loss"].loc[both].mean()),
         "baseline_loss": float(theirs["train_loss"].loc[both].mean()),
-        "precision": precision(cfg),
-        **reduced.runs(cfg, key),
+        **known.numbers(cfg, key),
     }
     words = [images, f"{protocol.label} selection", cfg.competitors[name].label]
     if rival != baselines(cfg.competitors)[0]:
@@ -151,7 +148,7 @@ def _difference(
     return [
         Estimate(
             "no-overfit", float(gap.mean()), *interval, len(gap), numbers, variant=", ".join(words),
-            reduced=reduced(rival, name, protocol=key),
+            reduced=known.accuracies(rival, name, protocol=key),
         )
     ]  # fmt: skip
 

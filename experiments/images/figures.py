@@ -65,7 +65,7 @@ def table2(tables: Tables, cfg: ClassificationConfig, title: str, published: Map
     reduced = Reduced(tables, cfg)
     for name, competitor in cfg.competitors.items():
         claim = f"{cfg.experiment}-{competitor.paper}"
-        if competitor.role != "other" and claim in published and not reduced(name):
+        if competitor.role != "other" and claim in published and not reduced.accuracies(name):
             axes.axvline(
                 published[claim]["mean"], color=competitor.color, linestyle=":", linewidth=1.0,
                 label=f"Table 2, {competitor.paper.upper()}",

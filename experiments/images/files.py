@@ -1,6 +1,6 @@
 """Files of MNIST and CIFAR-10: torchvision's, Parquet as Hugging Face has it, and torchvision's download.
 
-What is read is whole: a file that is missing or damaged is named.
+A file that is missing or damaged is named.
 """
 
 import hashlib
@@ -15,16 +15,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPException
+from itertools import chain
 from pathlib import Path
 from threading import Thread
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 from torchvision.datasets import CIFAR10, MNIST
+from torchvision.datasets.utils import check_md5
+from torchvision.transforms.functional import pil_to_tensor
 
 from experiments.harness.errors import UserError
 from experiments.images.batches import Split
@@ -32,9 +34,7 @@ from experiments.images.batches import Split
 PROBE_SECONDS = 3.0
 DOWNLOAD_SECONDS = 10.0  # without a byte
 AGAIN = "delete it and get the data set again, or set paths.data (or BBI_DATA) to another folder"
-UNREADABLE = (OSError, SyntaxError, TypeError, ValueError)  # what Pillow raises for damaged images
 COLUMNS = ("img.bytes", "image.bytes")  # CIFAR-10, MNIST
-Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Images:
         source: Where it came from, without the path of the data folder.
         comparable: Whether accuracies may be set beside the paper's: all images, in their own pixels.
         stand_in: Whether these take the place of images that were not to be had.
-        mean: For each channel, of pixels in [0, 1], to normalise by; of CIFAR-10 as in the released code.
+        mean: As in :class:`Known`.
         std: Likewise.
         train: What is trained on.
         test: What is tested on.
@@ -115,11 +115,10 @@ def from_torchvision(known: Known, folder: Path) -> Images | None:
     splits = []
     for train in (True, False):
         part = known.loader(folder, train=train, download=False)
-        pixels = np.asarray(part.data)  # MNIST (N, 28, 28), CIFAR-10 (N, 32, 32, 3)
-        pixels = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
-        images = torch.from_numpy(np.ascontiguousarray(pixels))
+        pixels = torch.as_tensor(part.data)  # MNIST (N, 28, 28), CIFAR-10 (N, 32, 32, 3)
+        images = pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
         splits.append(Split(images, torch.as_tensor(part.targets, dtype=torch.int64)))
-    return _complete(known, home, splits[0], splits[1])
+    return Images(known.name, "", True, False, known.mean, known.std, *splits)
 
 
 def _verify(file: Path, md5: str) -> None:
@@ -128,24 +127,9 @@ def _verify(file: Path, md5: str) -> None:
         packed = file.with_name(file.name + ".gz")
         todo = f"unpack {packed.name}" if packed.is_file() else f"get it, or remove {file.parent}"
         raise UserError(f"{file} is missing, though its folder is there: {todo}")
-    with file.open("rb") as opened:
-        found = hashlib.file_digest(opened, "md5").hexdigest()
-    if found != md5:
+    if not check_md5(file, md5):
         size = f"{file.stat().st_size:,} bytes"
-        raise UserError(f"{file} is damaged or half downloaded ({size}, MD5 {found}, not {md5}): {AGAIN}")
-
-
-def _complete(known: Known, where: Path, train: Split, test: Split, jpeg: bool = False) -> Images:
-    """The pair, if it has as many images of each class as the data set."""
-    for split, counts, what in ((train, known.counts[0], "training"), (test, known.counts[1], "test")):
-        classes, found = np.unique(split.labels.numpy(), return_counts=True)
-        if dict(zip(classes, found, strict=True)) != dict(enumerate(counts)):
-            raise UserError(
-                f"{where}: {len(split):,} {what} images with labels {classes[:12].tolist()} are not the "
-                f"{sum(counts):,} of {known.name}: incomplete, or another data set; {AGAIN}"
-            )
-    name = f"{known.name} (JPEG)" if jpeg else known.name
-    return Images(name, "", not jpeg, False, known.mean, known.std, train, test)
+        raise UserError(f"{file} is damaged or half downloaded ({size}, MD5 is not {md5}): {AGAIN}")
 
 
 def from_parquet(known: Known, folder: Path) -> Images | None:
@@ -158,67 +142,70 @@ def from_parquet(known: Known, folder: Path) -> Images | None:
         UserError: One of the pair is missing, or a file is damaged or holds only a part.
     """
     pair = {what: sorted(folder.glob(f"{what}*.parquet")) for what in ("train", "test")}
-    first = next((file for files in pair.values() for file in files), None)
-    column = None if first is None else _image_column(known, first)
-    if first is None or column is None:
+    first = next(chain(*pair.values()), None)
+    if first is None or _first_shape(first) != known.shape:
         return None
-    splits: list[Split] = []
-    jpeg = False
-    for what, files in pair.items():
+    splits, jpeg = [], False
+    for (what, files), counts in zip(pair.items(), known.counts, strict=True):
         if not files:
             raise UserError(
                 f"{folder}: no {what}*.parquet beside {first.name}; get it, or remove {first.name}"
             )
-        parts = [_read(known, file, column) for file in files]
-        images, labels = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-        splits.append(Split(torch.from_numpy(images), torch.from_numpy(labels)))
-        jpeg = jpeg or any(part[2] for part in parts)
-    return _complete(known, folder, splits[0], splits[1], jpeg)
+        parts = zip(*(_read(known, file) for file in files), strict=True)
+        images, labels, is_jpeg = (torch.cat(part) for part in parts)
+        classes, found = torch.unique(labels, return_counts=True)
+        if dict(zip(classes.tolist(), found.tolist(), strict=True)) != dict(enumerate(counts)):
+            raise UserError(
+                f"{folder}: {len(labels):,} {what} images with labels {classes[:12].tolist()} are not the "
+                f"{sum(counts):,} of {known.name}: incomplete, or another data set; {AGAIN}"
+            )
+        splits.append(Split(images, labels))
+        jpeg |= bool(is_jpeg.any())
+    name = f"{known.name} (JPEG)" if jpeg else known.name
+    return Images(name, "", not jpeg, False, known.mean, known.std, *splits)
 
 
-def _image_column(known: Known, file: Path) -> str | None:
-    """The column with the images, or None if ``file`` holds something else than images of this size."""
+def _table(file: Path) -> pa.Table:
+    """The contents of the image files and ``label``, or fewer columns if ``file`` holds something else."""
     try:
         with pq.ParquetFile(file) as opened:
-            paths = [opened.schema.column(i).path for i in range(len(opened.schema))]
-            column = next((name for name in COLUMNS if name in paths), None)
-            if column is None or "label" not in paths:
-                return None
-            batch = next(opened.iter_batches(1, columns=[column]), None)
-            pixels = None if batch is None else _decode(batch[0].field("bytes")[0].as_py())
-    except (pa.ArrowException, *UNREADABLE) as error:
-        raise UserError(f"{file} is damaged or half downloaded ({error}): {AGAIN}") from error
-    return column if pixels is not None and pixels.shape == known.shape else None
-
-
-def _read(known: Known, file: Path, column: str) -> tuple[Bytes, NDArray[np.int64], bool]:
-    """Images (N, C, H, W), labels (N,), and whether any was a JPEG."""
-    try:
-        with pq.ParquetFile(file) as opened:
-            table = opened.read([column, "label"]).flatten()  # fields of structures become columns
+            return opened.read([*COLUMNS, "label"]).flatten()  # fields of structures become columns
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{file} is damaged or half downloaded ({error}): {AGAIN}") from error
-    blobs = table[column].to_pylist()
-    images = np.empty((len(blobs), *known.shape), np.uint8)
+
+
+def _first_shape(file: Path) -> tuple[int, ...] | None:
+    """Of the first image, or None without images."""
+    table = _table(file)
+    if table.num_columns < 2 or not len(table):
+        return None
+    return tuple(_decode(file, 0, table[0][0].as_py()).shape)
+
+
+def _read(known: Known, file: Path) -> tuple[Tensor, Tensor, Tensor]:
+    """Images (N, C, H, W), labels (N,), and which images were JPEGs (N,)."""
+    table = _table(file)
+    blobs = table[0].to_pylist()
+    images = torch.empty((len(blobs), *known.shape), dtype=torch.uint8)
     for row, blob in enumerate(blobs):
-        try:
-            pixels = _decode(blob)
-        except UNREADABLE as error:
-            raise UserError(f"{file}: image {row} is damaged ({error}): {AGAIN}") from error
+        pixels = _decode(file, row, blob)
         if pixels.shape != known.shape:
             raise UserError(
-                f"{file}: image {row} is {pixels.shape}, not {known.shape} like the first; {AGAIN}"
+                f"{file}: image {row} is {tuple(pixels.shape)}, not {known.shape} like the first; {AGAIN}"
             )
         images[row] = pixels
-    labels = table["label"].to_numpy().astype(np.int64)
-    return images, labels, any(blob.startswith(b"\xff\xd8") for blob in blobs)
+    labels = torch.tensor(table["label"].to_pylist(), dtype=torch.int64)
+    return images, labels, torch.tensor([blob.startswith(b"\xff\xd8") for blob in blobs])
 
 
-def _decode(blob: bytes) -> Bytes:
+def _decode(file: Path, row: int, blob: bytes) -> Tensor:
     """Pixels (C, H, W) of a PNG or JPEG file."""
-    with Image.open(io.BytesIO(blob)) as image:
-        pixels = np.asarray(image)
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    try:
+        with Image.open(io.BytesIO(blob)) as image:
+            pixels: Tensor = pil_to_tensor(image)
+            return pixels
+    except (OSError, SyntaxError, TypeError, ValueError) as error:  # what Pillow raises for damaged images
+        raise UserError(f"{file}: image {row} is damaged ({error}): {AGAIN}") from error
 
 
 def fetch(known: Known, folder: Path) -> str:
@@ -230,15 +217,13 @@ def fetch(known: Known, folder: Path) -> str:
     if not _answers(known.url):
         return "no network"
     print(f"downloading {known.name} into {folder}", file=sys.stderr, flush=True)
-    patience = socket.getdefaulttimeout()
+    home, patience = folder / known.folder, socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_SECONDS)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as spare:
             known.loader(spare, download=True)
-            home = folder / known.folder
-            home.parent.mkdir(parents=True, exist_ok=True)
-            if not home.exists():  # nobody else was faster
+            if not home.exists():  # another process may have been faster
                 os.rename(Path(spare) / known.folder, home)
     except (OSError, RuntimeError, HTTPException) as error:
         return f"no download: {' '.join(str(error).split())}"

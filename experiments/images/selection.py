@@ -4,12 +4,12 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from itertools import product
 from typing import NamedTuple
 
 import hydra.utils
 import pandas as pd
 import torch
-from torch import nn
 
 from bbi import BBI
 from experiments.competitors import Optimizer, numbers
@@ -21,7 +21,6 @@ from experiments.harness.units import unit
 from experiments.images import study
 from experiments.images.config import ClassificationConfig, Task
 from experiments.images.sources import Images, load
-from experiments.images.training import Trainer
 
 PROBE_STEPS, PROBE_SECONDS = 10, 5.0
 """How many steps, and for how long at most, are timed before the start."""
@@ -69,9 +68,8 @@ def _images_per_second(task: Task, images: Images) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        batches = data.batches(data.train, 0)
-        trainer = Trainer(data.network(0), _plain, batches, task.engine)
-        batch = next(batches.epoch(0))
+        trainer = data.trainer({"_target_": "torch.optim.SGD", "lr": 1e-3, "momentum": 0.9, "fused": True}, 0)
+        batch = next(data.batches(data.train, 0).epoch(0))
         trainer.step(*batch)
         start, steps = time.perf_counter(), 0
         while steps < PROBE_STEPS and time.perf_counter() - start < PROBE_SECONDS:
@@ -82,10 +80,6 @@ def _images_per_second(task: Task, images: Images) -> float:
     finally:
         torch.set_num_threads(threads)
     return steps * len(batch[1]) / (time.perf_counter() - start)
-
-
-def _plain(network: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, fused=True)
 
 
 def labelled(table: pd.DataFrame, **labels: object) -> pd.DataFrame:
@@ -102,17 +96,14 @@ class Choice(NamedTuple):
     optimizer: Optimizer
 
     @property
-    def setting(self) -> str:
-        """The settings in one phrase for a column: ``lr=0.1 momentum=0.9``."""
-        return " ".join(f"{name}={value:.6g}" for name, value in numbers(self.optimizer).items())
+    def labels(self) -> dict[str, str]:
+        """The competitor, and all its settings in one phrase: ``lr=0.1 momentum=0.9``."""
+        words = (f"{name}={value:.6g}" for name, value in numbers(self.optimizer).items())
+        return {"competitor": self.competitor, "setting": " ".join(words)}
 
 
 def train_chosen(
-    cfg: ClassificationConfig,
-    compute: Compute,
-    task: Task,
-    images: Images,
-    trials: pd.DataFrame,
+    cfg: ClassificationConfig, compute: Compute, task: Task, images: Images, tried: Sequence[pd.DataFrame]
 ) -> Tables:
     """Train with the best settings of every competitor under every protocol, and check what BBI conserves.
 
@@ -124,11 +115,12 @@ def train_chosen(
         compute: Computes the units.
         task: Network and images.
         images: The images.
-        trials: The table of all trials.
+        tried: The trials, with their labels.
 
     Returns:
         All tables of the experiment.
     """
+    trials = pd.concat(tried, ignore_index=True) if tried else pd.DataFrame()
     choices = []
     for by in cfg.protocols.values():
         for name, competitor in cfg.competitors.items():
@@ -140,7 +132,10 @@ def train_chosen(
                 choices.append(Choice(by.label, name, found, competitor.optimizer(found)))
     parts: list[Tables] = [{"trials": trials}, {"runs": _selected(images, cfg.recipe.train, choices)}]
     plan = _plan(cfg, choices)
-    checked = _checked(choices)
+    first = {one.competitor: one for one in reversed(choices)}  # with which conservation is checked
+    checked = [
+        one for one in first.values() if issubclass(hydra.utils.get_class(one.optimizer["_target_"]), BBI)
+    ]
     units = [
         unit(
             study.training_run, task=task, optimizer=one.optimizer, epochs=cfg.epochs,
@@ -157,32 +152,22 @@ def train_chosen(
     ]  # fmt: skip
     done = compute(units, "training runs")
     for (run, one), tables in zip(plan, done, strict=False):
-        labels = {"stage": "train", "competitor": one.competitor, "setting": one.setting, "run": run}
+        labels = {"stage": "train", **one.labels, "run": run}
         runs, curves = labelled(tables["runs"], **labels), tables["curves"].assign(**labels)
         parts.append({"runs": runs, "curves": curves})
     for one, tables in zip(checked, done[len(plan) :], strict=True):
-        labels = {"stage": "conservation", "competitor": one.competitor, "setting": one.setting}
-        parts.append({"runs": labelled(tables["runs"], **labels)})
+        parts.append({"runs": labelled(tables["runs"], stage="conservation", **one.labels)})
     return join(parts)
 
 
 def _plan(cfg: ClassificationConfig, choices: Collection[Choice]) -> list[tuple[int, Choice]]:
     """The training runs, each once, and run by run: at any moment all competitors have about equally many."""
     runs = {by.label: by.runs for by in cfg.protocols.values()}
-    plan: dict[tuple[int, str, str], Choice] = {}
-    for run in range(max(runs.values())):
-        for one in choices:
-            if run < runs[one.protocol]:
-                plan.setdefault((run, one.competitor, one.setting), one)
-    return [(run, one) for (run, _, _), one in plan.items()]
-
-
-def _checked(choices: Sequence[Choice]) -> list[Choice]:
-    """The choices with which conservation is checked: the first one of every competitor that is BBI."""
-    first = {one.competitor: one for one in reversed(choices)}
-    return [
-        one for one in first.values() if issubclass(hydra.utils.get_class(one.optimizer["_target_"]), BBI)
-    ]
+    plan: dict[tuple[object, ...], tuple[int, Choice]] = {}
+    for run, one in product(range(max(runs.values())), choices):
+        if run < runs[one.protocol]:
+            plan.setdefault((run, *one.labels.values()), (run, one))
+    return list(plan.values())
 
 
 def _selected(images: Images, train: int, choices: Collection[Choice]) -> pd.DataFrame:
@@ -191,6 +176,5 @@ def _selected(images: Images, train: int, choices: Collection[Choice]) -> pd.Dat
     data = {"data": images.name, "comparable": images.comparable, "train_images": used}
     rows = [{"stage": "data", **data, "protocol": "", "competitor": "", "setting": ""}]
     for one in choices:
-        who = {"protocol": one.protocol, "competitor": one.competitor, "setting": one.setting}
-        rows.append({"stage": "selected", **data, **who, **one.found})
+        rows.append({"stage": "selected", **data, "protocol": one.protocol, **one.labels, **one.found})
     return pd.DataFrame(rows)

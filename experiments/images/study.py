@@ -42,11 +42,11 @@ def trial(task: Task, optimizer: Optimizer, plan: Trial) -> Tables:
         [last] = work.advance()
     found = {
         "test_accuracy": data.accuracy(trainer, data.test),
-        "validation_accuracy": data.accuracy(trainer, data.validation(plan.validation_images)),
+        "validation_accuracy": data.accuracy(trainer, data.train[len(data.train) - plan.validation_images :]),
         "train_loss": last["train_loss"],
     }
     loss = found[plan.criterion] if plan.criterion == "train_loss" else -found[plan.criterion]
-    return {"trials": pd.DataFrame([{"loss": loss, "status": _status(trainer), **found}])}
+    return {"trials": pd.DataFrame([{"loss": loss, "status": trainer.status, **found}])}
 
 
 def search(
@@ -61,7 +61,7 @@ def search(
     """Search settings by TPE; all trials start from the same network and see the same batches.
 
     Args:
-        task: Network and images.
+        task: As for :func:`trial`.
         optimizer: Class and fixed settings.
         space: What is searched.
         trials: How many.
@@ -84,8 +84,8 @@ def training_run(task: Task, optimizer: Optimizer, epochs: Count, seed: Seed) ->
     """Train for long.
 
     Args:
-        task: Network and images.
-        optimizer: Class and all settings.
+        task: As for :func:`trial`.
+        optimizer: Likewise.
         epochs: How long, unless the loss is no finite number before.
         seed: Of the initial network, the batches and the optimizer: with the same seed, two optimizers start
             from the same network and see the same batches.
@@ -98,7 +98,7 @@ def training_run(task: Task, optimizer: Optimizer, epochs: Count, seed: Seed) ->
     trainer = data.trainer(optimizer, seed)
     work = Training(trainer, epochs, lambda: {"test_accuracy": data.accuracy(trainer, data.test)})
     rows = checkpoint.run(work)
-    end = {"status": _status(trainer), **rows[-1]}
+    end = {"status": trainer.status, **rows[-1]}
     return {"runs": pd.DataFrame([end]), "curves": pd.DataFrame(rows)}
 
 
@@ -163,10 +163,6 @@ def _square(tensor: Tensor) -> float:
     return float(tensor.square().sum())
 
 
-def _status(trainer: Trainer) -> str:
-    return "done" if trainer.finite else "diverged"
-
-
 class Data:
     """The images of a task, as many as its recipe asks for and there are, and trainers on them."""
 
@@ -174,17 +170,15 @@ class Data:
         self._task, recipe = task, task.recipe
         plain = (0.0,) * len(images.mean), (1.0,) * len(images.std)
         self._mean, self._std = (images.mean, images.std) if recipe.normalise else plain
-        self.train, self.test = _part(images.train, 0, recipe.train), _part(images.test, 0, recipe.test)
+        self.train, self.test = images.train[: recipe.train], images.test[: recipe.test]
 
     def trainer(self, optimizer: Optimizer, seed: int, validation_images: int = 0) -> Trainer:
         """A trainer on all training images but the last ones."""
-        split = _part(self.train, 0, len(self.train) - validation_images)
+        batches = self.batches(self.train[: len(self.train) - validation_images], seed)
         return Trainer(
-            self.network(seed),
-            lambda network: create(optimizer, network.parameters(), seed),
-            self.batches(split, seed),
+            self.network(seed), lambda network: create(optimizer, network.parameters(), seed), batches,
             self._task.engine,
-        )
+        )  # fmt: skip
 
     def network(self, seed: int) -> nn.Module:
         """The untrained network."""
@@ -201,23 +195,14 @@ class Data:
             device=engine.where, channels_last=engine.channels_last,
         )  # fmt: skip
 
-    def validation(self, validation_images: int) -> Split:
-        """The last training images."""
-        return _part(self.train, len(self.train) - validation_images, None)
-
     def accuracy(self, trainer: Trainer, split: Split) -> float:
         """In percent; NaN without images."""
         if not len(split):
             return math.nan
         engine = self._task.engine
-        layout = torch.channels_last if engine.channels_last else torch.contiguous_format
-        images = normalised(split.images, self._mean, self._std).to(device=engine.where, memory_format=layout)
-        return trainer.accuracy(images, split.labels.to(engine.where))
+        images = normalised(split.images, self._mean, self._std, channels_last=engine.channels_last)
+        return trainer.accuracy(images.to(engine.where), split.labels.to(engine.where))
 
 
 def _data(task: Task) -> Data:
     return Data(task, here(task.dataset, task.checksum))
-
-
-def _part(split: Split, first: int, end: int | None) -> Split:
-    return Split(split.images[first:end], split.labels[first:end])

@@ -41,17 +41,13 @@ class Engine(Settings):
 
 
 class Trainer:
-    """A network, its optimizer and its batches.
+    """A network, its optimizer and its batches; ``epochs`` are done, and ``finite`` if all losses were.
 
     Args:
         network: Moved to the engine's device and layout.
         make_optimizer: From the moved network.
         batches: What it is trained on.
         engine: How.
-
-    Attributes:
-        epochs: Epochs done.
-        finite: Whether every loss so far was a finite number; nothing is computed after one that was not.
     """
 
     def __init__(
@@ -71,6 +67,11 @@ class Trainer:
             torch.compile(self.network) if engine.compile else self.network
         )
         self._batches, self._engine = batches, engine
+
+    @property
+    def status(self) -> str:
+        """Of a run: ``done``, or ``diverged`` once the loss was no finite number."""
+        return "done" if self.finite else "diverged"
 
     def logits(self, images: Tensor) -> Tensor:
         """The network's answers, under the engine's precision: (N, C, H, W) float32 to (N, classes)."""

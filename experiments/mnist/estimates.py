@@ -23,7 +23,7 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     for name, competitor in cfg.competitors.items():
         mine = (trials["competitor"] == name) & (trials["protocol"] == cfg.protocols[PAPER].label)
         if competitor.paper and mine.any():
-            found += _grid(trials[mine], f"mnist-grid-{competitor.paper}", reduced(name))
+            found += _grid(trials[mine], f"mnist-grid-{competitor.paper}", reduced.accuracies(name))
     return found
 
 

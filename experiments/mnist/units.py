@@ -1,7 +1,5 @@
 """Section 4.5, MNIST: a small CNN, settings from a grid, then long training runs (Table 2)."""
 
-import pandas as pd
-
 from experiments.harness.session import Compute
 from experiments.harness.tables import Tables
 from experiments.harness.units import unit
@@ -32,5 +30,4 @@ def run(cfg: Config, compute: Compute) -> Tables:
         labelled(tables["trials"], competitor=name, protocol=by.label, trial=number, **point)
         for (by, name, number, point), tables in zip(plan, compute(units, "grid"), strict=True)
     ]
-    trials = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
-    return train_chosen(cfg, compute, task, images, trials)
+    return train_chosen(cfg, compute, task, images, rows)

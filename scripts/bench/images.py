@@ -142,10 +142,10 @@ def label(engine: Engine) -> str:
 def digits(data: Images, steps: int) -> Task:
     """The small network, and the images of that many steps (or as many as there are)."""
     count = steps * SETTINGS.recipe.batch
-    split = Split(data.train.images[:count], data.train.labels[:count])
     return Task(
-        lambda: paper_cnn(SETTINGS.network.outputs), split, data.mean, data.std, SETTINGS.recipe.batch
-    )
+        lambda: paper_cnn(SETTINGS.network.outputs), data.train[:count], data.mean, data.std,
+        SETTINGS.recipe.batch,
+    )  # fmt: skip
 
 
 def noise(size: Size) -> Task:

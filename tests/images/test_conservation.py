@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import bbi
+from bbi.algorithm import Algorithm
 from experiments.harness.units import derived_seed
 from experiments.images import study
 from experiments.images.batches import Batches
@@ -90,15 +91,11 @@ def test_steps_of_the_check(steps: int) -> None:
     assert conserved({"lr": 1e-3, "delta_e": 0.5}, steps)["steps"] == steps  # of 3 an epoch
 
 
-def unrestored(law: object, v: float, energy: float, p2: float, eps1: float) -> float:
-    return p2
-
-
 def test_the_check_fails_without_the_restoring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it the energy is off by the change of the potential from batch to batch."""
     settings = {"lr": 1e-2, "delta_e": 0.5}
     good = conserved(settings)
-    monkeypatch.setattr("bbi.optimizer.restored", unrestored)
+    monkeypatch.setattr(Algorithm, "restored", lambda self, p2, want: p2)
     assert conserved(settings)["energy"] > 1e-2 > 1e9 * good["energy"]
 
 

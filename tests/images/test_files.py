@@ -53,7 +53,7 @@ def test_half_a_pair_of_parquet_files_is_named(part, root):
 def test_missing_shards_are_noticed(root):
     (write_parquet("cifar10", root, shards=3) / "train-00001-of-00003.parquet").unlink()
     with pytest.raises(
-        UserError, match=rf"{root}: 13 training images .* are not the 20 of CIFAR-10: incomplete"
+        UserError, match=rf"{root}: 13 train images .* are not the 20 of CIFAR-10: incomplete"
     ):
         load("cifar10", str(root))
 
@@ -102,7 +102,7 @@ def test_the_real_mnist(data):
 
 def test_the_real_cifar10(data):
     images = load("cifar10", data, download=False)
-    if images.name == "drawn stand-in":
+    if images.name == "synthetic stand-in":
         pytest.skip("no CIFAR-10 in BBI_DATA")
     assert images.train.images.shape == (50_000, 3, 32, 32)
     mean = torch.stack([images.train.images[:, c].float().mean() / 255 for c in range(3)])

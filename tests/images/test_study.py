@@ -208,7 +208,7 @@ def test_protocols_that_agree_share_their_runs(compute: Callable[..., Tables]) -
     ]
     trials = pd.DataFrame(rows, columns=["protocol", "competitor", "lr", "loss"])
     cfg = composed("cifar", *SMALL, "protocols.paper.runs=2", profile="smoke")
-    tables = compute(train_chosen, cfg, task(), images(), trials.assign(status="done", momentum=0.5))
+    tables = compute(train_chosen, cfg, task(), images(), [trials.assign(status="done", momentum=0.5)])
     runs = tables["runs"].fillna({"run": -1})
     setting = {lr: f"delta_v=0 delta_e=0 t0=100 n_bounces=100 t1=200 lr={lr}" for lr in (0.05, 0.1)}  # of BBI
     same = "lr=0.05 momentum=0.5"

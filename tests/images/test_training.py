@@ -112,7 +112,7 @@ def test_accuracy_is_a_percentage_and_leaves_the_network_alone() -> None:
 
 def test_training_ends_where_the_loss_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the middle of an epoch, at the next check."""
-    ours, seen = trainer({**SGD, "lr": 1e30, "momentum": 0.0}), list[float]()
+    ours, seen = trainer({**SGD, "lr": 3e38, "momentum": 0.0}), list[float]()
     step = Trainer.step
 
     def noted(self: Trainer, images: Tensor, labels: Tensor) -> Tensor:
