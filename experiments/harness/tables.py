@@ -6,7 +6,9 @@ keeps the values to the last bit, NaN and infinities included, and the same rows
 
 import io
 import json
+import os
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +128,16 @@ def encode(joined: Tables) -> dict[str, bytes]:
 def dump_yaml(plain_data: dict[str, Any]) -> bytes:
     """Plain data as YAML, keys in their own order."""
     return yaml.safe_dump(plain_data, sort_keys=False, allow_unicode=True).encode()
+
+
+def replace(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files one after the other, each of which is the old one or the new one at any moment."""
+    for name, data in files.items():
+        partial = folder / f".{name}.part"
+        partial.write_bytes(data)
+        os.replace(partial, folder / name)
+
+
+def labelled(table: pd.DataFrame, **labels: object) -> pd.DataFrame:
+    """The table with labels, scalars or one value a row, as its first columns."""
+    return pd.DataFrame({**labels, **dict(table.items())}, index=table.index)

@@ -3,10 +3,10 @@
 import pandas as pd
 
 from experiments.harness.session import Compute
-from experiments.harness.tables import Tables
+from experiments.harness.tables import Tables, labelled
 from experiments.harness.units import unit
 from experiments.images import study
-from experiments.images.selection import labelled, prepare, train_chosen
+from experiments.images.selection import prepare, train_chosen
 from experiments.mnist.config import Config
 
 
