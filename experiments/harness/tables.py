@@ -97,18 +97,17 @@ def _array(values: list[Any], dtype: str) -> Any:
     return pd.array(values, dtype="str") if dtype == "str" else np.array(values, dtype=dtype)
 
 
-def visible(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame without the columns that are for the unit alone, whose names begin with an underscore."""
-    return frame[[name for name in frame if not str(name).startswith("_")]]
-
-
 def join(results: list[Tables]) -> Tables:
-    """All rows of many units under their tables' names, in order; tables without rows are left out."""
+    """All rows of many units under their tables' names, in order; tables without rows are left out.
+
+    Columns whose names begin with an underscore, which are for the unit alone, are left out too.
+    """
     joined = {}
     for name in FILES:
         frames = [result[name] for result in results if len(result.get(name, ()))]
         if frames:
-            joined[name] = plain(visible(pd.concat(frames, ignore_index=True)))
+            rows = pd.concat(frames, ignore_index=True)
+            joined[name] = plain(rows[[column for column in rows if not str(column).startswith("_")]])
     return joined
 
 

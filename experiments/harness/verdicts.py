@@ -17,22 +17,16 @@ VERDICTS = ("reproduced", "holds", "not reproduced", "violated", "inconclusive",
 
 
 def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
-    """Say what an estimate means for a claim.
+    """Say what an estimate means for a claim, as the report explains it (`report.md.j2`).
 
-    - interval, and shape with a published number: "reproduced" when that number lies in our interval or our
-      estimate in the tolerance of it, "not reproduced" when not even our interval reaches the tolerance;
-      otherwise, when our interval is wider than the claim's resolution, and when `estimate.holds` is false,
-      "inconclusive".
+    - An estimate made at another size than the published one is "reduced", whatever the rule. One of NaN,
+      where a number has to decide, is "inconclusive".
     - `estimate.holds` decides ordering, bound and shape when it is given: "holds" or "violated"; and interval
       where nothing is published (for this variant): "holds" or "inconclusive", as few runs prove no absence.
-    - ordering: the interval of the difference lies above 0 ("holds"), below 0 ("violated"), or contains it
-      ("inconclusive"). With `direction: none` the claim is that nothing differs: the interval lies within
-      ± tolerance ("holds"), outside ("violated"), or across its edge ("inconclusive"); the tolerance may be
-      one for each variant, as a published number may.
-    - bound: the estimate's interval lies at or below the tolerance ("holds"), above it ("violated"), or
-      across it ("inconclusive"); without an interval the estimate itself is compared.
-    - An estimate made at another size than the published one is "reduced", whatever the rule.
-    - An estimate of NaN, where a number has to decide, is "inconclusive".
+    - Agreement is "inconclusive" too when our interval is wider than the claim's `resolution`.
+    - With `direction: none` an ordering claims that nothing differs: the interval lies within ± tolerance
+      ("holds"), outside ("violated"), or across its edge ("inconclusive").
+    - Published number and tolerance may be one for all variants or one for each.
 
     Args:
         claim: an entry of `results/paper.yaml`.
@@ -50,10 +44,9 @@ def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
         return "inconclusive" if verdict == "reproduced" and estimate.holds is False else verdict
     if estimate.holds is not None:
         return "holds" if estimate.holds else "inconclusive" if rule == "interval" else "violated"
-    if rule == "ordering" and claim.get("direction") != "none":
-        return _ordering(estimate, None)
-    if rule == "ordering" and tolerance is not None:
-        return _ordering(estimate, tolerance)
+    nothing_differs = claim.get("direction") == "none"
+    if rule == "ordering" and (tolerance is not None or not nothing_differs):
+        return _ordering(estimate, tolerance if nothing_differs else None)
     if rule == "bound" and tolerance is not None:
         return _bound(estimate, tolerance)
     raise ValueError(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.competitors import baselines, method
-from experiments.harness.reduced import Reductions, describe, reductions
+from experiments.harness import reduced
 from experiments.harness.statistics import UNKNOWN, Estimate, bootstrap
 from experiments.harness.tables import Tables, table_of
 from experiments.images.config import PAPER, ClassificationConfig, Protocol
@@ -66,19 +66,19 @@ class Reduced:
     """
 
     def __init__(self, tables: Tables, cfg: ClassificationConfig) -> None:
-        self.found: Reductions = reductions(cfg)
-        self._images = "" if _data(tables)["comparable"] else f"data: {data_name(tables)}"
+        images = "" if _data(tables)["comparable"] else f"data: {data_name(tables)}"
+        self._reduced = reduced.Reduced(cfg, images)
 
     def __call__(self, *names: str, protocol: str = PAPER) -> str:
         """In words, for the accuracies of competitors under a protocol; empty if they can be compared."""
         by = [f"protocols.{protocol}.{key}" for key in ("criterion", "validation_images", "stream")]
         mine = [f"{group}.{name}.*" for group in ("competitors", "grid.values") for name in names]
-        return ", ".join(filter(None, [self._images, describe(self.found, *SIZE, *by, *mine)]))
+        return self._reduced(*SIZE, *by, *mine)
 
     def runs(self, cfg: ClassificationConfig, protocol: str) -> dict[str, int]:
         """The number of runs under a protocol, ours and that of the profile ``paper``."""
         ours = cfg.protocols[protocol].runs
-        _, paper = self.found.get(f"protocols.{protocol}.runs", (ours, ours))
+        _, paper = self._reduced.found.get(f"protocols.{protocol}.runs", (ours, ours))
         return {"runs": ours, "paper_runs": paper or 0}
 
 
