@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from typing import Any
 
+import pandas as pd
+
 from experiments.harness.settings import Experiment, compose, load
 
 NEVER = ("profile", "seed", "title", "section", "*.label", "*.color", "*.marker", "*.role", "*.paper")
@@ -24,7 +26,7 @@ class Reduced:
 
     def __init__(self, cfg: Experiment, always: str = "") -> None:
         paper = load(compose(f"experiment={cfg.experiment}", "profile=paper"), type(cfg))
-        ours, theirs = _flat(cfg.portable()), _flat(paper.portable())
+        ours, theirs = _flat(cfg), _flat(paper)
         self._always = always
         self.found = {
             key: (ours.get(key), theirs.get(key))
@@ -51,11 +53,7 @@ def _matches(key: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch(key, pattern) for pattern in patterns)
 
 
-def _flat(node: Any, name: str = "") -> dict[str, Any]:
+def _flat(cfg: Experiment) -> dict[str, Any]:
     """Leaves by dotted key; a list is a leaf."""
-    if not isinstance(node, dict):
-        return {name: node}
-    leaves: dict[str, Any] = {}
-    for key, child in node.items():
-        leaves |= _flat(child, f"{name}.{key}" if name else str(key))
+    leaves: dict[str, Any] = pd.json_normalize(cfg.portable()).to_dict("records")[0]
     return leaves

@@ -1,6 +1,5 @@
 """The report: `results/paper.yaml` joined with the experiments' tables, for a reader who runs nothing."""
 
-import importlib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,7 +63,7 @@ def _finished(results_root: Path, profile: str) -> Iterator[Run]:
         if record is None:
             continue
         tables = read_tables(folder)  # which checks config.yaml too
-        module = importlib.import_module(f"experiments.{name}")
+        module = session.section_of({"experiment": name})
         try:
             config = load(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), module.Config)
         except UserError as error:
