@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -24,6 +24,7 @@ from experiments.harness.errors import JobFailed, UserError, did_you_mean, stric
 from experiments.harness.settings import CONF, Job, compose, dotted, load
 
 _BROKEN_PIPE = 141
+NONE_GIVEN = "no experiment given; add experiment=NAME, one of "
 HELP = """\
 Run an experiment of the paper and write its tables and figures to <paths.results>/<profile>/<experiment>.
 
@@ -68,13 +69,23 @@ def main(argv: Sequence[str] | None = None, conf_dir: Path = CONF, package: str 
         nobody reads the output any more.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    with interruptible():
+    return finish(lambda: _run(arguments, conf_dir, package), "paths.results=FOLDER")
+
+
+def finish(command: Callable[[], int], folder: str) -> int:
+    """Call a command; its exit code, or that of what ended it, after one line about it.
+
+    Args:
+        command: Returns its exit code.
+        folder: The argument that chooses another folder, for the message when one cannot be written.
+    """
+    with _interruptible():
         try:
-            code = _run(arguments, conf_dir, package)
+            code = command()
             sys.stdout.flush()
             return code
         except UserError as error:
-            return complain(error)
+            return _complain(error)
         except KeyboardInterrupt as signalled:
             print("interrupted; run the same command again to go on", file=sys.stderr)
             return signalled.args[0] if signalled.args else 130
@@ -83,10 +94,12 @@ def main(argv: Sequence[str] | None = None, conf_dir: Path = CONF, package: str 
             for stream in (sys.stdout, sys.stderr):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             return _BROKEN_PIPE
+        except OSError as error:
+            return _complain(f"cannot write {error.filename}: {error.strerror}; choose {folder}")
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def _interruptible() -> Iterator[None]:
     """A context in which SIGTERM and SIGHUP act as Ctrl-C: a scheduler such as SLURM sends TERM first."""
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
@@ -132,10 +145,14 @@ def _job(cfg: DictConfig, conf_dir: Path, package: str, codes: list[int]) -> Non
     Hydra prints its own text around an exception. A job of a multirun raises :class:`JobFailed` all the same,
     since a launcher may run it in another process, where ``codes`` is a copy.
     """
+    from experiments.harness import session  # which imports pandas
+
     try:
-        code = _execute(cfg, conf_dir, package)
+        if not cfg.get("experiment"):
+            raise UserError(NONE_GIVEN + ", ".join(_entries(conf_dir, "experiment")))
+        code = session.run([prepare(cfg, HydraConfig.get().overrides.task, package)])
     except UserError as error:
-        code = complain(error)
+        code = _complain(error)
     except BrokenPipeError:
         code = _BROKEN_PIPE
     except Exception:
@@ -144,16 +161,6 @@ def _job(cfg: DictConfig, conf_dir: Path, package: str, codes: list[int]) -> Non
     codes.append(code)
     if code and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise JobFailed(code)
-
-
-def _execute(cfg: DictConfig, conf_dir: Path, package: str) -> int:
-    """Run one experiment unless its results are there; the exit code."""
-    from experiments.harness import session  # which imports pandas
-
-    if not cfg.get("experiment"):
-        names = ", ".join(_entries(conf_dir, "experiment"))
-        raise UserError(f"no experiment given; add experiment=NAME, one of {names}")
-    return session.run([prepare(cfg, HydraConfig.get().overrides.task, package)])
 
 
 def prepare(cfg: DictConfig, overrides: Sequence[str], package: str = "experiments") -> Job:
@@ -171,7 +178,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str], package: str = "experimen
     return Job(settings, section, f"python -m experiments {shlex.join(overrides)}")
 
 
-def complain(error: UserError) -> int:
+def _complain(error: UserError | str) -> int:
     """Print a user error in one line; its exit code."""
     print(f"error: {error}", file=sys.stderr, flush=True)
     return 2
@@ -223,9 +230,7 @@ def _one_line(error: Exception, arguments: Sequence[str], conf_dir: Path) -> str
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"{group}={name}: no such {group}{did_you_mean(name, error.options or ())}"
     if "You must specify 'experiment'" in text:
-        return (
-            f"no experiment given; add experiment=NAME, one of {', '.join(_entries(conf_dir, 'experiment'))}"
-        )
+        return NONE_GIVEN + ", ".join(_entries(conf_dir, "experiment"))
     if match := re.match(r"Could not (?:override|delete from config\.) .*?'([^']+)'", text):
         return unknown_key(match[1], _known_keys(arguments, conf_dir))
     return text

@@ -89,8 +89,7 @@ def create(optimizer: Optimizer, parameters: Iterable[Tensor], seed: int = 0) ->
         seed: Given to those that take one and are not given one.
     """
     extra = {"seed": seed} if "seed" in _arguments(optimizer["_target_"]) else {}
-    settings = {**extra, **{name: value for name, value in optimizer.items() if name != "_target_"}}
-    config = {"_target_": optimizer["_target_"], **settings}
+    config = {**extra, **optimizer}
     made: torch.optim.Optimizer = hydra.utils.instantiate(config, list(parameters), _convert_="all")
     return made
 
@@ -104,23 +103,19 @@ def step(optimizer: torch.optim.Optimizer, loss: Tensor, closure: Callable[[], T
         loss: The loss () whose gradients they are.
         closure: Computes gradients at the parameters as they are then; returns the loss.
     """
-    needs = _step_needs(type(optimizer).step)
+    arguments = _parameters(type(optimizer).step)
     take: Callable[..., Any] = optimizer.step
-    if needs == "loss":
+    if "loss" in arguments:
         take(loss=loss)
-    elif needs == "closure":
+    elif "closure" in arguments and arguments["closure"].default is inspect.Parameter.empty:
         take(closure)
     else:
         take()
 
 
 @functools.cache
-def _step_needs(method: Callable[..., Any]) -> str:
-    arguments = inspect.signature(method).parameters
-    if "loss" in arguments:
-        return "loss"
-    closure = arguments.get("closure")
-    return "closure" if closure is not None and closure.default is inspect.Parameter.empty else ""
+def _parameters(method: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(method).parameters
 
 
 @functools.cache

@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 from experiments.harness import plotting as figures
 from experiments.harness import provenance, tables
 from experiments.harness.errors import UserError
-from experiments.harness.settings import Base, Paths
+from experiments.harness.settings import Experiment, Paths
 
 HEAD = (
     "bench",
@@ -150,7 +150,9 @@ def table(rows: Sequence[Row]) -> str:
 def write(rows: Sequence[Row], say: Sequence[str], results: Path, started: float) -> list[Path]:
     """Write the tables, the figure and their provenance to ``<results>/bench``; returns the paths."""
     folder = results / "bench"
-    settings = Base(experiment="bench", title="", section="", profile="bench", paths=Paths(str(results)))
+    settings = Experiment(
+        experiment="bench", title="", section="", profile="bench", paths=Paths(results=str(results))
+    )
     command = f"python scripts/bench.py --results {results}"
     units = [(json.dumps(provenance.maker()), time.time() - started)]
     record = provenance.describe(settings, command, started, units)

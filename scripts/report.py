@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.__main__ import complain
+from experiments.__main__ import finish
 from experiments.harness import report
-from experiments.harness.errors import UserError, strict
+from experiments.harness.errors import strict
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,15 +18,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
     parser.add_argument("--figures", action="store_true", help="draw the figures again")
-    try:
+
+    def command() -> int:
         given = strict(parser).parse_args(argv)
         action = report.draw if given.figures else lambda *where: [report.write(*where)]
         print(*action(given.results, given.profile), sep="\n")
-    except UserError as error:
-        return complain(error)
-    except OSError as error:
-        return complain(UserError(f"cannot write {error.filename}: {error.strerror}; choose --results"))
-    return 0
+        return 0
+
+    return finish(command, "--results")
 
 
 if __name__ == "__main__":

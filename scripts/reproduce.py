@@ -7,37 +7,30 @@ repeated.
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.__main__ import complain, interruptible, one_line, prepare
+from experiments.__main__ import finish, one_line, prepare
 from experiments.harness import report, session
 from experiments.harness.errors import UserError, did_you_mean, strict
 from experiments.harness.settings import CONF, compose
 
 
-def chosen(option: str, given: str, group: str) -> list[str]:
-    """The names in ``given``, separated by blanks or commas; all of the group if it is empty.
-
-    Raises:
-        UserError: A name that the group of the configuration does not have.
-    """
+def check(option: str, names: Sequence[str], group: str) -> None:
+    """Raise :class:`UserError` if the group of the configuration lacks one of the names."""
     known = sorted(file.stem for file in (CONF / group).glob("*.yaml"))
-    names = given.replace(",", " ").split() or known
     for name in names:
         if name not in known:
-            raise UserError(f"{option} {name}: no such {group}{did_you_mean(name, known)}")
-    return list(dict.fromkeys(names))
+            raise UserError(f"{option} {shlex.quote(name)}: no such {group}{did_you_mean(name, known)}")
 
 
 def run(profile: str, only: str, settings: Sequence[str]) -> int:
     """Run the experiments and write the report after each; the exit code is that of the worst one."""
-    names = chosen("--only", only, "experiment")
-    if profile not in chosen("--profile", "", "profile"):
-        raise UserError(
-            f"--profile {profile!r}: no such profile{did_you_mean(profile, chosen('', '', 'profile'))}"
-        )
+    names = list(dict.fromkeys(only.replace(",", " ").split())) or report.experiments()
+    check("--only", names, "experiment")
+    check("--profile", [profile], "profile")
     jobs = []
     for name in names:
         overrides = [f"experiment={name}", f"profile={profile}", *settings]
@@ -55,18 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--only", default="", help="names of experiments, in one string (default: all)")
     parser.add_argument("settings", nargs="*", help="further settings for every experiment, such as seed=1")
-    with interruptible():
-        try:
-            given = strict(parser).parse_intermixed_args(argv)
-            return run(given.profile, given.only, given.settings)
-        except UserError as error:
-            return complain(error)
-        except OSError as error:
-            why = f"cannot write {error.filename}: {error.strerror}"
-            return complain(UserError(f"{why}; choose paths.results=FOLDER"))
-        except KeyboardInterrupt as signalled:
-            print("interrupted; run the same command again to go on", file=sys.stderr)
-            return signalled.args[0] if signalled.args else 130
+
+    def command() -> int:
+        given = strict(parser).parse_intermixed_args(argv)
+        return run(given.profile, given.only, given.settings)
+
+    return finish(command, "paths.results=FOLDER")
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from experiments.ackley.config import Barrier, Config, Regimes, landscape
 from experiments.competitors import Optimizer, baselines, method, numbers
 from experiments.harness.session import Compute
 from experiments.harness.settings import Count, Positive, Whole
-from experiments.harness.tables import Tables, join
+from experiments.harness.tables import Tables, join, labelled
 from experiments.harness.units import Unit, unit
 from experiments.landscapes import studies
-from experiments.landscapes.ensemble import curve_rows, ends, labelled
+from experiments.landscapes.ensemble import curve_rows, ends
 from experiments.landscapes.ensemble import run as run_ensemble
 from experiments.landscapes.studies import Starts, by_key, searches, tuned
 

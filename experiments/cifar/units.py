@@ -2,10 +2,10 @@
 
 from experiments.cifar.config import Config
 from experiments.harness.session import Compute
-from experiments.harness.tables import Tables
+from experiments.harness.tables import Tables, labelled
 from experiments.harness.units import unit
 from experiments.images import study
-from experiments.images.selection import labelled, prepare, train_chosen
+from experiments.images.selection import prepare, train_chosen
 
 
 def run(cfg: Config, compute: Compute) -> Tables:

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from types import TracebackType
 
 from tqdm import tqdm
 
@@ -23,20 +22,15 @@ class Progress:
     def __init__(self, total: int, what: str) -> None:
         self._total, self._what, self._done, self._first = total, what, 0, 0
         self._start = self._last = self._since = time.monotonic()
-        bar = sys.stderr.isatty()
-        form = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}{postfix}"
-        self._bar = (
-            tqdm(total=total, desc=what, file=sys.stderr, dynamic_ncols=True, bar_format=form)
-            if bar
-            else None
-        )
+        self._bar = None
+        if sys.stderr.isatty():
+            form = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}{postfix}"
+            self._bar = tqdm(total=total, desc=what, file=sys.stderr, dynamic_ncols=True, bar_format=form)
 
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._bar is not None:
             self._bar.close()
         elif kind is None and self._total:

@@ -1,14 +1,15 @@
 """What made a result: the code, the libraries, the machine, the settings and the time it took."""
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -50,6 +51,9 @@ def describe(
         Data for JSON.
     """
     now = time.time()
+    by_maker: dict[str, list[float]] = {}
+    for made, seconds in units:
+        by_maker.setdefault(made, []).append(seconds)
     return {
         "command": command,
         "seed": cfg.seed,
@@ -62,19 +66,11 @@ def describe(
             "this_run": round(now - started, 3),
             "all_units": round(sum(seconds for _, seconds in units), 3),
         },
-        "units": _makers(units),
+        "units": [
+            {**json.loads(made), "units": len(each), "seconds": round(sum(each), 3)}
+            for made, each in sorted(by_maker.items())
+        ],
     }
-
-
-def _makers(units: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
-    """What made the units, each with how many it made and the seconds they took."""
-    by_maker: dict[str, list[float]] = {}
-    for made, seconds in units:
-        by_maker.setdefault(made, []).append(seconds)
-    return [
-        {**json.loads(made), "units": len(each), "seconds": round(sum(each), 3)}
-        for made, each in sorted(by_maker.items())
-    ]
 
 
 def _utc(seconds: float) -> str:
@@ -93,13 +89,9 @@ def _code() -> dict[str, Any]:
 
     Results are left out of ``dirty``: writing them is what a run is for.
     """
-    try:
-        version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError):
-        version = None
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--", ".", ":(exclude)results") if commit else None
-    return {"version": version, "commit": commit, "dirty": None if changes is None else bool(changes)}
+    return {"version": _version("bbi"), "commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
 def _git(*arguments: str) -> str | None:
@@ -126,9 +118,7 @@ def _machine() -> dict[str, Any]:
 
 def _cpu() -> str:
     """The processor's name, from the kernel where it tells more than the standard library."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        if found := re.search(r"^model name\s*: *(.+)", Path("/proc/cpuinfo").read_text(), re.MULTILINE):
+            return found[1].strip()
+    return platform.processor() or platform.machine()

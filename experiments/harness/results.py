@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import pandas as pd
 from experiments.harness import provenance
 from experiments.harness.errors import UserError
 from experiments.harness.settings import Experiment
-from experiments.harness.tables import CORRUPT, FILES, Tables, dtypes, dump_yaml, encode
+from experiments.harness.tables import CORRUPT, FILES, Tables, dtypes, dump_yaml, encode, replace
 from experiments.harness.units import Done
 
 RECORD = "provenance.json"
@@ -49,21 +48,12 @@ def write(
     }
     files[RECORD] = (json.dumps(record, indent=2) + "\n").encode()
     try:
-        _replace(cfg.folder, files)
+        for name in (RECORD, *(set(FILES.values()) - files.keys())):
+            (cfg.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(cfg.folder / "figures", ignore_errors=True)  # they are of the old tables
+        replace(cfg.folder, files)
     except OSError as error:
         raise UserError(f"cannot write to {cfg.folder}: {error}; choose paths.results=FOLDER") from error
-
-
-def _replace(folder: Path, files: dict[str, bytes]) -> None:
-    """Put ``files`` in the place of what an earlier run left; the record goes first and comes last."""
-    (folder / RECORD).unlink(missing_ok=True)
-    shutil.rmtree(folder / "figures", ignore_errors=True)  # they are of the old tables
-    for name in set(FILES.values()) - set(files):
-        (folder / name).unlink(missing_ok=True)
-    for name, data in sorted(files.items(), key=lambda item: item[0] == RECORD):
-        partial = folder / f".{name}.part"
-        partial.write_bytes(data)
-        os.replace(partial, folder / name)
 
 
 def finished(cfg: Experiment) -> bool:

@@ -59,14 +59,16 @@ class Range(Settings):
 
     def value(self, coordinate: float) -> float:
         """The value that belongs to a uniform coordinate; rounding never carries it out of the bounds."""
-        value = coordinate
-        if self.scale == "log":
-            value = math.exp(coordinate)
-        elif self.scale == "one_minus_log":
-            value = -math.expm1(coordinate)
-        elif self.scale == "neglog":
-            value = math.exp(-coordinate)
-        return min(max(value, self.bounds()[0]), self.bounds()[1])
+        low, high = self.bounds()
+        return min(max(_VALUE[self.scale](coordinate), low), high)
+
+
+_VALUE: dict[str, Callable[[float], float]] = {
+    "linear": float,
+    "log": math.exp,
+    "one_minus_log": lambda coordinate: -math.expm1(coordinate),
+    "neglog": lambda coordinate: math.exp(-coordinate),
+}
 
 
 def tpe(
@@ -113,12 +115,7 @@ class _Search:
     """
 
     def __init__(
-        self,
-        space: Mapping[str, Range],
-        evaluate: Evaluate,
-        trials: int,
-        stream: Sequence[Any],
-        batch: int,
+        self, space: Mapping[str, Range], evaluate: Evaluate, trials: int, stream: Sequence[Any], batch: int
     ) -> None:
         from hyperopt import Trials, hp
         from hyperopt.base import Domain
@@ -171,7 +168,7 @@ class _Search:
         """
         from hyperopt import tpe
 
-        self._insert(range(len(self._history.trials), len(self._points)))
+        self._insert()
         documents = [
             tpe.suggest(
                 [number], self._domain, self._history, derived_seed(*self._stream, number), verbose=False
@@ -180,10 +177,11 @@ class _Search:
         ]
         return [{name: float(doc["misc"]["vals"][name][0]) for name in self._space} for doc in documents]
 
-    def _insert(self, numbers: range) -> None:
-        """Add the trials with these numbers to hyperopt's history, as finished ones."""
+    def _insert(self) -> None:
+        """Add what hyperopt's history lacks, as finished trials."""
         from hyperopt import JOB_STATE_DONE
 
+        numbers = range(len(self._history.trials), len(self._points))
         miscs = [
             {
                 "tid": number,
@@ -194,7 +192,7 @@ class _Search:
             }
             for number in numbers
         ]
-        results = [self._results[number] for number in numbers]
+        results = self._results[numbers.start :]
         documents = self._history.new_trial_docs(list(numbers), [None] * len(numbers), results, miscs)
         for document in documents:
             document["state"] = JOB_STATE_DONE

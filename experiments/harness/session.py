@@ -17,7 +17,7 @@ from experiments.harness.progress import Progress
 from experiments.harness.settings import Experiment, Job
 from experiments.harness.store import Store
 from experiments.harness.tables import Tables
-from experiments.harness.units import Done, Surroundings, Unit, checkpointed, derived_seed, perform
+from experiments.harness.units import Done, Surroundings, Unit, derived_seed, perform
 
 
 class Compute:
@@ -38,7 +38,6 @@ class Compute:
         self, cfg: Experiment, store: Store, executor: BaseExecutor, stopping: threading.Event
     ) -> None:
         self._cfg, self._store, self._executor, self._stopping = cfg, store, executor, stopping
-        self._surroundings = Surroundings(cfg.paths.data, cfg.paths.download)
         self.stand_in = False
         self.used: list[Done] = []
 
@@ -84,7 +83,8 @@ class Compute:
     def _submit(self, unit: Unit) -> "Future[Done]":
         if self._stopping.is_set():
             raise CancelledError
-        found = checkpointed(self._surroundings, self._store.checkpoint(unit))
+        paths = self._cfg.paths
+        found = Surroundings(paths.data, paths.download, self._store.checkpoint(unit))
         return self._executor.submit(perform, unit.key, found)
 
 

@@ -171,18 +171,14 @@ def _one_line(error: ErrorDetails, plain: Mapping[Any, Any]) -> str:
     if kind == "missing":
         return f"{key}: must be given"
     if kind == "literal_error":
-        return f"{key}={value}: not known{did_you_mean(str(value), _words(limits['expected']))}"
+        words = limits["expected"].split("'")[1::2]  # of 'a', 'b' or 'c'
+        return f"{key}={value}: not known{did_you_mean(str(value), words)}"
     if kind == "value_error":  # of one of our own validators, whose message may name the key
         text = str(limits["error"])
         if text.partition(" ")[0].startswith(key):
             return text
         return f"{key}: {text}" if isinstance(value, Mapping) else f"{key}={value}: {text}"
     return f"{key}={value}: must be {_allowed(kind, limits) or error['msg']}"
-
-
-def _words(expected: str) -> list[str]:
-    """The words in pydantic's list of literals: ``'a', 'b' or 'c'``."""
-    return expected.split("'")[1::2]
 
 
 def _allowed(kind: str, limits: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ Every function returns an interval as `(low, high)`, so that an estimate reads
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -92,37 +92,18 @@ def bootstrap(
         seed: of the resampling.
         resamples: number of bootstrap samples.
     """
-    return _bootstrap((values,), statistic, seed, resamples)
-
-
-def bootstrap_difference(
-    values: ArrayLike, others: ArrayLike, statistic: Callable[..., Any], seed: int, resamples: int = 9_999
-) -> tuple[float, float]:
-    """Interval of `statistic(values) − statistic(others)`, two independent samples; see `bootstrap`."""
-
-    def difference(first: np.ndarray, second: np.ndarray, axis: int = -1) -> Any:
-        return statistic(first, axis=axis) - statistic(second, axis=axis)
-
-    return _bootstrap((values, others), difference, seed, resamples)
-
-
-def _bootstrap(
-    samples: Sequence[ArrayLike], statistic: Callable[..., Any], seed: int, resamples: int
-) -> tuple[float, float]:
-    """BCa interval of a statistic of independent samples; NaN bounds when one has too few values."""
-    data = tuple(np.asarray(sample, dtype=float) for sample in samples)
-    if min(sample.size for sample in data) < FEWEST:
+    data = np.asarray(values, dtype=float)
+    if data.size < FEWEST:
         return math.nan, math.nan
-    batch = max(1, _CELLS // max(sample.size for sample in data))
     for method in ("BCa", "percentile"):
         # equal or infinite values make BCa warn and return NaN, which is the sign to go on with percentiles
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             interval = stats.bootstrap(
-                data,
+                (data,),
                 statistic,
                 n_resamples=resamples,
-                batch=batch,
+                batch=max(1, _CELLS // data.size),
                 confidence_level=LEVEL,
                 method=method,
                 rng=np.random.default_rng(seed),

@@ -8,10 +8,9 @@ import fcntl
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from experiments.harness import tables
 from experiments.harness.errors import UserError
@@ -36,60 +35,42 @@ class Store:
         self.folder = folder
         self._file = folder / "units.sqlite"
         self._lock = threading.Lock()
-        self._alone: IO[bytes] | None = None
-        self._database: sqlite3.Connection | None = None
+        self._database: sqlite3.Connection
 
-    def __enter__(self) -> "Store":
-        try:
-            self._lock_folder()
+    def __enter__(self) -> Self:
+        with ExitStack() as resources:
+            resources.enter_context(self._lock_folder())
             with self._errors():
-                self._connect()
-        except BaseException:
-            self.close()
-            raise
+                # Threads of this process take turns, by the lock.
+                database = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
+                self._database = resources.enter_context(closing(database))
+                database.execute("PRAGMA journal_mode = WAL")  # a commit is one append
+                database.execute("PRAGMA synchronous = NORMAL")
+                database.execute(SCHEMA)
+                [verdict] = database.execute("PRAGMA quick_check(1)").fetchone()
+                if verdict != "ok":
+                    raise sqlite3.DatabaseError(verdict)
+            self._resources = resources.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def __exit__(self, *error: object) -> None:
+        self._resources.close()
 
-    def close(self) -> None:
-        """Close the database and let other processes compute in the folder."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
-        if self._alone is not None:
-            self._alone.close()  # which releases the lock
-            self._alone = None
-
-    def _lock_folder(self) -> None:
+    def _lock_folder(self) -> IO[bytes]:
+        """A file that keeps other processes from computing in the folder until it is closed."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._alone = (self.folder / ".lock").open("ab")
-            fcntl.flock(self._alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file = (self.folder / ".lock").open("ab")
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            file.close()
             raise UserError(
                 f"another process computes in {self.folder}; wait for it, or choose another paths.results"
             ) from error
         except OSError as error:
             why = error.strerror or error
             raise UserError(f"cannot write to {self.folder}: {why}; choose paths.results=FOLDER") from error
-
-    def _connect(self) -> None:
-        # Write-ahead logging makes a commit one append. Threads of this process take turns, by the lock.
-        self._database = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.execute(SCHEMA)
-        [verdict] = self._database.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-
-    @property
-    def _open(self) -> sqlite3.Connection:
-        assert self._database is not None, "the store is used outside its context"
-        return self._database
+        return file
 
     def get(self, unit: Unit) -> Done | None:
         """The stored result of a unit, the same to the last bit; None if it was not computed.
@@ -99,7 +80,7 @@ class Store:
         """
         query = "SELECT payload, seconds, made FROM units WHERE hash = ?"
         with self._lock, self._errors():
-            row = self._open.execute(query, (unit.digest,)).fetchone()
+            row = self._database.execute(query, (unit.digest,)).fetchone()
         if row is None:
             return None
         self.checkpoint(unit).unlink(missing_ok=True)  # of a process that was killed just after storing
@@ -113,7 +94,7 @@ class Store:
         """
         row = (unit.digest, unit.key, done.seconds, tables.pack(done.tables), done.made)
         with self._lock, self._errors():
-            self._open.execute("INSERT OR REPLACE INTO units VALUES (?, ?, ?, ?, ?)", row)
+            self._database.execute("INSERT OR REPLACE INTO units VALUES (?, ?, ?, ?, ?)", row)
         self.checkpoint(unit).unlink(missing_ok=True)
 
     def checkpoint(self, unit: Unit) -> Path:

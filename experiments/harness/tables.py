@@ -6,7 +6,9 @@ keeps the values to the last bit, NaN and infinities included, and the same rows
 
 import io
 import json
+import os
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,18 +97,17 @@ def _array(values: list[Any], dtype: str) -> Any:
     return pd.array(values, dtype="str") if dtype == "str" else np.array(values, dtype=dtype)
 
 
-def visible(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame without the columns that are for the unit alone, whose names begin with an underscore."""
-    return frame[[name for name in frame if not str(name).startswith("_")]]
-
-
 def join(results: list[Tables]) -> Tables:
-    """All rows of many units under their tables' names, in order; tables without rows are left out."""
+    """All rows of many units under their tables' names, in order; tables without rows are left out.
+
+    Columns whose names begin with an underscore, which are for the unit alone, are left out too.
+    """
     joined = {}
     for name in FILES:
         frames = [result[name] for result in results if len(result.get(name, ()))]
         if frames:
-            joined[name] = plain(visible(pd.concat(frames, ignore_index=True)))
+            rows = pd.concat(frames, ignore_index=True)
+            joined[name] = plain(rows[[column for column in rows if not str(column).startswith("_")]])
     return joined
 
 
@@ -126,3 +127,16 @@ def encode(joined: Tables) -> dict[str, bytes]:
 def dump_yaml(plain_data: dict[str, Any]) -> bytes:
     """Plain data as YAML, keys in their own order."""
     return yaml.safe_dump(plain_data, sort_keys=False, allow_unicode=True).encode()
+
+
+def replace(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files one after the other, each of which is the old one or the new one at any moment."""
+    for name, data in files.items():
+        partial = folder / f".{name}.part"
+        partial.write_bytes(data)
+        os.replace(partial, folder / name)
+
+
+def labelled(table: pd.DataFrame, **labels: object) -> pd.DataFrame:
+    """The table with labels, scalars or one value a row, as its first columns."""
+    return pd.DataFrame({**labels, **dict(table.items())}, index=table.index)

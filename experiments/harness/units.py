@@ -11,7 +11,7 @@ import importlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,8 +128,3 @@ def derived_seed(*labels: object) -> int:
     first, *others = labels
     text = json.dumps([first, *map(str, others)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def checkpointed(found: Surroundings, file: Path) -> Surroundings:
-    """The same surroundings with this checkpoint file."""
-    return replace(found, checkpoint=file)

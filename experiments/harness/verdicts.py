@@ -14,39 +14,19 @@ from experiments.harness.statistics import Estimate
 PAPER = Path(__file__).resolve().parents[2] / "results" / "paper.yaml"
 RULES = ("interval", "ordering", "bound", "shape")
 VERDICTS = ("reproduced", "holds", "not reproduced", "violated", "inconclusive", "reduced", "not run")
-HOW = """\
-*Ours* is what the claim says is measured; *n* counts what it is made of (runs, points, steps or settings).
-The command behind it is in the section of its experiment and in `verdicts.csv`; *units at unknown* there were
-computed before units of work noted their commit. A claim that was not run here may have its answer in the
-report of another profile.
-
-How a verdict is reached. *interval*: the published number lies in our 95 % interval, or our estimate in
-the stated tolerance of it (reproduced); neither (not reproduced); only our interval reaches the tolerance,
-or it is so wide that it would agree with nearly anything, or no run showed what is claimed (inconclusive).
-*ordering*: the interval of the difference lies on the stated side of 0 (holds), on the other (violated) or on
-both (inconclusive). *bound*: our estimate, with its interval if it has one, keeps within the bound (holds),
-lies beyond it (violated) or across it (inconclusive). *shape*: a fitted number is compared as for *interval*,
-or the stated relation was seen or not. *reduced*: run at another size than the published one, as the note
-says, so that the number is shown but not compared."""
 
 
 def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
-    """Say what an estimate means for a claim.
+    """Say what an estimate means for a claim, as the report explains it (`report.md.j2`).
 
-    - interval, and shape with a published number: "reproduced" when that number lies in our interval or our
-      estimate in the tolerance of it, "not reproduced" when not even our interval reaches the tolerance;
-      otherwise, when our interval is wider than the claim's resolution, and when `estimate.holds` is false,
-      "inconclusive".
+    - An estimate made at another size than the published one is "reduced", whatever the rule. One of NaN,
+      where a number has to decide, is "inconclusive".
     - `estimate.holds` decides ordering, bound and shape when it is given: "holds" or "violated"; and interval
       where nothing is published (for this variant): "holds" or "inconclusive", as few runs prove no absence.
-    - ordering: the interval of the difference lies above 0 ("holds"), below 0 ("violated"), or contains it
-      ("inconclusive"). With `direction: none` the claim is that nothing differs: the interval lies within
-      ± tolerance ("holds"), outside ("violated"), or across its edge ("inconclusive"); the tolerance may be
-      one for each variant, as a published number may.
-    - bound: the estimate's interval lies at or below the tolerance ("holds"), above it ("violated"), or
-      across it ("inconclusive"); without an interval the estimate itself is compared.
-    - An estimate made at another size than the published one is "reduced", whatever the rule.
-    - An estimate of NaN, where a number has to decide, is "inconclusive".
+    - Agreement is "inconclusive" too when our interval is wider than the claim's `resolution`.
+    - With `direction: none` an ordering claims that nothing differs: the interval lies within ± tolerance
+      ("holds"), outside ("violated"), or across its edge ("inconclusive").
+    - Published number and tolerance may be one for all variants or one for each.
 
     Args:
         claim: an entry of `results/paper.yaml`.
@@ -64,10 +44,9 @@ def judge(claim: Mapping[str, Any], estimate: Estimate) -> str:
         return "inconclusive" if verdict == "reproduced" and estimate.holds is False else verdict
     if estimate.holds is not None:
         return "holds" if estimate.holds else "inconclusive" if rule == "interval" else "violated"
-    if rule == "ordering" and claim.get("direction") != "none":
-        return _ordering(estimate, None)
-    if rule == "ordering" and tolerance is not None:
-        return _ordering(estimate, tolerance)
+    nothing_differs = claim.get("direction") == "none"
+    if rule == "ordering" and (tolerance is not None or not nothing_differs):
+        return _ordering(estimate, tolerance if nothing_differs else None)
     if rule == "bound" and tolerance is not None:
         return _bound(estimate, tolerance)
     raise ValueError(
@@ -140,18 +119,25 @@ def sentence(entry: Mapping[str, Any], ours: Estimate) -> str:
     if "note" not in entry or (entry["id"] != ours.claim):
         return ""
     try:
-        known = {**{name: getattr(ours, name) for name in ("estimate", "low", "high", "n", "variant")}}
-        text = _templates().from_string(entry["note"]).render(**{**known, **ours.numbers})
+        text = templates().from_string(entry["note"]).render({**ours._asdict(), **ours.numbers})
     except jinja2.TemplateError as error:
         raise ValueError(f"the note of {entry['id']} in paper.yaml: {error}") from error
     return " ".join(text.split())
 
 
-def _templates() -> jinja2.Environment:
-    """Jinja2 with a filter for numbers, as in `{{ share | fmt(".3g") }}`."""
-    made = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+@functools.cache
+def templates() -> jinja2.Environment:
+    """The templates of this folder, with filters for numbers (`fmt`, `range`) and for a `cell` of a table."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     made.filters["fmt"] = lambda value, spec: format(value, spec)
     made.filters["range"] = lambda x: f"{x[0]:.3g} [{x[1]:.3g}, {x[2]:.3g}]"
+    made.filters["cell"] = lambda value: " ".join(str(value).split()).replace("|", "\\|")
     return made
 
 

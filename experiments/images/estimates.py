@@ -78,7 +78,7 @@ class Reduced(reduced.Reduced):
     def numbers(self, cfg: ClassificationConfig, protocol: str) -> dict[str, Any]:
         """Precision and number of runs under a protocol, ours and that of the profile ``paper``."""
         ours = cfg.protocols[protocol].runs
-        _, paper = self._found.get(f"protocols.{protocol}.runs", (ours, ours))
+        _, paper = self.found.get(f"protocols.{protocol}.runs", (ours, ours))
         return {"precision": precision(cfg), "runs": ours, "paper_runs": paper or 0}
 
 

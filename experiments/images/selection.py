@@ -16,7 +16,7 @@ from experiments.competitors import Optimizer, numbers
 from experiments.harness.errors import UserError
 from experiments.harness.search import best
 from experiments.harness.session import Compute
-from experiments.harness.tables import Tables, join
+from experiments.harness.tables import Tables, join, labelled
 from experiments.harness.units import unit
 from experiments.images import study
 from experiments.images.config import ClassificationConfig, Task
@@ -80,11 +80,6 @@ def _images_per_second(task: Task, images: Images) -> float:
     finally:
         torch.set_num_threads(threads)
     return steps * len(batch[1]) / (time.perf_counter() - start)
-
-
-def labelled(table: pd.DataFrame, **labels: object) -> pd.DataFrame:
-    """The table with labels as its first columns."""
-    return pd.DataFrame({**labels, **dict(table.items())}, index=table.index)
 
 
 class Choice(NamedTuple):

@@ -171,11 +171,6 @@ def curve_rows(done: Run) -> pd.DataFrame:
     return pd.DataFrame({**table, **position})
 
 
-def labelled(table: pd.DataFrame, **labels: object) -> pd.DataFrame:
-    """The table with labels, scalars or one value a row, as its first columns."""
-    return pd.DataFrame({**labels, **dict(table.items())}, index=table.index)
-
-
 def uniform_points(count: int, n: int, low: float, high: float, seed: int) -> Tensor:
     """``count`` points, uniform in [low, high]ⁿ, float64 (count, n)."""
     return torch.from_numpy(np.random.default_rng(seed).uniform(low, high, (count, n)))

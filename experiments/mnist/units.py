@@ -1,10 +1,10 @@
 """Section 4.5, MNIST: a small CNN, settings from a grid, then long training runs (Table 2)."""
 
 from experiments.harness.session import Compute
-from experiments.harness.tables import Tables
+from experiments.harness.tables import Tables, labelled
 from experiments.harness.units import unit
 from experiments.images import study
-from experiments.images.selection import labelled, prepare, train_chosen
+from experiments.images.selection import prepare, train_chosen
 from experiments.mnist.config import Config
 
 

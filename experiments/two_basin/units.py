@@ -9,10 +9,9 @@ import torch
 
 from experiments.competitors import Optimizer, method
 from experiments.harness.session import Compute
-from experiments.harness.tables import Tables, join
+from experiments.harness.tables import Tables, join, labelled
 from experiments.harness.units import Unit, unit
 from experiments.landscapes import studies
-from experiments.landscapes.ensemble import labelled
 from experiments.landscapes.ensemble import run as run_ensemble
 from experiments.landscapes.studies import Starts, by_key
 from experiments.two_basin.basins import inside

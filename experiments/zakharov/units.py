@@ -4,10 +4,9 @@ import numpy as np
 
 from experiments.competitors import numbers
 from experiments.harness.session import Compute
-from experiments.harness.tables import Tables, join
+from experiments.harness.tables import Tables, join, labelled
 from experiments.harness.units import unit
 from experiments.landscapes import studies
-from experiments.landscapes.ensemble import labelled
 from experiments.landscapes.studies import Starts, by_key, searches, tuned
 from experiments.zakharov.config import LANDSCAPE, Config
 

@@ -1,4 +1,4 @@
-"""What is said of progress: the time left is that of the later units, without compilers and starting workers."""
+"""Progress: the time left follows from the later units, without compilers and starting workers."""
 
 import pytest
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from experiments.harness.reduced import describe, reductions
+from experiments.harness.reduced import Reduced
 from experiments.harness.settings import CONF
 from experiments.harness.statistics import Estimate
 from experiments.harness.verdicts import RULES, VERDICTS, judge, load_paper, published_for
@@ -24,53 +24,38 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_the_paper_profile_reduces_nothing(experiment: str) -> None:
-    assert reductions(composed(experiment)) == {}
+    reduced = Reduced(composed(experiment))
+    assert reduced.found == {} and reduced("*") == ""
 
 
 def test_what_no_number_depends_on_does_not_count() -> None:
     paths = ("paths.results=elsewhere", "paths.data=there", "paths.download=false", "executor=serial")
     looks = ("competitors.gdm.label=x", "competitors.gdm.color=red", "competitors.gdm.marker=x")
-    assert reductions(composed("zakharov", "seed=3", "title=other", *paths, *looks)) == {}
+    assert Reduced(composed("zakharov", "seed=3", "title=other", *paths, *looks)).found == {}
 
 
-def test_a_setting_given_by_hand_counts() -> None:
-    found = reductions(composed("zakharov", "search.trials=7", "random.sides=[1.0]"))
-    assert found == {"search.trials": (7, 500), "random.sides": ([1.0], [1.0, 5.0])}
-    assert describe(found) == ("random.sides [1.0] (published: [1.0, 5.0]), search.trials 7 (published: 500)")
-
-
-def test_more_than_published_counts_too() -> None:
-    assert reductions(composed("zakharov", "long.steps=20000")) == {"long.steps": (20000, 10000)}
+def test_settings_given_by_hand_count_for_the_claims_that_depend_on_them() -> None:
+    cfg = composed("zakharov", "search.trials=7", "random.sides=[1.0]", "long.steps=20000")
+    reduced = Reduced(cfg, always="data: other")
+    assert reduced.found == {
+        "search.trials": (7, 500), "random.sides": ([1.0], [1.0, 5.0]), "long.steps": (20000, 10000),
+    }  # fmt: skip
+    phrase = "random.sides [1.0] (published: [1.0, 5.0]), search.trials 7 (published: 500)"
+    assert reduced("search.*", "random.sides") == f"data: other, {phrase}"
+    assert reduced("steps") == reduced() == "data: other"  # a pattern is for the whole key
 
 
 def test_a_competitor_left_out_counts() -> None:
-    found = reductions(composed("zakharov", "~competitors.gdm_log"))
+    found = Reduced(composed("zakharov", "~competitors.gdm_log")).found
     assert found["competitors.gdm_log._target_"] == (None, "torch.optim.SGD")
     assert all(key.startswith("competitors.gdm_log.") for key in found)
 
 
 def test_a_profile_counts_where_it_scales() -> None:
-    found = reductions(composed("mnist", profile="smoke"))
+    found = Reduced(composed("mnist", profile="smoke")).found
     assert found["epochs"] == (2, 50) and found["recipe.train"] == (400, 60_000)
     assert found["grid.values.sgd.momentum"] == ([0.9], [0.85, 0.9, 0.95, 0.99, 0.999])
     assert not {"profile", "seed", "recipe.batch", "outputs"} & found.keys()
-
-
-def test_keys_can_be_ignored() -> None:
-    smoke = composed("mnist", profile="smoke")
-    everything = reductions(smoke)
-    assert {"protocols.paper.runs", "protocols.validation.runs"} <= everything.keys()
-    found = reductions(smoke, ignore=("protocols.*.runs", "epochs"))
-    assert found == {
-        key: value
-        for key, value in everything.items()
-        if key not in ("protocols.paper.runs", "protocols.validation.runs", "epochs")
-    }
-    assert "grid.epochs" in found  # a pattern is for the whole key
-
-
-def test_nothing_reduced_is_no_phrase() -> None:
-    assert describe({}) == ""
 
 
 def claim(rule: str, published: object = 0.9) -> dict[str, object]:

@@ -173,6 +173,6 @@ def test_it_says_what_is_wrong_in_one_line(finished, monkeypatch, capsys, action
 
 
 def test_an_unwritable_folder_is_one_line(finished, monkeypatch, capsys):
-    (finished / "quick" / "report.md.part").mkdir()  # refuses the file even to root
+    (finished / "quick" / ".report.md.part").mkdir()  # refuses the file even to root
     code, _, error = _script(monkeypatch, capsys, "--results", finished)
     assert code == 2 and error.count("\n") == 1 and "report.md.part" in error and "--results" in error
