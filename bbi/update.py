@@ -104,7 +104,9 @@ def sum_squares(tensors: list[Tensor], like: S) -> S:
     """Σ x² over all tensors, of the kind of ``like``: np.float64, or float64 () or (R,)."""
     if not isinstance(like, Tensor):
         flat = (y for x in tensors for y in _in_memory_order(x))
-        cut = (x.view(-1).split(SLICE) if x.is_contiguous() and x.numel() > SLICE else [x] for x in flat)
+        cut = (
+            torch.split(x.view(-1), SLICE) if x.is_contiguous() and x.numel() > SLICE else (x,) for x in flat
+        )
         return np.float64(sum((_norms2([part]) for parts in cut for part in parts), 0.0))
     total = torch.zeros_like(like)
     for x in tensors:
