@@ -1,4 +1,4 @@
-"""Algorithm 1, the part that scalars decide, for one run and for R replicas.
+"""Algorithm 1, the part that scalars decide, for one run and for R replicas: clocks and coefficients.
 
 From V, E and Π² come the coefficients of a step,
 
@@ -14,7 +14,6 @@ from typing import Generic, NamedTuple
 from torch import Tensor
 
 from bbi import noise
-from bbi.bounces import Clocks, due, partial_refresh
 from bbi.laws import Law
 from bbi.scalars import Flag, S, at_least, where
 
@@ -24,6 +23,53 @@ EPS2 = 1e-40
 """ε2 of Algorithm 1: a run stops where V ≤ ε2."""
 TINY = 1e-300
 """Smallest squared norm that is divided by."""
+
+
+class Clocks(NamedTuple, Generic[S]):
+    """The counters of Algorithm 1, float64 as V: exact up to 2⁵³, and T0 = inf or T1 = inf means "never"."""
+
+    c0: S
+    """Moves since the last scheduled bounce."""
+    c1: S
+    """Moves since the lowest potential so far, or since the last bounce."""
+    n_b: S
+    """Scheduled bounces so far."""
+    draws: S
+    """Bounces of both clocks so far, which is the number of the next random vector."""
+    v_min: S
+    """Lowest potential so far."""
+
+    @classmethod
+    def start(cls, zero: S) -> "Clocks[S]":
+        """All counters at ``zero``, and no lowest potential yet."""
+        return Clocks(zero, zero, zero, zero, zero + math.inf)
+
+
+def due(clocks: Clocks[S], t0: S, t1: S, n_bounces: S, active: Flag) -> tuple[Flag, Clocks[S]]:
+    """Which of the active runs bounce now, and the clocks after it (the ``else`` branch of Algorithm 1).
+
+    ``n_bounces`` = 0 makes no scheduled bounce. The paper's listing, read literally, makes one.
+    """
+    scheduled = active & (clocks.c0 == t0) & (clocks.n_b < n_bounces)
+    bounce = scheduled | (active & (clocks.c1 == t1))
+    return bounce, Clocks(
+        where(scheduled, 0.0, clocks.c0),
+        where(bounce, 0.0, clocks.c1),
+        where(scheduled, clocks.n_b + 1.0, clocks.n_b),
+        where(bounce, clocks.draws + 1.0, clocks.draws),
+        clocks.v_min,
+    )
+
+
+def advance(clocks: Clocks[S], v: S, moved: Flag) -> Clocks[S]:
+    """The clocks after one move of the runs in ``moved``, from potential ``v`` (end of the ``if`` branch)."""
+    lowest = moved & (v < clocks.v_min)
+    c1 = where(moved, clocks.c1 + 1.0, clocks.c1)
+    return clocks._replace(
+        c0=where(moved, clocks.c0 + 1.0, clocks.c0),
+        c1=where(lowest, 0.0, c1),
+        v_min=where(lowest, v, clocks.v_min),
+    )
 
 
 class Coefficients(NamedTuple, Generic[S]):
@@ -63,8 +109,7 @@ class Algorithm(NamedTuple):
     def coefficients(self, v: S, energy: S, p2: S) -> Coefficients[S]:
         """P(E, V), H_V and 2H_P, with 2H_P of a separable law at the given Π²."""
         law = self.law
-        kick, drift = law.kick(v, energy), law.drift(v, energy, p2)
-        return Coefficients(law.momentum_squared(v, energy), kick, drift)
+        return Coefficients(law.momentum_squared(v, energy), law.kick(v, energy), law.drift(v, energy, p2))
 
     def restored(self, p2: S, want: S) -> S:
         """The Π² that a step starts with: ``want`` = P(E, V), which restores the energy.
@@ -82,7 +127,8 @@ class Algorithm(NamedTuple):
         With ν > 0 every run that has moved before is refreshed in part, whatever its clocks say.
         """
         if self.nu:
-            bounce, clocks = partial_refresh(clocks, active)
+            bounce = active & (clocks.v_min < math.inf)
+            clocks = clocks._replace(draws=where(bounce, clocks.draws + 1.0, clocks.draws))
         else:
             bounce, clocks = due(clocks, t0, t1, n_bounces, active)
         return bounce, (active & ~bounce if self.variant == "released" else active), clocks
@@ -96,16 +142,8 @@ def lowered(f: S, delta_v: S, times: S, given: S) -> tuple[S, S]:
     """Lower ΔV where V = F - ΔV < 0 shows that it is too high (section 3.3).
 
     The n-th time, n = ``times`` + 1, it goes down by 2ⁿ |V|, so that few corrections suffice, but never below
-    the smaller of 0 and the value ``given`` at first. Once there it is neither lowered nor counted.
-
-    Args:
-        f: F.
-        delta_v: ΔV now.
-        times: How often it was lowered.
-        given: ΔV at first.
-
-    Returns:
-        ΔV and how often it was lowered, after it.
+    the smaller of 0 and the value ``given`` at first. Once there it is neither lowered nor counted. Returns
+    ΔV and n.
     """
     v = f - delta_v
     floor = where(given < 0, given, 0.0)

@@ -1,4 +1,7 @@
-"""Validation of the optimizer's arguments: each error names the argument, its value and what is allowed."""
+"""Validation of the optimizer's arguments: each error names the argument, its value and what is allowed.
+
+Values out of range and wrong shapes raise ValueError, other types TypeError, and a missing loss RuntimeError.
+"""
 
 import math
 from collections.abc import Iterable
@@ -30,12 +33,7 @@ PER_REPLICA = ("lr", "delta_v", "delta_e", "t0", "t1", "n_bounces")
 
 
 def settings(given: dict[str, Any]) -> None:
-    """Check hyperparameters by name.
-
-    Raises:
-        ValueError: For a number out of range, NaN, a fraction of a count, or a tensor of the wrong size.
-        TypeError: For something that is not a number.
-    """
+    """Check hyperparameters by name."""
     replicas = given.get("replicas")
     if replicas is not None and (not isinstance(replicas, Integral) or replicas < 1):
         raise ValueError(f"Invalid replicas: {replicas!r} (a whole number ≥ 1, or None for one run)")
@@ -72,11 +70,7 @@ def _number(name: str, value: Any, low: float, replicas: int | None) -> None:
 
 
 def group(new: dict[str, Any], defaults: dict[str, Any], own: Iterable[str]) -> None:
-    """Check a parameter group: only the settings ``own`` to groups may differ from the optimizer's.
-
-    Raises:
-        ValueError: Naming the setting that belongs to the whole system.
-    """
+    """Check a parameter group: only the settings ``own`` to groups may differ from the optimizer's."""
     settings({**defaults, **{k: v for k, v in new.items() if k != "params"}})
     for name, value in new.items():
         shared = name in defaults and name not in own
@@ -94,12 +88,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def parameter(p: Tensor, replicas: int | None) -> None:
-    """Check one parameter: floating point or complex, with the replica axis first if there is one.
-
-    Raises:
-        TypeError: For integers, or for a shard (DTensor), whose norm is not that of the whole.
-        ValueError: For a first axis that is not ``replicas`` long.
-    """
+    """Check one parameter: floating point or complex, with the replica axis first if there is one."""
     if not (p.is_floating_point() or p.is_complex()):
         raise TypeError(f"parameters must be floating point or complex, got {p.dtype}")
     if hasattr(p, "placements"):
@@ -113,21 +102,13 @@ def parameter(p: Tensor, replicas: int | None) -> None:
 
 
 def together(p: Tensor, other: Tensor) -> None:
-    """Check that two parameters of one system are on one device.
-
-    Raises:
-        ValueError: Naming both devices.
-    """
+    """Check that two parameters of one system are on one device."""
     if p.device != other.device:
         raise ValueError(f"all parameters must be on one device, got {other.device} and {p.device}")
 
 
 def process_group(group: Any) -> None:
-    """Check a process group that a user passes: None, False, or one that this rank belongs to.
-
-    Raises:
-        ValueError: For anything else.
-    """
+    """Check a process group that a user passes: None, False, or one that this rank belongs to."""
     kind = dist.ProcessGroup if dist.is_available() else ()
     if group is not None and group is not False and not isinstance(group, kind):
         raise ValueError(
@@ -143,11 +124,7 @@ WAYS = (
 
 
 def closure(given: Any, loss: Any) -> None:
-    """Check what a step is given besides the gradients.
-
-    Raises:
-        TypeError: For a closure and a loss, or a closure that cannot be called, such as the loss.
-    """
+    """Check what a step is given besides the gradients."""
     if given is not None and loss is not None:
         raise TypeError(f"a step takes a closure or a loss, not both: {WAYS}")
     if given is not None and not callable(given):
@@ -155,12 +132,7 @@ def closure(given: Any, loss: Any) -> None:
 
 
 def loss(value: Any, replicas: int | None) -> Tensor:
-    """The loss as a detached float64 tensor, () or (R,).
-
-    Raises:
-        RuntimeError: For None.
-        ValueError: For another number of elements.
-    """
+    """The loss as a detached float64 tensor, () or (R,)."""
     if value is None:
         raise RuntimeError(f"the optimizer needs the loss in every step: {WAYS}")
     tensor = torch.as_tensor(value, dtype=torch.float64).detach()

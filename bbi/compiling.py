@@ -18,15 +18,14 @@ def compiled(
 ) -> Function:
     """One kernel that inductor makes of a function of tensors, called without dynamo's guards.
 
+    If it cannot be made, a RuntimeWarning says why, and ``function`` itself is returned.
+
     Args:
-        function: Takes tensors and returns a list or tuple of tensors; it may take gradients of them by
-            ``torch.autograd.grad``, and write to them.
+        function: Maps tensors to a list or tuple of tensors; it may write to them, and take gradients of them
+            by ``torch.autograd.grad``.
         examples: Tensors of the shapes and dtypes of all later calls; their values are left alone.
         what: What it is, for the warning.
         options: Further settings of ``torch._inductor.config``.
-
-    Returns:
-        The kernel. If it cannot be made, a RuntimeWarning says why, and ``function`` itself is returned.
     """
     try:
         try:

@@ -28,28 +28,16 @@ def _shift(z: Tensor, bits: int) -> Tensor:
 
 
 def mix(z: Tensor) -> Tensor:
-    """SplitMix64's output function, a bijection of int64 onto itself.
-
-    Args:
-        z: int64 tensor of any shape.
-
-    Returns:
-        int64 tensor of the same shape.
-    """
+    """SplitMix64's output function, a bijection of int64 onto itself, element by element."""
     z = (z ^ _shift(z, 30)) * _MIX1
     z = (z ^ _shift(z, 27)) * _MIX2
     return z ^ _shift(z, 31)
 
 
 def replica_keys(seed: int, replicas: Tensor) -> Tensor:
-    """One key for each replica, from which its random vectors are computed.
+    """One int64 key for each replica number, from which its random vectors are computed.
 
-    Args:
-        seed: Any Python integer; its lowest 64 bits are used.
-        replicas: int64 tensor of replica numbers, any shape.
-
-    Returns:
-        int64 tensor of the same shape.
+    Of ``seed``, any Python integer, the lowest 64 bits are used.
     """
     return mix(mix(torch.full_like(replicas, _signed(seed)) + _GAMMA) + replicas * _GAMMA)
 

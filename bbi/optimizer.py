@@ -12,8 +12,7 @@ from torch._compile import _disable_dynamo
 from torch.optim.optimizer import ParamsT
 
 from bbi import checks, update
-from bbi.algorithm import EPS1, EPS2, TINY, lowered
-from bbi.bounces import advance
+from bbi.algorithm import EPS1, EPS2, TINY, advance, lowered
 from bbi.laws import Law, identity
 from bbi.scalars import Flag, S, as_kind, at_least, may_hold, sqrt, where
 from bbi.state import SystemState
@@ -101,23 +100,10 @@ class ECD(SystemState):
         variant: str = "paper",
         process_group: Any = None,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "law": identity(law),
-            "weight_decay": weight_decay,
-            "delta_v": delta_v,
-            "delta_e": delta_e,
-            "t0": t0,
-            "t1": t1,
-            "n_bounces": n_bounces,
-            "tune_delta_v": tune_delta_v,
-            "nu": nu,
-            "eps1": eps1,
-            "eps2": eps2,
-            "seed": seed,
-            "replicas": replicas,
-            "variant": variant,
-        }
+        defaults: dict[str, Any] = dict(locals())
+        for name in ("self", "params", "process_group", "__class__"):
+            del defaults[name]
+        defaults["law"] = identity(law)
         checks.settings(defaults)
         checks.process_group(process_group)
         self.law, self.process_group = law, process_group
@@ -253,8 +239,8 @@ class ECD(SystemState):
 
     def _clock_settings(self, like: S) -> tuple[S, S, S]:
         """T0, T1 and N_b."""
-        group = self.param_groups[0]
-        return as_kind(group["t0"], like), as_kind(group["t1"], like), as_kind(group["n_bounces"], like)
+        t0, t1, n_bounces = (as_kind(self.param_groups[0][k], like) for k in checks.WHOLE)
+        return t0, t1, n_bounces
 
     def _redraw(self, entries: list[Entry], bounce: Flag, number: S) -> S:
         """Put random vectors in the place of u, or add a part of one, where ``bounce``; the new |u|²."""
@@ -267,11 +253,7 @@ class ECD(SystemState):
         return update.redraw(entries, self._algorithm, group["seed"], bounce, number, share)
 
     def _start(self, entries: list[Entry], v: S, energy: S, fresh: Flag, first: bool) -> S:
-        """E and Π_0 of those that are ``fresh``, eqs. (13), (14); along a random vector where ∇V = 0.
-
-        Returns:
-            The energies of all.
-        """
+        """Give those that are ``fresh`` E and Π_0, eqs. (13), (14), and return the energies of all."""
         group, algorithm, rest = self.param_groups[0], self._algorithm, self._kept("p2", v)
         start, p2 = algorithm.start(v, as_kind(group["delta_e"], v))
         energy = where(fresh, start, energy)

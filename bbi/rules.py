@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from bbi import checks
-from bbi.algorithm import EPS1, EPS2, TINY, Algorithm
-from bbi.bounces import Clocks, advance, due
+from bbi.algorithm import EPS1, EPS2, TINY, Algorithm, Clocks, advance, due
 from bbi.laws import BornInfeld, Law
 from bbi.presets import separable
 from bbi.scalars import at_least, sqrt, where
@@ -26,24 +25,21 @@ Ensemble = tuple["Rule", dict[str, Any]]
 
 
 class Replicas(NamedTuple):
-    """What a step of R replicas starts from."""
+    """What a step of R replicas starts from.
+
+    float64 (n, R): ``theta``, ``momentum``, ``grad`` = ∇F, and ``vectors`` from :meth:`Rule.vectors`.
+    float64 (R,): ``value`` = F, the rule's own ``scalars``, and the ``settings`` by name.
+    int64 (R,): the ``key`` of the random numbers.
+    """
 
     theta: Tensor
-    """float64 (n, R)."""
     momentum: Tensor
-    """float64 (n, R)."""
     scalars: Scalars
-    """The rule's own, each float64 (R,)."""
     value: Tensor
-    """float64 (R,), F at theta."""
     grad: Tensor
-    """float64 (n, R), ∇F at theta."""
     settings: Settings
-    """By name, each float64 (R,)."""
     key: Tensor
-    """int64 (R,), of the random numbers."""
     vectors: Tensor
-    """float64 (n, R): what :meth:`Rule.vectors` gave."""
 
 
 class Rule(Protocol):
@@ -78,7 +74,7 @@ class Rule(Protocol):
 class ECDRule(Rule):
     """Energy-conserving descent.
 
-    Its scalars are the energy and the five clocks of :class:`bbi.bounces.Clocks`.
+    Its scalars are the energy and the five clocks of :class:`bbi.algorithm.Clocks`.
 
     Args:
         law: The Hamiltonian.

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from bbi import update
-from bbi.algorithm import TINY, Algorithm
-from bbi.bounces import Clocks
+from bbi.algorithm import TINY, Algorithm, Clocks
 from bbi.laws import Law
 from bbi.scalars import S, as_kind, at_least, where
 from bbi.update import Entry, sum_squares
@@ -125,8 +124,7 @@ class SystemState(torch.optim.Optimizer):
 
     def _clocks(self, like: S) -> Clocks[S]:
         """The stored clocks."""
-        system = self._system
-        return Clocks(*[as_kind(system[name], like) for name in Clocks._fields])
+        return Clocks(*[self._kept(name, like) for name in Clocks._fields])
 
     def _settle(self, entries: list[Entry], v: S) -> None:
         """Have the numbers of the system, of the kind of ``v``, for the parameters that take part now."""

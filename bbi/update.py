@@ -93,10 +93,6 @@ def _norms2(tensors: list[Tensor]) -> float:
     return sum((norm * norm for norm in norms), 0.0)  # a power would raise where this is inf
 
 
-def _flat_parts(x: Tensor) -> tuple[Tensor, ...]:
-    return torch.split(x.view(-1), SLICE) if x.is_contiguous() and x.numel() > SLICE else (x,)
-
-
 def fit(scalar: Tensor, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """Shape a coefficient (R,) to multiply a tensor (R, …), in its dtype; coefficients () unchanged."""
     if scalar.dim() == 0:
@@ -108,7 +104,10 @@ def sum_squares(tensors: list[Tensor], like: S) -> S:
     """Σ x² over all tensors, of the kind of ``like``: np.float64, or float64 () or (R,)."""
     if not isinstance(like, Tensor):
         flat = (y for x in tensors for y in _in_memory_order(x))
-        return np.float64(sum((_norms2([part]) for x in flat for part in _flat_parts(x)), 0.0))
+        cut = (
+            torch.split(x.view(-1), SLICE) if x.is_contiguous() and x.numel() > SLICE else (x,) for x in flat
+        )
+        return np.float64(sum((_norms2([part]) for parts in cut for part in parts), 0.0))
     total = torch.zeros_like(like)
     for x in tensors:
         rows = x.reshape(len(x), -1) if like.dim() else x.reshape(1, -1)
@@ -130,10 +129,7 @@ def split(length2: S, u2: S, pull: float) -> tuple[S, S]:
     """Write Π of squared length ``length2`` along -u, of squared norm ``u2``, as -σ (factor u).
 
     Tensors are normalised in each step. A run on the CPU takes σ = ``pull``, the largest Δt H_V of a group,
-    where that is above 0, so that ∇V need not be scaled. Π = 0 gives factor 0.
-
-    Returns:
-        The factor, and σ > 0.
+    where that is above 0, so that ∇V need not be scaled. Π = 0 gives factor 0. Returns the factor and σ > 0.
     """
     some = (length2 > 0) & (u2 > 0)
     if isinstance(u2, Tensor):
@@ -143,17 +139,9 @@ def split(length2: S, u2: S, pull: float) -> tuple[S, S]:
 
 
 def kick(entries: list[Entry], factor: S, kick: S, drift: S | None, moved: Flag) -> S:
-    """u ← factor u + Δt kick (∇F + w Θ), and Θ ← Θ - Δt drift u unless ``drift`` is None, in place.
+    """u ← factor u + Δt kick (∇F + w Θ), and Θ ← Θ - Δt drift u unless ``drift`` is None; the new |u|².
 
-    Args:
-        entries: The parameters.
-        factor: Of u.
-        kick: Of Δt ∇V.
-        drift: Of -Δt u, if it is known before the kick.
-        moved: Mask of runs whose gradients count; those of the others may be NaN.
-
-    Returns:
-        The new |u|².
+    Only the gradients of the runs in ``moved`` count; those of the others may be NaN.
     """
     if not isinstance(factor, Tensor):
         numbers = float(factor), float(kick), float(drift or 0.0)
@@ -225,18 +213,9 @@ def rescale(entries: list[Entry], factor: S) -> None:
 def redraw(
     entries: list[Entry], algorithm: Algorithm, seed: int, bounce: Flag, number: S, share: S | None = None
 ) -> S:
-    """Replace Π by random vectors N, and so u by -N, where ``bounce`` holds, in place.
+    """Replace Π by random vectors N, and so u by -N, where ``bounce`` holds; the new |u|².
 
-    Args:
-        entries: The parameters.
-        algorithm: Tells the distribution of N.
-        seed: The user's.
-        bounce: Mask of runs that take a random vector.
-        number: Number of the draw.
-        share: For a partial refresh: u - share N takes the place of -N.
-
-    Returns:
-        The new |u|².
+    ``number`` counts the draws. For a partial refresh, u - ``share`` N takes the place of -N.
     """
     device = entries[0].momentum.device
     replicas = number.numel() if isinstance(number, Tensor) else 1
@@ -265,13 +244,7 @@ def _column(x: object, device: torch.device) -> Tensor:
 
 
 def average(value: Tensor, device: torch.device, group: Any) -> Tensor:
-    """The mean of a loss over the ranks of a group, with the same bits on each.
-
-    Args:
-        value: The loss of this rank.
-        device: Where the ranks exchange it.
-        group: None for the default group, False for no mean.
-    """
+    """The mean of a loss over the ranks of a group, with the same bits on each; False is this rank alone."""
     if group is False or not (dist.is_available() and dist.is_initialized()):
         return value
     total = value.to(device, copy=True)

@@ -71,6 +71,11 @@ def _descend(
     return [opt.step(closure).detach() for _ in range(steps)]  # type: ignore[attr-defined]
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(1234)
+
+
 @pytest.fixture
 def algorithm1() -> Any:
     return _algorithm1

@@ -194,3 +194,17 @@ class Case(NamedTuple):
 
 CASES = [Case(info, x.desc) for info in INFOS for x in info.optim_inputs_func("cpu")]
 """Every input of every description."""
+
+
+def problem(
+    opt: Any, weight: torch.Tensor, bias: torch.Tensor, x: torch.Tensor
+) -> Callable[[], torch.Tensor]:
+    """The closure of a least-squares fit."""
+
+    def closure() -> torch.Tensor:
+        opt.zero_grad()
+        loss = (weight.mv(x) + bias).square().sum()
+        loss.backward()
+        return loss
+
+    return closure

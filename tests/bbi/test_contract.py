@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 import torch
-from contract import CASES, INFOS, SCHEDULERS
+from contract import CASES, INFOS, SCHEDULERS, problem
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -15,28 +15,11 @@ from torch.testing._internal.common_optimizers import OptimizerErrorEnum
 each = pytest.mark.parametrize("case", CASES, ids=str)
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(1234)
-
-
 def layer(contiguous=True):
     """Weight and bias of a map from 5 to 10 numbers."""
     if contiguous:
         return [Parameter(torch.randn(10, 5)), Parameter(torch.randn(10))]
     return [Parameter(torch.randn(10, 5, 2)[..., 0]), Parameter(torch.randn(10, 2)[..., 0])]
-
-
-def problem(opt, weight, bias, x):
-    """The closure of a least-squares fit."""
-
-    def closure():
-        opt.zero_grad()
-        loss = (weight.mv(x) + bias).square().sum()
-        loss.backward()
-        return loss
-
-    return closure
 
 
 def train(opt, closure, schedulers=(), steps=20):
@@ -248,7 +231,7 @@ def test_errors_are_those_of_torch_and_name_the_value(info):
     ],
 )
 @pytest.mark.parametrize("info", INFOS, ids=lambda info: info.name)
-def test_parameters_that_are_none(info, params, error, words):
+def test_invalid_parameters_are_refused(info, params, error, words):
     kwargs = info.optim_inputs_func("cpu")[0].kwargs
     with pytest.raises(error, match=words):
         info.optim_cls(params(), **kwargs)

@@ -6,29 +6,14 @@ import pickle
 
 import pytest
 import torch
-from contract import CASES, INFOS
+from contract import CASES, INFOS, problem
 from torch.nn import Parameter
 
 each = pytest.mark.parametrize("case", CASES, ids=str)
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(1234)
-
-
 def named(params, names):
     return [(f"name{i}", p) for i, p in enumerate(params)] if names else list(params)
-
-
-def problem(opt, weight, bias, x):
-    def closure():
-        opt.zero_grad()
-        loss = (weight.mv(x) + bias).square().sum()
-        loss.backward()
-        return loss
-
-    return closure
 
 
 def network():

@@ -1,4 +1,4 @@
-"""A step on a device asks it nothing: no number is read, nothing is copied between devices.
+"""A step on a device does not synchronise it: no number is read, nothing is copied between devices.
 
 Fake tensors claim to be on a GPU and hold no data, so that a step that looks at a value fails, and
 a recorder of all operations sees what else would make the CPU wait: sizes that depend on data and
@@ -62,14 +62,14 @@ def gpu():
 
 
 @each
-def test_no_step_waits_for_the_device(case, gpu):
+def test_no_step_synchronises_the_device(case, gpu):
     waits = steps(case, gpu)
     assert waits.count > 100
     assert waits.found == []
 
 
 @each
-def test_no_step_waits_with_replicas(case, gpu):
+def test_no_step_with_replicas_synchronises_the_device(case, gpu):
     assert steps(case, gpu, replicas=4).found == []
 
 
@@ -82,7 +82,7 @@ def test_meta_tensors_step_too():
     assert steps(CASES[0], "meta").found == []
 
 
-def test_what_reads_a_number_is_caught(gpu):
+def test_the_recorder_finds_synchronisation(gpu):
     x = torch.zeros(3, device=gpu)
     for look in (lambda: x.sum().item(), lambda: bool(x[0] > 0), lambda: float(x[0])):
         with pytest.raises(DataDependentOutputException):

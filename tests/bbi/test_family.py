@@ -182,20 +182,6 @@ def test_a_delta_v_that_is_too_high_is_lowered_and_the_run_goes_on() -> None:
     assert lowest[True] < lowest[False] < 0.45
 
 
-def test_a_fixed_delta_v_stays() -> None:
-    p = start()
-    opt = BBI([p], 0.02, delta_v=0.1)
-    run(opt, p, 5)
-    assert opt.delta_v == 0.1
-
-
-def test_bbi_has_its_law() -> None:
-    with pytest.raises(TypeError, match="use ECD"):
-        BBI([start()], 0.1, law=Frictionless())
-    with pytest.raises(ValueError, match="eta"):
-        ECDSep([start()], 0.1, eta=0.0)
-
-
 def steps_at(opt: torch.optim.Optimizer, p: torch.Tensor, losses: list[float]) -> list[bool]:
     """Steps with these losses and a gradient that is always the same; whether each of them moved."""
     moves = []

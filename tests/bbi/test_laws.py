@@ -1,4 +1,4 @@
-"""The Born-Infeld law against derivatives of its Hamiltonian H = √(V (V + P))."""
+"""The Born-Infeld law: its speed limit, and the numbers at its edges."""
 
 import math
 
@@ -14,34 +14,12 @@ potentials = st.floats(-38, 6).map(lambda x: 10.0**x)
 ratios = st.floats(-6, 6).map(lambda x: 1 + 10.0**x)  # E/V
 
 
-def hamiltonian(v, p):
-    return (v * (v + p)) ** 0.5
-
-
-@given(potentials, ratios)
-def test_momentum_squared_inverts_the_hamiltonian(v, ratio):
-    e = v * ratio
-    p = LAW.momentum_squared(v, e)
-    assert p > 0
-    assert hamiltonian(v, p) == pytest.approx(e, rel=1e-12)
-    assert LAW.energy(v, p) == pytest.approx(e, rel=1e-12)
-
-
-@given(potentials, ratios)
-def test_kick_and_drift_are_derivatives_of_the_hamiltonian(v, ratio):
-    e = v * ratio
-    at_v = torch.tensor(v, dtype=torch.float64, requires_grad=True)
-    at_p = torch.tensor(e * e / v - v, dtype=torch.float64, requires_grad=True)
-    by_v, by_p = torch.autograd.grad(hamiltonian(at_v, at_p), (at_v, at_p))
-    assert LAW.kick(v, e) == pytest.approx(float(by_v), rel=1e-9)
-    assert LAW.drift(v, e, e * e / v - v) == pytest.approx(2 * float(by_p), rel=1e-9)
-
-
 @given(potentials, ratios)
 def test_the_speed_limit_holds_on_the_energy_surface(v, ratio):
     # |dΘ/dt|² = (2 H_P)² P ≤ V, and (30): the speed that belongs to P is the one in 1/√(1 - speed²/V) = E/V
     e = v * ratio
     p = LAW.momentum_squared(v, e)
+    assert LAW.energy(v, p) == pytest.approx(e, rel=1e-12)
     speed2 = LAW.drift(v, e, p) ** 2 * p
     assert speed2 <= v * (1 + 1e-12)
     assert 1 - speed2 / v == pytest.approx((v / e) ** 2, abs=1e-12)

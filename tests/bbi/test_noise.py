@@ -131,7 +131,7 @@ def test_directions_of_normal_vectors_are_isotropic():
 
 
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
-def test_a_number_does_not_depend_on_who_is_asked_for_beside_it(kind):
+def test_a_number_depends_only_on_its_address(kind):
     together = sample(kind, seed=-5, replicas=7, draws=3, n=129)
     for r, d, i in [(0, 0, 0), (6, 2, 128), (3, 1, 64), (5, 0, 100)]:
         assert ask(kind, -5, r, float(d), i).item() == together[r, d, i]

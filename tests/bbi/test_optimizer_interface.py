@@ -233,15 +233,6 @@ def test_squared_norms_neither_overflow_nor_vanish(size, dtype):
     assert sum_squares([x[None]], like).item() == pytest.approx(expected, rel=1e-5, abs=0)
 
 
-def test_float32_follows_float64(descend):
-    ends = []
-    for dtype in (torch.float32, torch.float64):
-        params = [numbers(3).to(dtype).requires_grad_(), numbers(2, 2).to(dtype).requires_grad_()]
-        descend(BBI(params, 0.01, **SETTINGS), params, bowl, 30)
-        ends.append(torch.cat([p.detach().double().flatten() for p in params]))
-    torch.testing.assert_close(*ends, rtol=1e-4, atol=1e-5)
-
-
 def test_float32_released_variant_with_a_tensor_that_has_no_gradient_yet(descend):
     # a layer whose gradient is exactly 0 at first, as behind a layer initialised at 0, starts at rest
     a, b = torch.ones(2, requires_grad=True), torch.zeros(2, requires_grad=True)

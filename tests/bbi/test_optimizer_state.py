@@ -78,16 +78,6 @@ def test_a_run_that_is_carried_over_goes_on_to_the_bit(descend, carry, dtype, re
     assert not torch.equal(half[0], params[0])  # a copy, not the same memory
 
 
-def test_resuming_keeps_scalars_in_float64(descend):
-    params = parameters(3, torch.float32)
-    opt = new(params, 3)
-    descend(opt, params, bowl, 3)
-    _, on = by_file(params, opt, 3)
-    assert on.energy.dtype == torch.float64
-    assert torch.equal(on.energy, opt.energy)
-    assert (on.energy != on.energy.float()).any()
-
-
 def test_what_it_reads_before_the_first_step():
     one, many = new(parameters(None), None), new(parameters(3), 3)
     for name in ("energy", "potential", "momentum_norm"):
@@ -165,7 +155,7 @@ def test_when_a_parameter_is_frozen_the_others_take_over_its_momentum(descend, r
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_only_parameters_at_rest_remain(descend, dtype):
+def test_parameters_at_rest_continue_after_the_moving_one_is_frozen(descend, dtype):
     # fine-tuning: the one that moved is frozen, the one that stood still goes on alone
     params = parameters(None, dtype)
     opt = new(params, None)
