@@ -100,10 +100,23 @@ class ECD(SystemState):
         variant: str = "paper",
         process_group: Any = None,
     ) -> None:
-        defaults: dict[str, Any] = dict(locals())
-        for name in ("self", "params", "process_group", "__class__"):
-            del defaults[name]
-        defaults["law"] = identity(law)
+        defaults = {
+            "lr": lr,
+            "law": identity(law),
+            "weight_decay": weight_decay,
+            "delta_v": delta_v,
+            "delta_e": delta_e,
+            "t0": t0,
+            "t1": t1,
+            "n_bounces": n_bounces,
+            "tune_delta_v": tune_delta_v,
+            "nu": nu,
+            "eps1": eps1,
+            "eps2": eps2,
+            "seed": seed,
+            "replicas": replicas,
+            "variant": variant,
+        }
         checks.settings(defaults)
         checks.process_group(process_group)
         self.law, self.process_group = law, process_group
