@@ -1,8 +1,5 @@
 """Section 4.1: the Ackley function."""
 
-from experiments.ackley.config import Config
-from experiments.ackley.estimates import estimate
-from experiments.ackley.figures import draw
-from experiments.ackley.units import run
+from experiments.harness.exports import exports
 
-__all__ = ["Config", "draw", "estimate", "run"]
+__getattr__ = exports(__name__)

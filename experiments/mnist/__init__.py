@@ -1,8 +1,5 @@
 """Section 4.5: MNIST."""
 
-from experiments.mnist.config import Config
-from experiments.mnist.estimates import estimate
-from experiments.mnist.figures import draw
-from experiments.mnist.units import run
+from experiments.harness.exports import exports
 
-__all__ = ["Config", "draw", "estimate", "run"]
+__getattr__ = exports(__name__)

@@ -1,8 +1,5 @@
 """Section 4.4: a nonlinear Poisson equation."""
 
-from experiments.pde.config import Config
-from experiments.pde.estimates import estimate
-from experiments.pde.figures import draw
-from experiments.pde.units import run
+from experiments.harness.exports import exports
 
-__all__ = ["Config", "draw", "estimate", "run"]
+__getattr__ = exports(__name__)

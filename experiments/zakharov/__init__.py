@@ -1,8 +1,5 @@
 """Section 4.2: the Zakharov function."""
 
-from experiments.zakharov.config import Config
-from experiments.zakharov.estimates import estimate
-from experiments.zakharov.figures import draw
-from experiments.zakharov.units import run
+from experiments.harness.exports import exports
 
-__all__ = ["Config", "draw", "estimate", "run"]
+__getattr__ = exports(__name__)
