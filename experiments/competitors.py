@@ -3,19 +3,24 @@
 Every other module treats optimizers alike, through what is defined here.
 """
 
+from __future__ import annotations
+
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 import hydra.utils
-import torch
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
-from torch import Tensor
 
 from experiments.harness.errors import UserError, did_you_mean
 from experiments.harness.search import Range
 from experiments.harness.settings import Settings
+
+if TYPE_CHECKING:
+    # For the types alone: torch takes seconds to import, which not all commands need.
+    import torch
+    from torch import Tensor
 
 Optimizer = Mapping[str, Any]
 """An optimizer with all its settings, as plain data: ``_target_`` and the keyword arguments."""
@@ -190,10 +195,17 @@ def _inside(axis: Range) -> float:
     return axis.value(low + 0.6180339887 * (high - low))
 
 
+def _number() -> Tensor:
+    """A parameter of one number."""
+    import torch
+
+    return torch.zeros(1, requires_grad=True)
+
+
 def refuse_bad(name: str, competitor: Competitor, found: Mapping[str, float]) -> None:
     """Raise :class:`UserError`, with this key, if an optimizer cannot be made with the settings found."""
     try:
-        create(competitor.optimizer(found), [torch.zeros(1, requires_grad=True)])
+        create(competitor.optimizer(found), [_number()])
     except Exception as error:  # every optimizer has its own way to refuse a value
         cause = error.__cause__ or error
         given = {key: value for key, value in competitor.optimizer(found).items() if key != "_target_"}

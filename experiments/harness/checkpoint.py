@@ -5,8 +5,6 @@ import sys
 import time
 from typing import Any, Protocol
 
-import torch
-
 from experiments.harness.units import surroundings
 
 SECONDS = 10.0
@@ -57,6 +55,8 @@ def save(state: dict[str, Any]) -> None:
     path = surroundings().checkpoint
     if path is None:
         return
+    import torch  # takes seconds, which short units need not wait for
+
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     torch.save(state, partial)
@@ -69,12 +69,12 @@ def load() -> dict[str, Any] | None:
     If the file is not readable, a warning is printed and the unit starts again.
     """
     path = surroundings().checkpoint
-    if path is None:
+    if path is None or not path.exists():
         return None
+    import torch
+
     try:
         state = torch.load(path, weights_only=True)
-    except FileNotFoundError:
-        return None
     except Exception as error:  # torch.load raises whatever the damage makes of the bytes
         why = str(error).splitlines()[0]
         print(f"{path} cannot be read ({why}); this unit of work starts again", file=sys.stderr)

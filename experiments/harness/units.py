@@ -9,6 +9,7 @@ import contextvars
 import hashlib
 import importlib
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -104,13 +105,12 @@ def perform(key: str, found: Surroundings) -> Done:
         key: Of :class:`Unit`.
         found: The surroundings; the checkpoint is that of this unit.
     """
-    import torch
-
-    torch.set_num_threads(1)
     call = json.loads(key)
     module, _, name = call["function"].partition(":")
     # Validation makes the annotated types, such as pydantic models, of the plain arguments again.
     function = pydantic.validate_call(getattr(importlib.import_module(module), name))
+    if torch := sys.modules.get("torch"):  # which the function's module has imported if it is needed
+        torch.set_num_threads(1)
     start = time.perf_counter()
     with within(found):
         result = {name: tables.plain(frame) for name, frame in function(**call["arguments"]).items()}

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from experiments.harness import checkpoint
 from experiments.harness.session import Compute
@@ -75,7 +74,9 @@ def run(cfg: Config, compute: Compute) -> Tables:
     return join(compute(units, "trials"))
 
 
-def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Figure]:
+def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Any]:
+    from matplotlib.figure import Figure
+
     figure = Figure()
     figure.add_subplot().plot(tables["trials"]["loss"])
     return {"losses": figure}
