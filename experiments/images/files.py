@@ -220,9 +220,10 @@ def fetch(known: Known, folder: Path) -> str:
     home, patience = folder / known.folder, socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_SECONDS)
     try:
-        home.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as spare:
             known.loader(spare, download=True)
+            home.parent.mkdir(parents=True, exist_ok=True)
             if not home.exists():  # another process may have been faster
                 os.rename(Path(spare) / known.folder, home)
     except (OSError, RuntimeError, HTTPException) as error:
