@@ -64,6 +64,7 @@ def save(figures: dict[str, Figure], folder: Path) -> list[Path]:
         for name, figure in figures.items():
             for kind, metadata in _METADATA.items():
                 figure.savefig(partial / f"{name}.{kind}", format=kind, metadata=metadata)
+                figure.set_layout_engine("none")
                 names.append(f"{name}.{kind}")
             plt.close(figure)
     shutil.rmtree(folder, ignore_errors=True)
