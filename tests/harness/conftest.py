@@ -1,5 +1,7 @@
-"""The toy experiments with a configuration of their own, as commands in real processes."""
+"""The toy experiments with a configuration of their own, as commands here and in processes of their own."""
 
+import io
+import multiprocessing
 import os
 import shutil
 import sqlite3
@@ -7,11 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import chdir, closing, redirect_stderr, redirect_stdout
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from experiments.__main__ import main
 from experiments.harness.settings import CONF
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +64,15 @@ class Home:
         )  # fmt: skip
 
     def run(self, words: str, **environment: str) -> tuple[int, str, str]:
+        """Exit code and output of a command in this process, which has imported already what it needs."""
+        out, err = io.StringIO(), io.StringIO()
+        streams = redirect_stdout(out), redirect_stderr(err)
+        with patch.dict(os.environ, environment), chdir(self.folder), streams[0], streams[1]:
+            code = main(words.split(), self.folder / "conf", "tests.toys")
+        return code, out.getvalue(), err.getvalue()
+
+    def process(self, words: str, **environment: str) -> tuple[int, str, str]:
+        """Exit code and output of a command in a process of its own."""
         with self.start(words, **environment) as process:
             out, err = process.communicate(timeout=240)
         return process.returncode, out, err
@@ -93,3 +107,11 @@ def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def processes() -> ForkServerContext:
+    """Processes that begin with the harness imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["experiments.harness.results", "experiments.harness.store"])
+    return context

@@ -117,7 +117,8 @@ def test_a_budget_given_by_hand_beats_the_profile(home: Home) -> None:
 
 @pytest.mark.parametrize("executor", ["serial", "local"])
 def test_a_bug_shows_where_it_is(home: Home, executor: str) -> None:
-    code, _, err = home.run(f"experiment=hill lr=101 executor={executor}")
+    command = home.run if executor == "serial" else home.process
+    code, _, err = command(f"experiment=hill lr=101 executor={executor}")
     assert code == 1 and "Traceback" in err and "ZeroDivisionError: a bug" in err and "hill.py" in err
 
 
@@ -133,13 +134,12 @@ def test_a_sweep_goes_on_after_a_failure(home: Home) -> None:
 @pytest.mark.parametrize("launcher", ["submitit_local", "joblib"])
 def test_whole_experiments_by_a_launcher(home: Home, launcher: str) -> None:
     """Jobs of a sweep in processes of their own; one that fails sets the exit code."""
-    words = f"experiment=hill -m seed=0,1 paths.results=r/${{seed}} {SERIAL} hydra/launcher={launcher}"
-    code, _, err = home.run(words)
-    assert code == 0, err
-    assert home.run(f"experiment=hill seed=1 paths.results=alone {SERIAL}")[0] == 0
-    tables = [(home.results(root) / "trials.csv").read_bytes() for root in ("r/0", "r/1", "alone")]
-    assert tables[1] == tables[2] != tables[0]
-    assert home.run(words.replace("seed=0,1", "lr=-1,1"))[0] == 2
+    words = f"experiment=hill paths.results=r/${{lr}} {SERIAL}"
+    code, _, err = home.process(f"{words} -m lr=-1,1,2 hydra/launcher={launcher}")
+    assert code == 2, err
+    tables = [(home.results(f"r/{lr}") / "trials.csv").read_bytes() for lr in (1, 2)]
+    assert home.run(f"{words} lr=2 paths.results=alone")[0] == 0
+    assert tables[0] != tables[1] == (home.results("alone") / "trials.csv").read_bytes()
 
 
 @pytest.mark.parametrize("words", ["--help", "experiment=hill --cfg job"])

@@ -48,7 +48,7 @@ def test_a_killed_worker_is_replaced_and_its_unit_repeated(home: Home) -> None:
 def test_no_worker_outlives_a_killed_main_process(home: Home) -> None:
     log = home.folder / "log"
     with home.start(
-        "experiment=hill search.trials=40 executor.workers=2", SLEEP="0.2", LOG=str(log)
+        "experiment=hill search.trials=40 executor.workers=1", SLEEP="0.2", LOG=str(log)
     ) as process:
         until(lambda: log.exists() and len(computed(log)) >= 3)
         process.kill()

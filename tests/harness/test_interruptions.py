@@ -8,14 +8,15 @@ import pytest
 
 from tests.harness.conftest import Home, until
 
-WORDS = "experiment=hill search.trials=24 executor.workers=2"
+WORDS = "experiment=hill search.trials=24"
+LOCAL = f"{WORDS} executor.workers=2"
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_interrupted_in_one_line(home: Home, number: signal.Signals, code: int) -> None:
-    with home.start(WORDS, SLEEP="0.2") as process:
+    with home.start(f"{WORDS} executor=serial", SLEEP="0.2") as process:
         home.wait_for_units(3)
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
@@ -26,7 +27,7 @@ def test_interrupted_in_one_line(home: Home, number: signal.Signals, code: int) 
 
 def test_ctrl_c_of_a_terminal_reaches_all_processes(home: Home) -> None:
     """A terminal sends SIGINT to the workers too, which must not print anything."""
-    with home.start(WORDS, session=True, SLEEP="0.2") as process:
+    with home.start(LOCAL, session=True, SLEEP="0.2") as process:
         home.wait_for_units(3)
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=60)
@@ -38,15 +39,15 @@ def test_ctrl_c_of_a_terminal_reaches_all_processes(home: Home) -> None:
 def test_killed_again_and_again_gives_the_same_tables(home: Home) -> None:
     clock, log, done = random.Random(0), home.folder / "log", 0
     for _ in range(3):
-        with home.start(WORDS, SLEEP="0.1", LOG=str(log)) as process:
+        with home.start(LOCAL, SLEEP="0.1", LOG=str(log)) as process:
             enough = done + clock.randint(1, 5)
             home.wait_for_units(enough)
             process.kill()
         assert enough <= home.units() < 24
         done = home.units()
-    code, _, err = home.run(WORDS, LOG=str(log))
+    code, _, err = home.process(LOCAL, LOG=str(log))
     assert code == 0, err
-    assert home.run(f"{WORDS} paths.results=whole")[0] == 0
+    assert home.run(f"{WORDS} executor=serial paths.results=whole")[0] == 0
     for name in ("trials.csv", "config.yaml", "figures/losses.png"):
         assert (home.results() / name).read_bytes() == (home.results("whole") / name).read_bytes()
     started = [int(line.split()[0]) for line in log.read_text().splitlines()]
@@ -54,10 +55,10 @@ def test_killed_again_and_again_gives_the_same_tables(home: Home) -> None:
 
 
 def test_a_second_process_on_the_same_folder_is_refused(home: Home) -> None:
-    with home.start(WORDS, SLEEP="5") as first:
+    with home.start(LOCAL, SLEEP="5") as first:
         until(lambda: (home.results() / "units.sqlite").exists())
         code, _, err = home.run(WORDS)
         assert code == 2 and err.count("\n") == 1
         assert "error: another process computes in results/quick/hill; wait for it" in err
         first.kill()
-    assert home.run(WORDS)[0] == 0
+    assert home.run(f"{WORDS} executor=serial")[0] == 0

@@ -1,7 +1,6 @@
 """Running experiments side by side: one executor, a report after each, the worst exit code."""
 
 import importlib.util
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,6 @@ import pytest
 from tests.harness.conftest import ROOT, until
 
 SCRIPT = ROOT / "scripts" / "reproduce.py"
-TINY = ["search.trials=2", "search.steps=3", "long.steps=4", "executor.workers=2"]
 
 
 @pytest.fixture(scope="module")
@@ -26,37 +24,26 @@ def script() -> ModuleType:
     return module
 
 
-def start(root: Path, *words: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, str(SCRIPT), "--profile", "smoke", *words, f"paths.results={root}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
-
-
-def test_the_report_is_there_after_the_first_experiment(tmp_path: Path) -> None:
-    with start(tmp_path, "--only", "ackley zakharov", *TINY) as process:
-        _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    reports = [line for line in err.splitlines() if line.startswith("report: ")]
-    assert reports == [f"report: {tmp_path}/smoke/report.md"] * 2
-    for name in ("ackley", "zakharov"):
-        record = json.loads((tmp_path / "smoke" / name / "provenance.json").read_text())
-        assert record["command"].startswith(f"python -m experiments experiment={name} profile=smoke")
-
-
-def test_a_mistake_in_one_experiment_is_found_before_any_is_run(tmp_path: Path) -> None:
-    with start(tmp_path, "--only", "zakharov two_basin", *TINY) as process:  # two_basin has no search
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 2 and err.count("\n") == 1
+def test_a_mistake_in_one_experiment_is_found_before_any_is_run(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--profile", "smoke", "--only", "zakharov two_basin", "search.trials=2"]
+    assert script.main([*words, f"paths.results={tmp_path}"]) == 2  # two_basin has no search
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
     assert "search.trials: no such setting" in err and not (tmp_path / "smoke").exists()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_while_experiments_run(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    with start(tmp_path, "--only", "two_basin zakharov") as process:
+def test_interrupted_while_experiments_run(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), "--profile", "smoke", "--only", "two_basin zakharov"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [*command, f"paths.results={tmp_path}"], env=environment, text=True, stderr=subprocess.PIPE
+    ) as process:
         until(lambda: (tmp_path / "smoke/zakharov/units.sqlite").exists())
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
-    assert process.returncode == code
+    assert process.returncode == 143
     assert err.splitlines()[-1] == "interrupted; run the same command again to go on"
     assert "Traceback" not in err
 

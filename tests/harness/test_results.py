@@ -1,9 +1,11 @@
 """The folder of a finished experiment: complete or not there, read back to the last bit."""
 
+import itertools
 import math
 import os
+import signal
 import subprocess
-import sys
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +17,6 @@ from experiments.harness import provenance, results, tables
 from experiments.harness.errors import UserError
 from experiments.harness.settings import Experiment, Paths
 from experiments.harness.units import Done
-from tests.harness.conftest import ROOT
 from tests.harness.test_store import rows
 
 
@@ -127,40 +128,35 @@ def test_provenance_in_a_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert provenance.describe(config(tmp_path), "c", 0.0, [])["code"]["dirty"] is True
 
 
-FINISHER = """
-import os, pathlib, sys
-import pandas as pd
-from experiments.harness import results
-from tests.harness.test_results import config, write
-root, title, last = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-replace, count = os.replace, 0
+def finish(root: Path, title: str, last: int) -> None:
+    """Write tables if they are not there, killed before a number of files is in place."""
+    replace, calls = os.replace, itertools.count(1)
 
-def fatal(source, target):
-    global count
-    count += 1
-    if count == last:
-        os.kill(os.getpid(), 9)
-    replace(source, target)
+    def fatal(source: Path, target: Path) -> None:
+        if next(calls) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(source, target)
 
-os.replace = fatal
-if not results.finished(config(root, title)):
-    frame = pd.DataFrame({"title": [title]})
-    write(root, title, runs=frame, trials=frame)
-"""
+    os.replace = fatal  # type: ignore[assignment]
+    if not results.finished(config(root, title)):
+        frame = pd.DataFrame({"title": [title]})
+        write(root, title, runs=frame, trials=frame)
 
 
 @pytest.mark.parametrize("last", [1, 2, 3, 4])
-def test_killed_between_two_files(tmp_path: Path, last: int) -> None:
+def test_killed_between_two_files(processes: ForkServerContext, tmp_path: Path, last: int) -> None:
     """Killed before a file is in place, over the tables of other settings: either can be run again."""
 
-    def finish(title: str, last: int = 0) -> int:
-        command = [sys.executable, "-c", FINISHER, str(tmp_path), title, str(last)]
-        return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=-1).returncode
+    def code(title: str, last: int = 0) -> int | None:
+        process = processes.Process(target=finish, args=(tmp_path, title, last))
+        process.start()
+        process.join()
+        return process.exitcode
 
-    assert finish("old") == 0
+    assert code("old") == 0
     for title in ("old", "new"):
-        assert finish("new", last) == -9
-        assert finish(title) == 0
+        assert code("new", last) == -signal.SIGKILL
+        assert code(title) == 0
         found = results.read_tables(tmp_path / "quick" / "hill")
         assert {name: frame["title"].tolist() for name, frame in found.items()} == {
             "runs": [title],

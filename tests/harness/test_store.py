@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from experiments.harness import tables
 from experiments.harness.errors import UserError
 from experiments.harness.store import Store
 from experiments.harness.units import Done, Unit, unit
-from tests.harness.conftest import ROOT
+from tests.harness.conftest import ROOT, until
 from tests.toys.hill import trial
 
 text = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=8)
@@ -111,38 +112,35 @@ def test_an_unwritable_folder_is_told(tmp_path: Path, root: str) -> None:
         pass
 
 
-WRITER = """
-import pathlib, sys
-import numpy as np, pandas as pd
-from experiments.harness.store import Store
-from experiments.harness.units import Done
-from tests.harness.test_store import numbered
-with Store(pathlib.Path(sys.argv[1])) as store:
-    for i in range(60):
-        if store.get(numbered(i)) is None:
-            print(i, flush=True)
-            noise = pd.DataFrame({"x": np.random.default_rng(i).normal(size=20_000)})
-            store.put(numbered(i), Done({"curves": noise}, 0.0, "{}"))
-"""
+def write(folder: Path) -> None:
+    """Store 60 units, but for those that are there; each one begun is a line of the file ``log``."""
+    with Store(folder) as store, (folder / "log").open("a", buffering=1) as log:
+        for i in range(60):
+            if store.get(numbered(i)) is None:
+                log.write(f"{i}\n")
+                noise = pd.DataFrame({"x": np.random.default_rng(i).normal(size=20_000)})
+                store.put(numbered(i), Done({"curves": noise}, 0.0, "{}"))
 
 
-def test_killed_five_times_while_it_writes(tmp_path: Path) -> None:
-    def writer() -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-c", WRITER, str(tmp_path)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
+def test_killed_five_times_while_it_writes(processes: ForkServerContext, tmp_path: Path) -> None:
+    def begun() -> int:
+        log = tmp_path / "log"
+        return len(log.read_text().splitlines()) if log.exists() else 0
 
     moments = random.Random(1)
     for _ in range(5):
-        with writer() as process:
-            assert process.stdout is not None
-            for _ in range(moments.randint(1, 8)):
-                process.stdout.readline()
-            time.sleep(moments.uniform(0.0, 0.03))  # somewhere in computing, packing or writing
-            process.kill()
-        assert process.returncode == -signal.SIGKILL
-    with writer() as process:
-        rest = process.communicate()[0].split()
-    assert process.returncode == 0 and 0 < len(rest) < 60
+        writer, enough = processes.Process(target=write, args=(tmp_path,)), begun() + moments.randint(1, 8)
+        writer.start()
+        until(lambda enough=enough: begun() >= enough)
+        time.sleep(moments.uniform(0.0, 0.03))  # somewhere in computing, packing or writing
+        writer.kill()
+        writer.join()
+        assert writer.exitcode == -signal.SIGKILL
+    before = begun()
+    writer = processes.Process(target=write, args=(tmp_path,))
+    writer.start()
+    writer.join()
+    assert writer.exitcode == 0 and before < begun() <= 60 + 5  # a kill loses one
     with Store(tmp_path) as store:
         for i in range(60):
             found = store.get(numbered(i))
