@@ -49,7 +49,7 @@ class ECD(SystemState):
     Args:
         params: Parameters or groups, floating point or complex (taken as pairs of reals).
         lr: Δt, ≥ 0; a number or a one-element tensor, with ``replicas`` also an (R,) tensor.
-        law: Hamiltonian, :mod:`bbi.laws`.
+        law: Hamiltonian, :mod:`bbi.laws`; of an isokinetic one only the part of ∇V across Π acts.
         weight_decay: w ≥ 0: adds ½ w |Θ|² to the potential, so that the energy stays consistent.
         delta_v: ΔV, subtracted from the loss: the value at which the run stops.
         delta_e: δE ≥ 0, extra initial energy: Π_0 = -(∇F/|∇F|) √P(V_0 + δE, V_0), eqs. (13), (14);
