@@ -133,6 +133,10 @@ class Algorithm(NamedTuple):
             bounce, clocks = due(clocks, t0, t1, n_bounces, active)
         return bounce, (active & ~bounce if self.variant == "released" else active), clocks
 
+    def refresh(self, d: int) -> float:
+        """Factor of N in a partial refresh of d elements: ν, or ν/√d, so that |N| counts as ν."""
+        return self.nu / math.sqrt(d) if self.law.isokinetic else self.nu
+
     def vectors(self, key: Tensor, number: Tensor, index: Tensor) -> Tensor:
         """Random vectors: isotropic, or uniform in a cube as in the released code; see :mod:`bbi.noise`."""
         return (noise.uniform if self.variant == "released" else noise.normal)(key, number, index)

@@ -12,6 +12,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from bbi.laws import Law
+
 _LOWEST = {
     "lr": 0.0,
     "weight_decay": 0.0,
@@ -67,6 +69,15 @@ def _number(name: str, value: Any, low: float, replicas: int | None) -> None:
             raise ValueError(f"Invalid {label}: {x} ({name} must be a finite number >= {low:g})")
         if name in WHOLE and x < math.inf and not float(x).is_integer():
             raise ValueError(f"Invalid {name}: {x} ({name} must be a whole number >= {low:g}, or inf)")
+
+
+def energy(law: Law, delta_e: Any) -> None:
+    """Check that a law has an energy that can be chosen, where one is."""
+    if (isinstance(delta_e, Tensor) or delta_e != 0) and law.isokinetic:
+        raise ValueError(
+            f"Invalid delta_e: {delta_e} (an isokinetic law moves at one speed, without an energy to choose: "
+            "leave it out)"
+        )
 
 
 def group(new: dict[str, Any], defaults: dict[str, Any], own: Iterable[str]) -> None:

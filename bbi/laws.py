@@ -9,6 +9,7 @@ and the drift 2 H_P. They are written with operators and the functions of :mod:`
 take np.float64 as well as float64 tensors of any shape.
 """
 
+import math
 from dataclasses import dataclass, field, fields, is_dataclass
 from numbers import Real
 from typing import Any, ClassVar, Protocol
@@ -38,11 +39,16 @@ class Law(Protocol):
     def separable(self) -> bool:
         """Whether H_P depends on Π² alone: a symplectic step then takes it after the kick."""
 
+    @property
+    def isokinetic(self) -> bool:
+        """Whether ∇V acts only across Π, by d/(d-1) (∇V - Π (Π·∇V)/Π²) of all d elements together."""
+
 
 class _Additive:
     """What most laws share."""
 
     separable: ClassVar[bool] = False
+    isokinetic: ClassVar[bool] = False
 
     def start(self, v: S, delta_e: S) -> S:
         """E = V_0 + δE, eq. (13), also where H would be 0 at rest."""
@@ -157,6 +163,7 @@ class Separable:
 
     s: float = 1.0
     separable: ClassVar[bool] = True
+    isokinetic: ClassVar[bool] = False
 
     def start(self, v: S, delta_e: S) -> S:
         """C = V_0 (s + δE): δE is the initial Π² itself."""
@@ -180,6 +187,46 @@ class Separable:
 
 
 @dataclass(frozen=True)
+class Isokinetic:
+    """The law of ECDq1 (arXiv 2601.22257): motion of constant speed, which ∇V can only turn.
+
+        √η dΘ/dt = Π,    √η dΠ/dt = -½ η d/(d-1) (∇V - Π (Π·∇V))/V,    Π² = 1,
+
+    for d elements. What is conserved, and so called the energy here, is Π² itself; δE has no meaning.
+    The motion is that of H = ½ log P + c log V with c = ½ η d/(d-1), whose P is (e^H/V^c)² instead of 1,
+    in a time in which its speed is constant. Microcanonical samplers (arXiv 2212.08549) integrate it too,
+    for the density V^(-½ η d). The step with lr/√η in the place of Δt is the published one.
+
+    Args:
+        eta: η > 0; it sharpens the measure at the bottom, and turns the motion towards it faster.
+    """
+
+    eta: float = 1.0
+    separable: ClassVar[bool] = False
+    isokinetic: ClassVar[bool] = True
+
+    def start(self, v: S, delta_e: S) -> S:
+        """1, whatever δE."""
+        return 0.0 * v + 1.0
+
+    def energy(self, v: S, p2: S) -> S:
+        """Π²."""
+        return 0.0 * v + p2
+
+    def momentum_squared(self, v: S, e: S) -> S:
+        """E, which is 1."""
+        return 0.0 * v + e
+
+    def kick(self, v: S, e: S) -> S:
+        """½ √η/V; :attr:`isokinetic` has the rest."""
+        return 0.5 * math.sqrt(self.eta) / v
+
+    def drift(self, v: S, e: S, p2: S) -> S:
+        """1/√η, the speed."""
+        return 0.0 * v + 1 / math.sqrt(self.eta)
+
+
+@dataclass(frozen=True)
 class Power:
     """Another law with V replaced by g(V) = V^exponent, which goes to 0 with V (appendix A.2).
 
@@ -195,6 +242,11 @@ class Power:
     def separable(self) -> bool:
         """As the law."""
         return self.law.separable
+
+    @property
+    def isokinetic(self) -> bool:
+        """As the law."""
+        return self.law.isokinetic
 
     def start(self, v: S, delta_e: S) -> S:
         """That of the law at g(V_0)."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch._compile import _disable_dynamo
 from torch.optim.optimizer import ParamsT
 
-from bbi import checks, update
+from bbi import checks, projection, update
 from bbi.algorithm import EPS1, EPS2, TINY, advance, lowered
 from bbi.laws import Law, identity
 from bbi.scalars import Flag, S, as_kind, at_least, may_hold, sqrt, where
@@ -49,7 +49,7 @@ class ECD(SystemState):
     Args:
         params: Parameters or groups, floating point or complex (taken as pairs of reals).
         lr: Δt, ≥ 0; a number or a one-element tensor, with ``replicas`` also an (R,) tensor.
-        law: Hamiltonian, :mod:`bbi.laws`.
+        law: Hamiltonian, :mod:`bbi.laws`; of an isokinetic one only the part of ∇V across Π acts.
         weight_decay: w ≥ 0: adds ½ w |Θ|² to the potential, so that the energy stays consistent.
         delta_v: ΔV, subtracted from the loss: the value at which the run stops.
         delta_e: δE ≥ 0, extra initial energy: Π_0 = -(∇F/|∇F|) √P(V_0 + δE, V_0), eqs. (13), (14);
@@ -60,7 +60,8 @@ class ECD(SystemState):
         tune_delta_v: Lower ΔV where V < 0 shows that it is too high (section 3.3): the n-th time by
             2ⁿ |V|, never below 0 or the ΔV given, whichever is lower. ``opt.delta_v`` is its value.
         nu: If above 0, no bounces by clocks, but before every step except the first
-            Π ← |Π| (Π/|Π| + nu N)/|Π/|Π| + nu N|, the partial refresh of ECDSep.
+            Π ← |Π| (Π/|Π| + nu N)/|Π/|Π| + nu N|, the partial refresh of ECDSep; for an isokinetic law
+            of d elements with nu/√d in the place of nu.
         eps1: ε1, smallest error in Π² that is corrected.
         eps2: ε2, a run stops where V ≤ ε2.
         seed: Of the random vectors; they depend on it, the replica, the bounce and the element only.
@@ -119,6 +120,7 @@ class ECD(SystemState):
         }
         checks.settings(defaults)
         checks.process_group(process_group)
+        checks.energy(law, delta_e)
         self.law, self.process_group = law, process_group
         super().__init__(params, defaults)
 
@@ -223,6 +225,8 @@ class ECD(SystemState):
         pull = float(at_v.kick) * max(float(e.lr) for e in entries) if host and moved else 0.0
         factor, sigma = update.split(algorithm.restored(p2, at_v.p2), u2, pull)
         kick, drift = where(moved, at_v.kick / sigma, 0.0), where(moved, at_v.drift * sigma, 0.0)
+        if self.law.isokinetic:
+            factor, kick = projection.across(entries, factor, kick, u2)
         late = self.law.separable
         u2 = update.kick(entries, where(active, factor, 1.0), kick, None if late else drift, moved)
         p2 = where(active, sigma * sigma * u2, p2)
@@ -262,8 +266,9 @@ class ECD(SystemState):
         clocks = nu or isinstance(group["t1"], Tensor) or (group["t1"], group["n_bounces"]) != (math.inf, 0)
         if not clocks or not may_hold(bounce):
             return u2
-        share = nu * sqrt(u2) if nu else None
-        return update.redraw(entries, self._algorithm, group["seed"], bounce, number, share)
+        algorithm = self._algorithm
+        share = algorithm.refresh(projection.elements(entries, u2)) * sqrt(u2) if nu else None
+        return update.redraw(entries, algorithm, group["seed"], bounce, number, share)
 
     def _start(self, entries: list[Entry], v: S, energy: S, fresh: Flag, first: bool) -> S:
         """Give those that are ``fresh`` E and Π_0, eqs. (13), (14), and return the energies of all."""

@@ -1,4 +1,4 @@
-"""BBI and ECDSep: :class:`bbi.ECD` with a law and the settings that belong to it."""
+"""BBI, ECDSep and ECDq1: :class:`bbi.ECD` with a law and the settings that belong to it."""
 
 import math
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from bbi.laws import BornInfeld, Power, Separable
+from bbi.algorithm import EPS2
+from bbi.laws import BornInfeld, Isokinetic, Power, Separable
 from bbi.optimizer import ECD
 
 
@@ -37,10 +38,26 @@ def separable(
         ValueError: For a value out of range, naming it.
     """
     for name, value in (("eta", eta), ("s", s)):
-        if not 0 < value < math.inf:
-            raise ValueError(f"Invalid {name}: {value} ({name} must be a finite number > 0)")
-    no_clocks = {"t0": math.inf, "t1": math.inf, "n_bounces": 0, "eps1": 0.0}
-    return {"law": Power(Separable(s), eta), "nu": nu, "delta_v": f0, **no_clocks, **settings}
+        _positive(name, value)
+    return {"law": Power(Separable(s), eta), "nu": nu, "delta_v": f0, **_NO_CLOCKS, **settings}
+
+
+_NO_CLOCKS = {"t0": math.inf, "t1": math.inf, "n_bounces": 0, "eps1": 0.0}
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise ValueError(f"Invalid {name}: {value} ({name} must be a finite number > 0)")
+
+
+def isokinetic(eta: float, nu: float, f0: float | Tensor) -> dict[str, Any]:
+    """The settings of :class:`ECD` that make it ECDq1; the arguments are those of :class:`ECDq1`.
+
+    Raises:
+        ValueError: For a value out of range, naming it.
+    """
+    _positive("eta", eta)
+    return {"law": Isokinetic(eta), "nu": nu, "delta_v": f0, **_NO_CLOCKS}
 
 
 class ECDSep(ECD):
@@ -73,3 +90,67 @@ class ECDSep(ECD):
         **settings: Any,
     ) -> None:
         super().__init__(params, lr, **separable(eta, nu, s, f0, **settings))
+
+
+class ECDq1(ECD):
+    """The isokinetic member of the family, arXiv 2601.22257: a motion of constant speed |dΘ/dt| = 1.
+
+    With V = F + ½ w |Θ|² - F0, d elements that have a gradient, Δt = lr/√η, and Π of length 1, a step is
+
+        Π ← Π/|Π|,    Π ← Π - Δt ½ η d/(d-1) (∇V - Π (Π·∇V))/V,    Θ ← Θ + Δt Π.
+
+    The start is Π = -∇V/|∇V|. Each step after the first begins with a partial refresh of Π's direction,
+    Π ← Π/|Π| + ν N/√d, in place of bounces. The motion does not slow down where V is low, as that of the
+    other laws does: all that ends it is V ≤ ε2 or a schedule that takes lr to 0. There is no energy to
+    choose, and one single number cannot be optimized, since its direction cannot turn.
+
+    Differences to the published code: Π·∇V is the sum over all parameters, not over each tensor; Π starts
+    along -∇V with the weight decay in it; d counts what takes part in the step, and neither it nor ``lr``
+    is scaled again when the first losses are at or below F0; all of the state is in ``state_dict()``; and
+    the refresh is done before the next step instead of after a step, which is the same motion.
+
+    Args:
+        params: Parameters or groups. Where groups differ in lr, the motion after the start is that in Θ/lr.
+        lr: √η Δt: all parameters together move by Δt a step, and by √(1 + (Δt ½ η d/(d-1) |∇V|/V)²) times
+            as much at most.
+        eta: η > 0; it sharpens the measure at the bottom.
+        nu: ν, about the angle (in radians) of a partial refresh.
+        f0: F0, the value of F at which the run stops.
+        weight_decay: w ≥ 0.
+        tune_delta_v: Lower F0 where F below it shows that it is too high; see :class:`ECD`.
+        eps2: ε2, a run stops where V ≤ ε2.
+        seed: Of the random vectors.
+        replicas: R independent runs, as for :class:`ECD`.
+        process_group: As for :class:`ECD`.
+
+    Raises:
+        ValueError: For a value out of range, naming it.
+        TypeError: For parameters that are not floating-point tensors.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 0.1,
+        *,
+        eta: float = 1.0,
+        nu: float = 1e-2,
+        f0: float | Tensor = 0.0,
+        weight_decay: float = 0.0,
+        tune_delta_v: bool = False,
+        eps2: float = EPS2,
+        seed: int = 0,
+        replicas: int | None = None,
+        process_group: Any = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            weight_decay=weight_decay,
+            tune_delta_v=tune_delta_v,
+            eps2=eps2,
+            seed=seed,
+            replicas=replicas,
+            process_group=process_group,
+            **isokinetic(eta, nu, f0),
+        )

@@ -1,8 +1,8 @@
 """How the replicas of an ensemble move: energy-conserving descent, and gradient descent with momentum.
 
-The functions :func:`bbi`, :func:`ecdsep`, :func:`ecd` and :func:`gdm` take the settings of the optimizer
-classes BBI, ECDSep, ECD and ``torch.optim.SGD``, and return a rule for :func:`bbi.simulate.simulate` with the
-settings that it takes for each replica.
+The functions :func:`bbi`, :func:`ecdsep`, :func:`ecdq1`, :func:`ecd` and :func:`gdm` take the settings of the
+optimizer classes BBI, ECDSep, ECDq1, ECD and ``torch.optim.SGD``, and return a rule for
+:func:`bbi.simulate.simulate` with the settings that it takes for each replica.
 """
 
 import math
@@ -16,7 +16,7 @@ from torch import Tensor
 from bbi import checks
 from bbi.algorithm import EPS1, EPS2, TINY, Algorithm, Clocks, advance, due
 from bbi.laws import BornInfeld, Law
-from bbi.presets import separable
+from bbi.presets import isokinetic, separable
 from bbi.scalars import at_least, sqrt, where
 
 Scalars = tuple[Tensor, ...]
@@ -82,7 +82,7 @@ class ECDRule(Rule):
             bounce that uses up a step.
         eps1: ε1; inf leaves the energy to the integrator.
         nu: If above 0, no clocks but a partial refresh in every step except the first: Π/|Π| + nu N takes
-            the place of N, as in ECDSep.
+            the place of N, as in ECDSep; nu/√n for an isokinetic law.
         bounces: False leaves out bounces, for runs whose clocks are never due: half the work.
     """
 
@@ -109,8 +109,11 @@ class ECDRule(Rule):
         """Π_0 along -∇V with Π_0² = P(E, V_0), eqs. (13), (14); along a random vector if ∇V = 0.
 
         Raises:
-            ValueError: For a clock or a number of bounces that is not a whole number, naming it.
+            ValueError: For a clock or a number of bounces that is not a whole number, naming it; for one
+                dimension, in which an isokinetic law cannot turn.
         """
+        if self.law.isokinetic and len(grad) < 2:
+            raise ValueError("an isokinetic law turns a direction, which takes 2 dimensions or more, not 1")
         checks.settings({"replicas": len(value), **{name: s[name] for name in checks.WHOLE}})
         energy, p2 = self._algorithm.start(value - s["delta_v"], s["delta_e"])
         index = torch.arange(len(grad), device=grad.device)[:, None]
@@ -142,16 +145,21 @@ class ECDRule(Rule):
         v = value - s["delta_v"]
         p2 = momentum.square().sum(0)
         base, moved = momentum, active
+        d = len(momentum)
         if self.bounces:
             if self.nu:
-                index = torch.arange(len(momentum), device=momentum.device)[:, None]
-                vectors = momentum + self.nu * p2.sqrt() * self.vectors(scalars, key, index)
+                index = torch.arange(d, device=momentum.device)[:, None]
+                share = algorithm.refresh(d) * p2.sqrt()
+                vectors = momentum + share * self.vectors(scalars, key, index)
             bounce, mask, clocks = algorithm.bounce(clocks, s["t0"], s["t1"], s["n_bounces"], active)
             base, moved = where(bounce, vectors, momentum), cast(Tensor, mask)
         at_v = algorithm.coefficients(v, energy, p2)
         # A base of norm 0 stays 0: the kick then points along -∇V, and the next step restores |Π|.
         length2 = algorithm.restored(p2, at_v.p2)
-        scale = sqrt(length2 / at_least(base.square().sum(0), TINY))
+        base2 = at_least(base.square().sum(0), TINY)
+        scale = sqrt(length2 / base2)
+        if self.law.isokinetic:
+            grad = d / (d - 1) * (grad - (base * grad).sum(0) / base2 * base)
         kicked = scale * base - where(moved, s["lr"] * at_v.kick, 0.0) * grad
         momentum = torch.where(active, kicked, momentum)
         late = momentum.square().sum(0) if self.law.separable else p2
@@ -198,6 +206,14 @@ def ecdsep(lr: float | Tensor = 1e-2, **settings: Any) -> Ensemble:
     return _ecd("ecdsep", lr=lr, **separable(**settings))
 
 
+def ecdq1(
+    lr: float | Tensor = 0.1, eta: float = 1.0, nu: float = 1e-2, f0: float | Tensor = 0.0, **settings: Any
+) -> Ensemble:
+    """An ensemble of :class:`bbi.ECDq1`, with ``eta`` and ``nu`` for all alike; as :func:`bbi`."""
+    _refuse("ecdq1", settings, NEUTRAL)
+    return _ecd("ecdq1", lr=lr, **isokinetic(eta, nu, f0))
+
+
 def ecd(lr: float | Tensor = 1e-2, *, law: Law, **settings: Any) -> Ensemble:
     """An ensemble of :class:`bbi.ECD` with any law; as :func:`bbi`."""
     return _ecd("ecd", law=law, lr=lr, **settings)
@@ -213,11 +229,16 @@ TECHNICAL = ("capturable", "differentiable", "foreach", "fused", "process_group"
 """Settings of optimizer classes that do not change a step; the seed of an ensemble is that of simulate."""
 
 
+NEUTRAL = {"weight_decay": 0, "tune_delta_v": False, "eps2": EPS2}
+"""Settings of ECD that an ensemble cannot have, except at these values."""
+
+
 def _ecd(name: str, law: Law, **settings: Any) -> Ensemble:
     rule: dict[str, Any] = {k: settings.pop(k) for k in ("variant", "eps1", "nu") if k in settings}
     own = {k: settings.pop(k) for k in ECDRule.settings if k in settings}
-    _refuse(name, settings, {"weight_decay": 0, "tune_delta_v": False, "eps2": EPS2})
+    _refuse(name, settings, NEUTRAL)
     checks.settings(rule)
+    checks.energy(law, own.get("delta_e", 0.0))
     t1, n_bounces = own.get("t1"), own.get("n_bounces")
     clocks = isinstance(t1, Tensor) or isinstance(n_bounces, Tensor) or (t1, n_bounces) != (math.inf, 0)
     return ECDRule(law, **rule, bounces=clocks or rule.get("nu", 0.0) > 0), own

@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     """Index of its first element among all elements of a replica, for the random numbers."""
 
 
-def _in_memory_order(*tensors: Tensor) -> tuple[Tensor, ...]:
+def in_memory_order(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Contiguous views of tensors that are all in channels_last; others unchanged."""
     if all(not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last) for x in tensors):
         return tuple(x.permute(0, 2, 3, 1) for x in tensors)
@@ -58,7 +58,7 @@ def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
     batch: list[Entry] = []
     size = 0
     for entry in entries:
-        p, g, m = _in_memory_order(*entry[:3])
+        p, g, m = in_memory_order(*entry[:3])
         entry = entry._replace(param=p, grad=g, momentum=m)
         length = p.numel()
         if length > SLICE and p.is_contiguous() and g.is_contiguous() and m.is_contiguous():
@@ -103,7 +103,7 @@ def fit(scalar: Tensor, like: Tensor, dtype: torch.dtype | None = None) -> Tenso
 def sum_squares(tensors: list[Tensor], like: S) -> S:
     """Σ x² over all tensors, of the kind of ``like``: np.float64, or float64 () or (R,)."""
     if not isinstance(like, Tensor):
-        flat = (y for x in tensors for y in _in_memory_order(x))
+        flat = (y for x in tensors for y in in_memory_order(x))
         cut = (
             torch.split(x.view(-1), SLICE) if x.is_contiguous() and x.numel() > SLICE else (x,) for x in flat
         )

@@ -33,7 +33,7 @@ from torch.testing._internal.common_optimizers import (
     get_error_inputs_for_all_optims,
 )
 
-from bbi import BBI, ECD, ECDSep, Frictionless, InverseMass, Logarithmic, Power
+from bbi import BBI, ECD, ECDq1, ECDSep, Frictionless, InverseMass, Logarithmic, Power
 
 Settings = dict[str, Any]
 
@@ -68,6 +68,14 @@ def _ecd_sep() -> dict[str, Settings]:
     }
 
 
+def _ecd_q1() -> dict[str, Settings]:
+    return {
+        "lr": {"lr": 0.05},
+        "tensor lr": {"lr": torch.tensor(0.05)},
+        "all": {"lr": 0.05, "eta": 1.4, "nu": 1e-2, "weight_decay": 0.1},
+    }
+
+
 def _ecd() -> dict[str, Settings]:
     return {
         "inverse mass": {"lr": 0.001, "law": InverseMass()},
@@ -83,8 +91,10 @@ def _bad_settings(name: str) -> dict[str, Settings]:
         "Invalid learning rate: -0.5": {"lr": -0.5},
         "Invalid learning rate: nan": {"lr": math.nan},
         "Invalid weight_decay: -1": {"weight_decay": -1},
-        "Invalid delta_e: -2": {"delta_e": -2},
     }
+    if name == "ECDq1":
+        return bad | {"Invalid eta: inf": {"eta": math.inf}, "Invalid nu: -1": {"nu": -1}}
+    bad |= {"Invalid delta_e: -2": {"delta_e": -2}}
     if name == "ECDSep":
         return bad | {"Invalid eta: 0": {"eta": 0}, "Invalid s: -1": {"s": -1}}
     return bad | {"Invalid t0: 0": {"t0": 0}, "Invalid n_bounces: -1": {"n_bounces": -1}}
@@ -155,6 +165,12 @@ def describe(
 INFOS = [
     describe(BBI, _bbi, {"delta_v": -10.0}),
     describe(ECDSep, _ecd_sep, {"f0": -10.0}, (_skip("test_complex_2d", DRAWS),)),
+    describe(
+        ECDq1,
+        _ecd_q1,
+        {"f0": -10.0},
+        (_skip("test_complex_2d", DRAWS), _skip("test_step_is_noop_for_zero_grads", AT_REST)),
+    ),
     describe(
         ECD,
         _ecd,

@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from bbi import BBI, ECDSep
+from bbi import BBI, ECDq1, ECDSep
 from bbi import optimizer as module
 
 BOUNCY = {"delta_e": 1.0, "t0": 4, "t1": 6, "n_bounces": 3, "seed": 5}
@@ -20,6 +20,7 @@ CASES = {
     "decay": (BBI, {**BOUNCY, "weight_decay": 0.1}),
     "released": (BBI, {**BOUNCY, "variant": "released"}),
     "lowered": (BBI, {**BOUNCY, "delta_v": 4.0, "tune_delta_v": True}),
+    "isokinetic": (ECDq1, {"eta": 1.4, "nu": 0.1, "weight_decay": 0.1}),
     "separable": (ECDSep, {"eta": 1.4, "nu": 0.1, "delta_e": 1.0}),
 }
 each = pytest.mark.parametrize("case", CASES)

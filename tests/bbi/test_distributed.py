@@ -10,7 +10,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
-from bbi import BBI
+from bbi import BBI, ECDq1
 
 STEPS = 40
 
@@ -26,9 +26,12 @@ def data() -> tuple[torch.Tensor, torch.Tensor]:
     return x, x.prod(1, keepdim=True)
 
 
-def train(net: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, **ranks: Any) -> list[torch.Tensor]:
+def train(
+    net: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, cls: Any = BBI, **ranks: Any
+) -> list[torch.Tensor]:
     # Bounces at steps 10, 20 and 30: ranks that drew different directions would part there.
-    optimizer = BBI(net.parameters(), 0.02, delta_e=0.5, t0=10, n_bounces=3, t1=15, seed=3, **ranks)
+    bouncing = {"delta_e": 0.5, "t0": 10, "n_bounces": 3, "t1": 15} if cls is BBI else {"nu": 0.1}
+    optimizer = cls(net.parameters(), 0.02, seed=3, **bouncing, **ranks)
     for _ in range(STEPS):
         optimizer.zero_grad()
         loss = (net(x) - y).square().mean()
@@ -43,7 +46,9 @@ def rank(number: int, folder: str) -> None:
     dist.init_process_group("gloo", store=store, rank=number, world_size=2)
     x, y = data()
     half = slice(16 * number, 16 * (number + 1))
-    found = train(DistributedDataParallel(model()), x[half], y[half])
+    found = [
+        p for cls in (BBI, ECDq1) for p in train(DistributedDataParallel(model()), x[half], y[half], cls)
+    ]
     torch.save(found, os.path.join(folder, f"{number}.pt"))
     # models of their own: in groups of one rank, and one rank by itself while the other one does nothing
     groups = [dist.new_group([member]) for member in range(2)]
@@ -63,7 +68,8 @@ def test_two_ranks_agree_with_each_other_and_with_one_process(tmp_path: Path) ->
     mp.spawn(rank, (str(tmp_path),), nprocs=2)
     first, second = (torch.load(tmp_path / f"{number}.pt", weights_only=True) for number in (0, 1))
     x, y = data()
-    for a, b, alone in zip(first, second, train(model(), x, y), strict=True):
+    one_process = [p for cls in (BBI, ECDq1) for p in train(model(), x, y, cls)]
+    for a, b, alone in zip(first, second, one_process, strict=True):
         assert torch.equal(a, b)
         torch.testing.assert_close(a, alone, rtol=1e-9, atol=1e-11)
     for number in range(2):

@@ -8,7 +8,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bbi import BBI, ECD, BornInfeld, ECDSep, Frictionless, InverseMass, Logarithmic, Power, Separable
+from bbi import (
+    BBI,
+    ECD,
+    BornInfeld,
+    ECDSep,
+    Frictionless,
+    InverseMass,
+    Isokinetic,
+    Logarithmic,
+    Power,
+    Separable,
+)
 from bbi.algorithm import Algorithm
 from bbi.laws import Law
 
@@ -21,12 +32,15 @@ LAWS = (
     Separable(0.3),
     Power(BornInfeld(), 2.0),
     Power(Separable(), 1.5),
+    Isokinetic(2.0),
+    Power(Isokinetic(), 1.5),
 )
 every = pytest.mark.parametrize("law", LAWS, ids=str)
+hamiltonian = pytest.mark.parametrize("law", [law for law in LAWS if not law.isokinetic], ids=str)
 SCALES = torch.tensor([0.5, 0.1], dtype=torch.float64)
 
 
-@every
+@hamiltonian
 @given(v=st.floats(1e-3, 1e3), p2=st.floats(1e-3, 1e3))
 def test_kick_and_drift_are_derivatives_of_the_hamiltonian(law: Law, v: float, p2: float) -> None:
     x = torch.tensor([v, p2], dtype=torch.float64, requires_grad=True)
@@ -37,6 +51,23 @@ def test_kick_and_drift_are_derivatives_of_the_hamiltonian(law: Law, v: float, p
     e = conserved.item()
     assert law.kick(v, e) == pytest.approx(h_v, rel=1e-8)
     assert law.drift(v, e, p2) == pytest.approx(2 * h_p, rel=1e-8)
+
+
+@given(v=st.floats(1e-3, 1e3), energy=st.floats(1e-3, 1e3), eta=st.floats(0.1, 10), d=st.integers(2, 99))
+def test_the_isokinetic_law_is_a_hamiltonian_in_another_time(
+    v: float, energy: float, eta: float, d: int
+) -> None:
+    # H = ½ log P + c log V moves at the speed 2 H_P |Π|; the law divides time by it, and Π by its length
+    c = 0.5 * eta * d / (d - 1)
+    x = torch.tensor([v, (energy / v**c) ** 2], dtype=torch.float64, requires_grad=True)
+    h = 0.5 * x[1].log() + c * x[0].log()
+    h_v, h_p = torch.autograd.grad(h, x)[0].tolist()
+    speed = 2 * h_p * x[1].item() ** 0.5
+    turning = h_v / x[1].item() ** 0.5 / speed
+    law, one = Isokinetic(eta), 1.0
+    assert law.momentum_squared(v, law.start(v, 0.0)) == one
+    assert law.drift(v, one, one) * eta**0.5 == pytest.approx(1, rel=1e-12)
+    assert law.kick(v, one) * eta**0.5 * d / (d - 1) == pytest.approx(turning, rel=1e-9)
 
 
 @every
@@ -69,7 +100,8 @@ def run(opt: torch.optim.Optimizer, p: torch.Tensor, steps: int) -> list[tuple[f
 
 def deviation(law: Law, lr: float, eps1: float) -> float:
     p = torch.nn.Parameter(torch.tensor([1.0, -1.5], dtype=torch.float64))
-    opt = ECD([p], lr, law=law, delta_e=0.4, t1=math.inf, n_bounces=0, eps1=eps1)
+    delta_e = 0.0 if law.isokinetic else 0.4
+    opt = ECD([p], lr, law=law, delta_e=delta_e, t1=math.inf, n_bounces=0, eps1=eps1)
     seen = run(opt, p, round(1.0 / lr))
     energies = np.array([law.energy(*pair) for pair in seen])
     return float(np.abs(energies / opt.energy.item() - 1).max())

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from bbi import BBI, ECD, BornInfeld, ECDSep, InverseMass, Power, Separable, rules
+from bbi import BBI, ECD, BornInfeld, ECDq1, ECDSep, InverseMass, Isokinetic, Power, Separable, rules
 from bbi.rules import ECDRule, GDMRule
 from bbi.simulate import simulate
-from experiments.landscapes.functions import Ackley
+from experiments.landscapes.functions import Ackley, Quadratic
 
 CLOCKS = {"delta_e": 2.0, "t0": 5, "t1": 7, "n_bounces": 3}
 CASES = {
@@ -24,6 +24,9 @@ CASES = {
         {"lr": 0.01, "eta": 1.4, "nu": 0.1, "s": 0.5, "f0": -0.1, "delta_e": 1.0},
     ),
     "ecdsep without refresh": (rules.ecdsep, ECDSep, {"lr": 0.01, "nu": 0.0, "delta_e": 1.0}),
+    "ecdq1": (rules.ecdq1, ECDq1, {"lr": 0.01, "eta": 1.4, "nu": 0.1, "f0": -0.1}),
+    "ecdq1 without refresh": (rules.ecdq1, ECDq1, {"lr": 0.01, "nu": 0.0}),
+    "ecdq1 defaults": (rules.ecdq1, ECDq1, {}),
     "gdm": (rules.gdm, torch.optim.SGD, {"lr": 0.01, "momentum": 0.9}),
 }
 
@@ -53,6 +56,7 @@ def test_rules_compare_by_value_and_need_no_bounces_that_never_come():
         assert rules.bbi(**{**same, **changes})[0] == ECDRule(BornInfeld())
     assert rules.ecdsep(eta=2.0)[0] == ECDRule(Power(Separable(1.0), 2.0), eps1=0.0, nu=1e-5)
     assert rules.ecdsep(nu=0.0)[0] == ECDRule(Power(Separable(1.0), 1.0), eps1=0.0, bounces=False)
+    assert rules.ecdq1(nu=0.0)[0] == ECDRule(Isokinetic(1.0), eps1=0.0, bounces=False)
     assert rules.gdm()[0] == GDMRule()
 
 
@@ -75,6 +79,9 @@ def test_settings_that_change_no_step_are_accepted():
         (rules.bbi, {"replicas": 3}),
         (rules.bbi, {"learning_rate": 3}),
         (rules.ecdsep, {"weight_decay": 0.1}),
+        (rules.ecdq1, {"weight_decay": 0.1}),
+        (rules.ecdq1, {"t0": 5}),
+        (rules.ecdq1, {"delta_e": 1.0}),
         (rules.gdm, {"nesterov": True}),
         (rules.gdm, {"weight_decay": 0.1}),
         (rules.gdm, {"dampening": 0.1}),
@@ -91,5 +98,9 @@ def test_bad_values_are_named():
         rules.bbi(variant="mine")
     with pytest.raises(ValueError, match="eta: 0"):
         rules.ecdsep(eta=0)
+    with pytest.raises(ValueError, match="eta: -1"):
+        rules.ecdq1(eta=-1)
+    with pytest.raises(ValueError, match="2 dimensions or more"):
+        simulate(Quadratic(), torch.ones(3, 1), *rules.ecdq1(), 5, compiled=False)
     with pytest.raises(TypeError, match="law"):
         rules.bbi(law=BornInfeld())
