@@ -130,16 +130,26 @@ def process_group(group: Any) -> None:
 
 WAYS = (
     "write `loss.backward()` and then `opt.step(loss=loss)`, or `opt.step(closure)` with a closure "
-    "that returns the loss"
+    "that returns the loss, or, where a framework calls `step()`, `opt.loss = loss` before it "
+    "(`opt.optimizer.loss` if opt is the framework's wrapper)"
 )
 
 
-def closure(given: Any, loss: Any) -> None:
-    """Check what a step is given besides the gradients."""
-    if given is not None and loss is not None:
-        raise TypeError(f"a step takes a closure or a loss, not both: {WAYS}")
+def closure(given: Any) -> None:
+    """Check that a closure can be called."""
     if given is not None and not callable(given):
         raise TypeError(f"a closure must be callable, got {type(given).__name__}: {WAYS}")
+
+
+def only(argument: Any, pending: Any, returned: Any) -> Any:
+    """The loss of a step, of its argument ``loss=``, ``opt.loss`` and what its closure returned."""
+    if argument is None:
+        return returned if pending is None else pending
+    if returned is not None:
+        raise TypeError(f"a step takes a closure or a loss, not both: {WAYS}")
+    if pending is not None:
+        raise TypeError(f"a step takes opt.loss or loss=, not both: {WAYS}")
+    return argument
 
 
 def loss(value: Any, replicas: int | None) -> Tensor:

@@ -80,6 +80,10 @@ class ECD(SystemState):
     Source: https://arxiv.org/abs/2201.11137, section 3.3.
     """
 
+    loss: Any = None
+    """The loss of the next :meth:`step`, for a loop that calls ``step()`` bare. The step takes it and forgets
+    it; neither ``state_dict`` nor a copy contains it."""
+
     def __init__(
         self,
         params: ParamsT,
@@ -146,23 +150,27 @@ class ECD(SystemState):
         """One step from the loss at the parameters and the gradients in their ``.grad``.
 
         Either ``opt.step(closure)``, where ``closure`` clears the gradients, computes the loss, calls
-        ``backward`` and returns the loss; or, with gradients already there, ``opt.step(loss=loss)``.
+        ``backward`` and returns the loss; or, with gradients already there, ``opt.step(loss=loss)``. Where
+        others call ``step``, put it into ``opt.loss`` before, or within their closure: it is taken in the
+        place of what the closure returns, which may be the loss of a part of the batch.
 
         Args:
             closure: Returns the loss: a number or one-element tensor, with ``replicas`` (R,).
-            loss: The loss itself, instead of a closure.
+            loss: The loss itself, instead of a closure, or beside one that returns None.
 
         Returns:
             The loss as it was given.
 
         Raises:
-            RuntimeError: If neither is given.
-            TypeError: If both are given, or a loss in the place of the closure.
+            RuntimeError: If there is no loss.
+            TypeError: If ``loss`` is given beside another loss, or a loss in the place of the closure.
         """
-        checks.closure(closure, loss)
+        checks.closure(closure)
+        returned = None
         if closure is not None:
             with torch.enable_grad():
-                loss = closure()
+                returned = closure()
+        loss = checks.only(loss, vars(self).pop("loss", None), returned)
         value = checks.loss(loss, self.param_groups[0]["replicas"])
         entries = self._entries()
         if entries:

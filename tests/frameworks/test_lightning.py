@@ -1,0 +1,138 @@
+"""BBI in Lightning: automatic optimization, accumulated, scaled, manual, Fabric; all as a plain loop."""
+
+import logging
+
+import pytest
+import torch
+
+pytest.importorskip("lightning", reason="pip install 'bbi[frameworks]'")
+import lightning
+from lightning.pytorch.plugins.precision import MixedPrecision
+
+from bbi.frameworks.lightning import PassLoss
+
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:The '?train_dataloader'? does not have many workers"),
+    pytest.mark.filterwarnings("ignore:GPU available but not used"),
+]
+
+
+class Regression(lightning.LightningModule):
+    """The problem as a module, with a schedule if there is one."""
+
+    def __init__(self, problem, schedule=None):
+        super().__init__()
+        self.problem, self.schedule, self.net = problem, schedule, problem.network()
+
+    def training_step(self, batch, index):
+        x, y = batch
+        return torch.nn.functional.mse_loss(self.net(x).float(), y)
+
+    def configure_optimizers(self):
+        optimizer = self.problem.optimizer(self.parameters())
+        return [optimizer], ([self.schedule(optimizer)] if self.schedule else [])
+
+
+class Manual(Regression):
+    """Manual optimization; every second batch makes a step."""
+
+    automatic_optimization = False
+    total = 0.0
+
+    def training_step(self, batch, index):
+        loss = super().training_step(batch, index) / 2
+        self.manual_backward(loss)
+        self.total += loss.detach()
+        if index % 2:
+            optimizer = self.optimizers()
+            optimizer.step(loss=self.total)
+            optimizer.zero_grad()
+            self.total = 0.0
+
+
+def fit(module, path, epochs=5, checkpoint=None, callbacks=(), **settings):
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_epochs=epochs,
+        default_root_dir=path,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=list(callbacks),
+        **settings,
+    )
+    trainer.fit(module, module.problem.batches(), ckpt_path=checkpoint)
+    return trainer
+
+
+def float16():
+    return MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu"))
+
+
+@pytest.mark.parametrize("callbacks", [[], [PassLoss()]], ids=["alone", "with the callback"])
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_automatic_optimization(clip, callbacks, problem, tmp_path):
+    module = Regression(problem)
+    trainer = fit(module, tmp_path, gradient_clip_val=clip, callbacks=callbacks)
+    problem.agree(module.net, trainer.optimizers[0], problem.plain(5, clip=clip))
+
+
+@pytest.mark.parametrize("accumulate", [2, 4], ids=["three windows", "the last window is a half"])
+def test_accumulated_gradients_need_the_callback(accumulate, problem, tmp_path):
+    module, expected = Regression(problem), problem.plain(5, accumulate=accumulate, clip=0.5)
+    trainer = fit(
+        module,
+        tmp_path,
+        accumulate_grad_batches=accumulate,
+        gradient_clip_val=0.5,
+        callbacks=[PassLoss()],
+    )
+    problem.agree(module.net, trainer.optimizers[0], expected)
+    alone = fit(Regression(problem), tmp_path, accumulate_grad_batches=accumulate)
+    assert alone.optimizers[0].energy < 0.8 * expected[1].energy  # of a part of the loss
+
+
+def test_float16_with_a_scaler_needs_the_callback(problem, tmp_path):
+    with pytest.raises(RuntimeError, match="needs the loss in every step"):
+        fit(Regression(problem), tmp_path, plugins=[float16()])
+    module = Regression(problem)
+    callbacks, settings = [PassLoss()], {"accumulate_grad_batches": 2, "plugins": [float16()]}
+    (optimizer,) = fit(module, tmp_path, 20, callbacks=callbacks, **settings).optimizers
+    expected = problem.plain(1, accumulate=2)
+    torch.testing.assert_close(optimizer.energy, expected[1].energy, rtol=1e-3, atol=0)
+    assert optimizer.potential < 0.3 * expected[1].energy
+
+
+def test_manual_optimization_passes_the_loss_by_itself(problem, tmp_path):
+    module = Manual(problem)
+    trainer = fit(module, tmp_path)
+    problem.agree(module.net, trainer.optimizers[0], problem.plain(5, accumulate=2))
+
+
+def test_schedulers_and_checkpoints(problem, tmp_path):
+    def schedule(optimizer):
+        return torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.9)
+
+    trainer = fit(Regression(problem, schedule), tmp_path, 3)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.1 * 0.9**3)
+    trainer.save_checkpoint(tmp_path / "half.ckpt")
+    resumed = Regression(problem, schedule)
+    trainer = fit(resumed, tmp_path, 5, checkpoint=tmp_path / "half.ckpt")
+    expected = problem.plain(5, schedule=lambda opt: torch.optim.lr_scheduler.StepLR(opt, 6, 0.9))
+    problem.agree(resumed.net, trainer.optimizers[0], expected)
+
+
+def test_fabric_takes_a_closure(problem):
+    fabric = lightning.Fabric(accelerator="cpu", devices=1)
+    net = problem.network()
+    net, opt = fabric.setup(net, problem.optimizer(net.parameters()))
+    for x, y in 5 * list(problem.batches()):
+        opt.zero_grad()
+        loss = torch.nn.functional.mse_loss(net(x), y)
+        fabric.backward(loss)
+        opt.step(lambda loss=loss: loss)
+    problem.agree(net, opt.optimizer, problem.plain(5))
