@@ -4,6 +4,8 @@ from bbi.laws import BornInfeld, Frictionless, InverseMass, Isokinetic, Logarith
 from bbi.optimizer import ECD
 from bbi.presets import BBI, ECDq1, ECDSep
 
+__version__ = "0.1.0"
+
 __all__ = [
     "BBI",
     "ECD",
@@ -16,4 +18,5 @@ __all__ = [
     "Logarithmic",
     "Power",
     "Separable",
+    "__version__",
 ]

@@ -1,4 +1,4 @@
-"""Lightning's automatic optimization, with accumulated gradients and with a loss that is scaled for float16."""
+"""Lightning's automatic optimization: accumulated gradients, and the scaler of float16."""
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -8,10 +8,10 @@ from torch import Tensor
 class PassLoss(Callback):
     """Passes the loss whose gradients a step has: ``Trainer(callbacks=[PassLoss()])``.
 
-    Lightning's closure returns the loss of the last micro-batch divided by ``accumulate_grad_batches`` = n, and
-    with ``precision="16-mixed"`` there is no closure. This callback sums what goes through ``backward``, and puts
-    the sum into ``optimizer.loss``. A last window of k < n micro-batches has, in Lightning, gradients that are
-    k/n of the mean's; they and the loss are multiplied by n/k, so that V is the mean loss in every step.
+    With ``accumulate_grad_batches=n`` Lightning's closure returns 1/n of the last micro-batch's loss, and
+    with ``precision="16-mixed"`` the step gets no closure. This callback sums what goes through ``backward``
+    and puts the sum into ``optimizer.loss``. In the last window of an epoch, of k < n micro-batches,
+    Lightning's gradients are k/n of the mean's: they and the loss are multiplied by n/k.
 
     It does nothing in manual optimization, where the loss is passed by ``opt.step(loss=loss)``.
     """

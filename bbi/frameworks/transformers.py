@@ -6,7 +6,7 @@ from typing import Any
 class PassLoss:
     """Passes the loss to the step: ``class MyTrainer(PassLoss, Trainer): pass``.
 
-    ``Trainer.training_step`` returns the loss that it called ``backward`` with: the part of a micro-batch in the
+    ``Trainer.training_step`` returns the loss that it called ``backward`` with: a micro-batch's part of the
     mean over all that are accumulated. The parts are summed in ``optimizer.loss``.
     """
 

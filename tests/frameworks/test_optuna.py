@@ -1,9 +1,9 @@
 """BBI in an optuna study: a trial's settings, and pruning by V."""
 
 import pytest
+import torch
 
 optuna = pytest.importorskip("optuna", reason="pip install 'bbi[frameworks]'")
-import torch
 
 
 def test_a_study_repeats_and_the_best_trial_is_a_plain_training(problem):
