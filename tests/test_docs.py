@@ -35,3 +35,16 @@ def test_every_setting_of_the_guide_exists() -> None:
     optimizer = BBI([torch.nn.Parameter(torch.zeros(1))], 0.1)
     assert named
     assert named <= set(optimizer.defaults)
+
+
+def test_the_table_of_frameworks_names_its_tests() -> None:
+    rows = [
+        line
+        for line in (ROOT / "docs/frameworks.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ") and not line.startswith(("| framework", "| ---"))
+    ]
+    assert rows
+    for row in rows:
+        file, name = row.split("|")[-2].strip(" `").split("::")
+        found = ROOT / ("" if "/" in file else "tests/frameworks") / file
+        assert f"\ndef {name}(" in found.read_text(encoding="utf-8"), row
