@@ -39,7 +39,7 @@ def test_ensemble(example: ModuleType) -> None:
 @pytest.mark.filterwarnings("ignore:.*`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:The '?train_dataloader'? does not have many workers")
 def test_lightning_module(request: pytest.FixtureRequest) -> None:
-    pytest.importorskip("lightning", reason="pip install 'bbi[frameworks]'")
+    pytest.importorskip("lightning", reason="pip install lightning")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     example = request.getfixturevalue("example")
     optimizer = example.main(20)

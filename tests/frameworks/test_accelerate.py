@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-accelerate = pytest.importorskip("accelerate", reason="pip install 'bbi[frameworks]'")
+accelerate = pytest.importorskip("accelerate", reason="pip install accelerate")
 
 
 @pytest.fixture(autouse=True)

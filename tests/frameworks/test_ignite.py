@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-pytest.importorskip("ignite", reason="pip install 'bbi[frameworks]'")
+pytest.importorskip("ignite", reason="pip install pytorch-ignite")
 from ignite.engine import Engine, create_supervised_trainer
 
 mse = torch.nn.functional.mse_loss

@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-pytest.importorskip("lightning", reason="pip install 'bbi[frameworks]'")
+pytest.importorskip("lightning", reason="pip install lightning")
 import lightning
 from lightning.pytorch.plugins.precision import MixedPrecision
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-optuna = pytest.importorskip("optuna", reason="pip install 'bbi[frameworks]'")
+optuna = pytest.importorskip("optuna", reason="pip install optuna")
 
 
 def test_a_study_repeats_and_the_best_trial_is_a_plain_training(problem):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("skorch", reason="pip install 'bbi[frameworks]'")
+pytest.importorskip("skorch", reason="pip install skorch")
 from sklearn.model_selection import GridSearchCV
 from skorch import NeuralNetRegressor
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-pytest.importorskip("transformers", reason="pip install 'bbi[frameworks]'")
-pytest.importorskip("accelerate", reason="pip install 'bbi[frameworks]'")
+pytest.importorskip("transformers", reason="pip install transformers")
+pytest.importorskip("accelerate", reason="pip install accelerate")
 import transformers
 
 from bbi.frameworks.transformers import PassLoss
