@@ -107,6 +107,11 @@ def test_float16_with_a_scaler_needs_the_callback(problem, tmp_path):
     assert optimizer.potential < 0.3 * expected[1].energy
 
 
+def test_bfloat16(problem, tmp_path):
+    trainer = fit(Regression(problem), tmp_path, 20, precision="bf16-mixed")
+    assert trainer.optimizers[0].potential < 0.3 * trainer.optimizers[0].energy
+
+
 def test_manual_optimization_passes_the_loss_by_itself(problem, tmp_path):
     module = Manual(problem)
     trainer = fit(module, tmp_path)
