@@ -12,13 +12,9 @@ REGIMES = ("stuck at the start", "settled elsewhere", "erratic", "diverged", "so
 
 
 class Long(Settings):
-    """Long runs with the best settings (Figs. 2 and 3).
+    """Long runs with the best settings (Figs. 2 and 3): ``runs`` of a stochastic optimizer, one of another.
 
-    Attributes:
-        steps: Of each run.
-        runs: Of a stochastic optimizer; others have one.
-        drawn: How many of them are drawn as curves.
-        record_every: Steps from one point of the curves to the next.
+    ``drawn`` of them have curves, with a point every ``record_every`` steps.
     """
 
     steps: Count
@@ -59,15 +55,7 @@ class Robust(Settings):
 
 
 class Config(Study):
-    """Settings of section 4.1.
-
-    Attributes:
-        coefficients: Of the function; all of the section is computed for each.
-        long: Long runs.
-        barrier: Runs over δE.
-        regimes: The grid of a baseline's settings.
-        robust: Runs from random points.
-    """
+    """Settings of section 4.1, all of which is computed for each coefficient of the function."""
 
     coefficients: Annotated[list[Positive], Field(min_length=1)]
     start: PlanePoint

@@ -116,16 +116,7 @@ def barrier(
     seed: int,
     compiled: bool,
 ) -> Tables:
-    """Runs over δE: which of them leave the first basin?
-
-    Args:
-        landscape: As for :func:`experiments.landscapes.studies.runs`, like the next two.
-        optimizer: Class and all settings but ``delta_e``.
-        ensemble: How runs are computed.
-        start: Where they start.
-        plan: Numbers of values, runs and steps.
-        seed: Of the runs.
-        compiled: Compile kernels.
+    """Runs over δE, with all other settings given: which of them leave the first basin?
 
     Returns:
         ``runs``, one row a run, with ``left`` and the settings.
@@ -157,16 +148,7 @@ def regimes(
 ) -> Tables:
     """Runs of an optimizer without random numbers from one point, and what becomes of each.
 
-    Args:
-        landscape: As for :func:`experiments.landscapes.studies.runs`, like the next two.
-        optimizer: Class and settings.
-        ensemble: How runs are computed.
-        start: Where they start.
-        steps: Of each run.
-        success: F below which a run is solved.
-        compiled: Compile kernels.
-        grid: Settings that take the place of the optimizer's, one pair a run; None for one run.
-        record_every: Steps from one point of the curves to the next; 0 for no curves.
+    Pairs of settings from a ``grid`` take the place of the optimizer's; without it there is one run.
 
     Returns:
         ``runs``, one row a run, with ``moved`` (how far it moves in 100 more steps from rest at its end) and

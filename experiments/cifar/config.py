@@ -13,12 +13,7 @@ class Search(Settings):
 
 
 class Config(ClassificationConfig):
-    """Settings of section 4.5 for CIFAR-10.
-
-    Attributes:
-        search: The budget of a search.
-        released: The competitors with the settings of the released code, beside whose numbers theirs stand.
-    """
+    """Settings of section 4.5 for CIFAR-10; ``released`` competitors have those of the released code."""
 
     search: Search
     released: list[str]

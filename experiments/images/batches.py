@@ -36,14 +36,7 @@ class Split:
 def normalised(images: Tensor, mean: Numbers, std: Numbers, *, channels_last: bool = False) -> Tensor:
     """(images / 255 - mean) / std, as a network takes them: with torchvision's operations in their order.
 
-    Args:
-        images: uint8 (N, C, H, W).
-        mean: For each channel, of pixels in [0, 1].
-        std: Likewise.
-        channels_last: Whether the result is laid out as (N, H, W, C) in memory.
-
-    Returns:
-        float32 (N, C, H, W) on the device of ``images``.
+    From uint8 (N, C, H, W) to float32, with (N, H, W, C) in memory if ``channels_last``.
     """
     layout = torch.channels_last if channels_last else torch.contiguous_format
     shift, scale = (
@@ -56,19 +49,10 @@ def normalised(images: Tensor, mean: Numbers, std: Numbers, *, channels_last: bo
 class Batches:
     """An endless supply of epochs over a training set: each one a new order, new crops and new flips.
 
-    An epoch follows from (seed, number) alone, on every device, so that a run may go on from any epoch.
-    The last batch of an epoch is smaller when ``batch`` does not divide the number of images.
-
-    Args:
-        split: The training set; it is copied to ``device`` as uint8 unless it is there already.
-        mean: As for :func:`normalised`; so are ``std`` and ``channels_last``.
-        std: Likewise.
-        batch: Images in a batch.
-        seed: What the random numbers follow from, 0 or more.
-        crop_padding: Width in pixels of the black border from which a window of the picture's size is cut.
-        flip: Whether every other picture, by chance, is mirrored left to right.
-        device: Where the batches are made.
-        channels_last: Likewise.
+    An epoch follows from (seed, number) alone, on every device, so that a run may go on from any epoch. The
+    last batch of an epoch is smaller when ``batch`` does not divide the number of images. A crop is a window
+    of the picture's size, with ``crop_padding`` pixels of black around it; a flip mirrors every other
+    picture, by chance.
     """
 
     def __init__(
@@ -95,14 +79,7 @@ class Batches:
         return -(-len(self._split) // self._batch)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of one epoch.
-
-        Args:
-            number: Which epoch, 0 or more.
-
-        Yields:
-            Images float32 (batch, C, H, W) and labels int64 (batch,).
-        """
+        """The batches of one epoch: images float32 (batch, C, H, W) and labels int64 (batch,)."""
         n, random = len(self._split), np.random.default_rng((self._seed, number))
         by_place = (
             random.permutation(n),

@@ -26,14 +26,10 @@ class Trial(Settings):
 
 
 class Protocol(Settings):
-    """How settings are chosen.
+    """How settings are chosen: by the trial that is best at ``criterion``; ``runs`` are made with them.
 
-    Attributes:
-        label: How the report names it.
-        criterion: What the best trial is best at.
-        validation_images: Training images, the last ones, that the trials do not train on.
-        runs: Training runs with the settings chosen.
-        stream: A label from which the random numbers of its searches follow.
+    The trials do not train on the last ``validation_images`` of the training set. The random numbers of
+    searches follow from ``stream``. ``label`` is for the report.
     """
 
     label: str
@@ -56,16 +52,11 @@ class Protocol(Settings):
 
 
 class Recipe(Settings):
-    """What is trained on: how many images, in which batches, with which augmentation.
+    """The first images used to ``train`` and to ``test``, ``batch`` of them a step, and their augmentation.
 
-    Attributes:
-        train: Training images used, the first ones.
-        test: Test images used, the first ones.
-        batch: Images a step.
-        crop_padding: Zeros around an image of which a random crop is taken; 0 for none.
-        flip: Mirror half of the images.
-        normalise: Shift and scale the pixels, from [0, 1], by the data set's mean and spread: those of MNIST,
-            and for CIFAR-10 the released code's.
+    Of an image with ``crop_padding`` zeros around it a random crop is taken, and half of them are mirrored
+    (``flip``). ``normalise`` shifts and scales the pixels, from [0, 1], by the data set's mean and spread:
+    those of MNIST, and for CIFAR-10 the released code's.
     """
 
     train: Count
@@ -79,13 +70,8 @@ class Recipe(Settings):
 class Task(Settings):
     """A network to train and the images to train it on, as units of work need them.
 
-    Attributes:
-        dataset: Name of the data set.
-        checksum: Of its images.
-        recipe: The images and batches.
-        network: ``_target_`` and arguments of a function that makes the untrained network; its random
-            numbers come from torch's global generator.
-        engine: How the arithmetic is done.
+    ``network`` has the ``_target_`` and arguments of a function that makes the untrained network; its random
+    numbers come from torch's global generator.
     """
 
     dataset: str
@@ -96,15 +82,7 @@ class Task(Settings):
 
 
 class ClassificationConfig(Experiment):
-    """What the experiments on MNIST and CIFAR-10 have in common.
-
-    Attributes:
-        dataset: As in :class:`Task`; so are ``recipe``, ``network`` and ``engine``.
-        competitors: The optimizers, by name.
-        protocols: How settings are chosen, by name.
-        epochs: Length of a training run.
-        checked_steps: Steps over which energy and speed limit are checked.
-    """
+    """What the experiments on MNIST and CIFAR-10 have in common."""
 
     dataset: str
     recipe: Recipe

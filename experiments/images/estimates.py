@@ -59,12 +59,7 @@ def trained(tables: Tables, protocol: Protocol, name: str, table: str = "runs") 
 
 
 class Reduced(reduced.Reduced):
-    """What accuracies have that is not as in Table 2; fewer runs only widen intervals.
-
-    Args:
-        tables: They name the images.
-        cfg: The settings of the run.
-    """
+    """What accuracies have that is not as in Table 2; fewer runs only widen intervals."""
 
     def __init__(self, tables: Tables, cfg: ClassificationConfig) -> None:
         super().__init__(cfg, "" if _data(tables)["comparable"] else f"data: {data_name(tables)}")

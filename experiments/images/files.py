@@ -39,17 +39,13 @@ COLUMNS = ("img.bytes", "image.bytes")  # CIFAR-10, MNIST
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """A data set in memory.
+    """A data set in memory, with the mean and spread of its pixels by channel.
 
     Attributes:
         name: What to call it in tables and figures.
         source: Where it came from, without the path of the data folder.
         comparable: Whether accuracies may be set beside the paper's: all images, in their own pixels.
         stand_in: Whether these take the place of images that were not to be had.
-        mean: As in :class:`Known`.
-        std: Likewise.
-        train: What is trained on.
-        test: What is tested on.
     """
 
     name: str
@@ -80,11 +76,9 @@ class Known:
         name: Its name.
         shape: Channels, height and width of an image.
         counts: Images of each class, in the training and in the test set.
-        mean: For each channel, of pixels in [0, 1], as the released code normalises.
-        std: Likewise.
+        mean: For each channel, of pixels in [0, 1], as the released code normalises; likewise ``std``.
         loader: torchvision's class for it.
-        folder: Where torchvision keeps its files.
-        files: MD5 of each of them.
+        folder: Where torchvision keeps its ``files``, which have these MD5 sums.
         url: What torchvision downloads first.
         stand_in: Makes images that take the place of the data set where it is not to be had.
     """
@@ -102,11 +96,7 @@ class Known:
 
 
 def from_torchvision(known: Known, folder: Path) -> Images | None:
-    """Read the files that torchvision keeps in ``folder``, or None if there are none.
-
-    Raises:
-        UserError: One of them is missing, or is not the published one.
-    """
+    """Read the files that torchvision keeps in ``folder``, or None if there are none."""
     home = folder / known.folder
     if not home.is_dir():
         return None
@@ -137,9 +127,6 @@ def from_parquet(known: Known, folder: Path) -> Images | None:
 
     The columns are ``img`` or ``image``, a structure with ``bytes`` (a PNG or JPEG file), and ``label``.
     Which data set it is follows from the size of the first image.
-
-    Raises:
-        UserError: One of the pair is missing, or a file is damaged or holds only a part.
     """
     pair = {what: sorted(folder.glob(f"{what}*.parquet")) for what in ("train", "test")}
     first = next(chain(*pair.values()), None)

@@ -5,17 +5,11 @@ from torchvision.models.resnet import BasicBlock
 
 
 def paper_cnn(outputs: int) -> nn.Sequential:
-    """The small CNN for MNIST: two 5×5 convolutions, 1 → 16 → 32, and one dense layer.
+    """The small CNN for MNIST: two 5×5 convolutions, 1 → 16 → 32, and a dense layer, to (N, outputs) logits.
 
-    Each convolution is followed by 2×2 max-pooling and a ReLU. The paper has them the other way round, which
-    is the same function with the same gradients: the two commute. This way the ReLU meets a quarter of the
-    numbers.
-
-    Args:
-        outputs: Width of the dense layer: 120 in the released code, for 10 classes; the paper has no number.
-
-    Returns:
-        A network from (N, 1, 28, 28) to (N, outputs) logits, with PyTorch's default initialisation.
+    The released code has 120 ``outputs`` for 10 classes; the paper has no number. Each convolution is
+    followed by 2×2 max-pooling and a ReLU. The paper has them the other way round, which is the same function
+    with the same gradients: the two commute. This way the ReLU meets a quarter of the numbers.
     """
     return nn.Sequential(
         nn.Conv2d(1, 16, 5, padding=2),
@@ -32,14 +26,10 @@ def paper_cnn(outputs: int) -> nn.Sequential:
 def small_resnet18(width: int = 64, classes: int = 10) -> nn.Sequential:
     """ResNet-18 for 32×32 images, of torchvision's blocks: a 3×3 stem of stride 1 and no pooling behind it.
 
-    Args:
-        width: Channels of the first stage; each of the other three doubles them. 64 is ResNet-18.
-        classes: Number of classes.
-
-    Returns:
-        A network from (N, 3, 32, 32) to (N, classes) logits. Its convolutions start as torch's do by default,
-        which the released code leaves as it is; torchvision's ResNet has weights √6 times as large. Behind a
-        batch norm that changes no output, but what a step of a given size does.
+    The first stage has ``width`` channels, 64 in ResNet-18; each of the other three doubles them.
+    Convolutions start as torch's do by default, which the released code leaves as it is; torchvision's ResNet
+    has weights √6 times as large. Behind a batch norm that changes no output, but what a step of a given size
+    does.
     """
     stages: list[nn.Module] = []
     inside = width

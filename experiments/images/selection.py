@@ -29,11 +29,6 @@ PROBE_STEPS, PROBE_SECONDS = 10, 5.0
 def prepare(cfg: ClassificationConfig, compute: Compute, trial_epochs: int) -> tuple[Task, Images]:
     """Load the images, check that network and protocols suit them, and print how long all of it will take.
 
-    Args:
-        cfg: The settings.
-        compute: Is told whether the images are a stand-in.
-        trial_epochs: Epochs of all trials.
-
     Raises:
         UserError: A protocol leaves nothing to train on, or the network does not take the images.
     """
@@ -104,16 +99,6 @@ def train_chosen(
 
     Where two protocols choose the same settings, they share the runs. A competitor whose trials all failed is
     left out. The choices are rows of ``runs`` too (stage ``selected``).
-
-    Args:
-        cfg: The settings.
-        compute: Computes the units.
-        task: Network and images.
-        images: The images.
-        tried: The trials, with their labels.
-
-    Returns:
-        All tables of the experiment.
     """
     trials = pd.concat(tried, ignore_index=True) if tried else pd.DataFrame()
     choices = []

@@ -24,14 +24,8 @@ from experiments.images.files import Known, fetch, from_parquet, from_torchvisio
 def load(dataset: str, root: str | Path | None, download: bool = True) -> Images:
     """Read a data set, and print on stderr from where.
 
-    Args:
-        dataset: A module of :mod:`experiments.images.datasets`, or the dotted path of another module with
-            a ``DATASET`` of its own.
-        root: The data folder, or None.
-        download: Whether the network may be used.
-
-    Returns:
-        The images, on the CPU.
+    ``dataset`` is a module of :mod:`experiments.images.datasets`, or the dotted path of another module with a
+    ``DATASET`` of its own.
 
     Raises:
         UserError: There is no such data set or folder, or a file of the data set is missing or damaged.

@@ -26,11 +26,6 @@ from experiments.images.training import Trainer, Training
 def trial(task: Task, optimizer: Optimizer, plan: Trial) -> Tables:
     """Try settings for some epochs.
 
-    Args:
-        task: Network and images.
-        optimizer: Class and all settings.
-        plan: How.
-
     Returns:
         ``trials`` with one row: ``loss``, ``status``, and at the end of the training ``test_accuracy``,
         ``validation_accuracy`` (NaN without validation images) and ``train_loss``.
@@ -60,15 +55,6 @@ def search(
 ) -> Tables:
     """Search settings by TPE; all trials start from the same network and see the same batches.
 
-    Args:
-        task: As for :func:`trial`.
-        optimizer: Class and fixed settings.
-        space: What is searched.
-        trials: How many.
-        batch: How many are suggested at a time.
-        plan: Of every trial.
-        stream: Labels from which the seeds of TPE follow.
-
     Returns:
         ``trials``, one row a trial: ``trial``, the settings searched, and the columns of :func:`trial`.
     """
@@ -81,14 +67,9 @@ def search(
 
 
 def training_run(task: Task, optimizer: Optimizer, epochs: Count, seed: Seed) -> Tables:
-    """Train for long.
+    """Train for long, unless the loss is no finite number before.
 
-    Args:
-        task: As for :func:`trial`.
-        optimizer: Likewise.
-        epochs: How long, unless the loss is no finite number before.
-        seed: Of the initial network, the batches and the optimizer: with the same seed, two optimizers start
-            from the same network and see the same batches.
+    With the same ``seed``, two optimizers start from the same network and see the same batches.
 
     Returns:
         ``curves``, one row an epoch: ``epoch``, ``train_loss``, ``test_accuracy``; ``runs``, the last of them
@@ -107,12 +88,6 @@ def conservation(task: Task, optimizer: Optimizer, steps: Count, seed: Seed) -> 
 
     V is that of the batch at hand and Π the rescaled momentum, got back from that after the step by undoing
     the kick. A batch with V ≤ 0, at which BBI stands still, or with V = NaN or ∞ is none of the ``steps``.
-
-    Args:
-        task: Network and images.
-        optimizer: BBI with all settings.
-        steps: How many.
-        seed: Of the initial network and the optimizer.
 
     Returns:
         ``runs`` with one row, the extremes over the ``steps``: ``speed``, the largest |dΘ/dt|²/V by eq. (3);

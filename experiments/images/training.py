@@ -21,12 +21,9 @@ CHECK_EVERY = 100
 class Engine(Settings):
     """How the arithmetic is done.
 
-    Attributes:
-        device: ``cpu``, ``cuda``, or ``auto``: the GPU if there is one.
-        bf16: Forward and backward pass under bfloat16 autocast, with 8 significant bits, where the paper has
-            float32; parameters, their updates and the loss stay float32.
-        channels_last: Memory layout of images and convolutions.
-        compile: Compile the network.
+    With ``bf16`` forward and backward pass are under bfloat16 autocast, with 8 significant bits, where the
+    paper has float32; parameters, their updates and the loss stay float32. ``channels_last`` is the memory
+    layout of images and convolutions.
     """
 
     device: Device
@@ -41,14 +38,7 @@ class Engine(Settings):
 
 
 class Trainer:
-    """A network, its optimizer and its batches; ``epochs`` are done, and ``finite`` if all losses were.
-
-    Args:
-        network: Moved to the engine's device and layout.
-        make_optimizer: From the moved network.
-        batches: What it is trained on.
-        engine: How.
-    """
+    """A network, its optimizer and its batches; ``epochs`` are done, and ``finite`` if all losses were."""
 
     def __init__(
         self,
@@ -135,12 +125,8 @@ class Trainer:
 class Training:
     """Some epochs, or those until the loss is no finite number, as resumable work: an epoch is a piece.
 
-    A row has ``epoch`` (1 for the first), ``train_loss`` (mean over the batches) and what ``measure`` gives.
-
-    Args:
-        trainer: What is trained.
-        epochs: How many.
-        measure: Called after each epoch.
+    A row has ``epoch`` (1 for the first), ``train_loss`` (mean over the batches) and what ``measure`` gives
+    then.
     """
 
     def __init__(self, trainer: Trainer, epochs: int, measure: Callable[[], Row]) -> None:

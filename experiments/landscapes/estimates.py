@@ -19,12 +19,6 @@ def searched(trials: pd.DataFrame, cfg: Study, reduced: Reduced, variant: str = 
     """The lowest F of each search and the settings that gave it, as far as ``paper.yaml`` has their ids.
 
     An id is ``<experiment>-<paper>-<what>``, where what is ``best`` (F) or the name of a setting.
-
-    Args:
-        trials: Of the searches on one landscape.
-        cfg: The settings.
-        reduced: What was not run as published.
-        variant: Of all answers.
     """
     found = []
     for name, competitor in cfg.competitors.items():

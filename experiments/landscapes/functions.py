@@ -18,9 +18,7 @@ from torch import Tensor
 class Ackley:
     """Eq. (15), in any dimension n, global minimum F = 0 at the origin (a cusp: no Hessian there).
 
-    F = -20 exp(-a √(mean θ²)) - exp(mean cos 2πθ) + e + 20.
-
-    :param coefficient: a; the paper prints 0.2, the released code runs 0.02 (PAPER section 7).
+    F = -20 exp(-a √(mean θ²)) - exp(mean cos 2πθ) + e + 20, where a is the ``coefficient``.
     """
 
     coefficient: float = 0.2
@@ -100,13 +98,10 @@ class Quadratic:
 
 
 def lowest_pass(potential: Ackley, basin: tuple[float, float]) -> float:
-    """F at the lowest saddle around a basin of a landscape with minima near the integers.
+    """F at the lowest saddle around an integer point; NaN where the cone is steeper than the waves.
 
-    A run of energy E = F(Θ_0) - ΔV + δE stays where F - ΔV ≤ E: it can leave only if δE is above
-    this height minus F(Θ_0). The saddles are roots of ∇F near the four midpoints to the neighbours.
-
-    :param basin: the integer point that the basin belongs to.
-    :returns: NaN if there is no saddle, as where the cone is steeper than the waves.
+    A run of energy E = F(Θ_0) - ΔV + δE stays where F - ΔV ≤ E: it can leave only if δE is above this height
+    minus F(Θ_0). The saddles are roots of ∇F near the four midpoints to the neighbours.
     """
 
     def gradient(x: np.ndarray) -> np.ndarray:

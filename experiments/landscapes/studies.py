@@ -32,14 +32,9 @@ class Search(Settings):
 
 
 class Starts(Settings):
-    """Starting points.
+    """Starting points: ``points`` of them, uniform in the cube center ± side, each for ``repeats`` runs.
 
-    Attributes:
-        center: A point.
-        side: Points are uniform in the cube center ± side; with 0 all are the center.
-        points: How many.
-        repeats: Runs from each of them.
-        seed: Of the points.
+    With ``side`` 0 all are the center.
     """
 
     center: Point
@@ -58,14 +53,7 @@ class Starts(Settings):
 
 
 class Study(Experiment):
-    """Settings of an experiment that searches each competitor's settings on a landscape.
-
-    Attributes:
-        start: Starting point of the searches, which sets the dimension n.
-        search: Budget of each search.
-        competitors: The optimizers, by name.
-        compiled: Compile kernels.
-    """
+    """An experiment that searches each competitor's settings on a landscape, from ``start`` (n,)."""
 
     start: Point
     search: Search
@@ -74,14 +62,7 @@ class Study(Experiment):
 
 
 def searches(cfg: Study, compute: Compute, landscape: dict[str, Any], *labels: object) -> dict[str, Unit]:
-    """A search for each competitor that has something to be searched, by name.
-
-    Args:
-        cfg: The settings.
-        compute: Gives the seeds.
-        landscape: As for :func:`search`.
-        labels: Tell the seeds apart from those of searches on other landscapes.
-    """
+    """A search for each competitor that has a space, by name; seeds depend on ``labels``."""
     return {
         name: unit(
             search, landscape=landscape, optimizer=competitor.optimizer(), ensemble=competitor.ensemble,
@@ -95,12 +76,7 @@ def searches(cfg: Study, compute: Compute, landscape: dict[str, Any], *labels: o
 
 
 def tuned(cfg: Study, searched: Mapping[str, Tables]) -> dict[str, dict[str, Any]]:
-    """Each competitor with all its settings; it is left out if every trial of its search failed.
-
-    Args:
-        cfg: The settings.
-        searched: Results of :func:`searches` by competitor.
-    """
+    """Each competitor with all its settings; it is left out if every trial of its search failed."""
     found = {name: best(t["trials"], cfg.competitors[name].space) for name, t in searched.items()}
     return {
         name: competitor.optimizer(found.get(name))
@@ -127,16 +103,8 @@ def search(
 ) -> Tables:
     """Search settings by TPE: the lowest F in ``budget.steps`` steps from ``start`` is minimised.
 
-    Args:
-        landscape: ``_target_`` and arguments of a potential of :mod:`experiments.landscapes.functions`.
-        optimizer: Class and fixed settings.
-        ensemble: How runs are computed, as in :class:`experiments.competitors.Competitor`.
-        space: What is searched.
-        start: One point.
-        budget: Trials and steps.
-        seed: Of the runs.
-        stream: Labels from which the seeds of TPE follow, as for :func:`experiments.harness.search.tpe`.
-        compiled: Compile kernels.
+    ``landscape`` is the ``_target_`` and arguments of a potential, ``ensemble`` as of
+    :class:`experiments.competitors.Competitor`, ``stream`` as of :func:`experiments.harness.search.tpe`.
 
     Returns:
         ``trials``, one row a trial: ``trial``, the settings searched, ``loss``, ``status``, ``steps``.
@@ -174,22 +142,11 @@ def runs(
     stop: dict[str, Any] | None = None,
     drawn: Count | None = None,
 ) -> Tables:
-    """Runs from many points with one setting.
+    """Runs with one setting, numbered from ``first`` on, which is the address of their random numbers.
 
-    Args:
-        landscape: As for :func:`search`.
-        optimizer: Class and all settings.
-        ensemble: As for :func:`search`.
-        starts: Where they start.
-        steps: Steps at most.
-        seed: With the number of a run, the address of its random numbers.
-        compiled: Compile kernels.
-        record_every: Steps from one point of the curves to the next; 0 for no curves.
-        first: Number of the first run: the runs of several units then have numbers of their own.
-        slots: Runs side by side in a compiled ensemble.
-        stop: ``_target_`` and arguments of a condition that ends a run, a hashable function of points (R, n)
-            and values (R,).
-        drawn: How many of the runs have curves; all of them by default.
+    ``drawn`` is how many of them have curves, with a point every ``record_every`` steps; ``slots`` how many
+    are side by side in a compiled ensemble; ``stop`` the ``_target_`` and arguments of a hashable function of
+    points (R, n) and values (R,) that ends runs.
 
     Returns:
         ``runs``, one row a run, see :func:`experiments.landscapes.ensemble.ends`; ``curves`` if recorded.

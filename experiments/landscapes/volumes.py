@@ -18,17 +18,10 @@ def sphere(n: int) -> float:
 def density(law: Law, v: float, e: float, n: int) -> float:
     """Volume of momenta for a point of potential V: ∫ dⁿΠ δ(H(V, Π²) - E) = S P^{(n-2)/2} / (2H_P).
 
-    S is the area of the unit sphere and P = P(E, V). With the Born-Infeld law this is the integrand of
-    eq. (40), S (E/V) (E²/V - V)^{(n-2)/2}; with plain momentum that of eq. (41), S (2(E - V))^{(n-2)/2}.
-
-    Args:
-        law: The Hamiltonian; of ``Separable``, whose E is e^H, the volume is that of a unit of log E.
-        v: V, above 0.
-        e: E.
-        n: Dimensions, 1 or more.
-
-    Returns:
-        The volume; 0 where the energy does not suffice.
+    S is the area of the unit sphere and P = P(E, V); 0 where the energy does not suffice. With the
+    Born-Infeld law this is the integrand of eq. (40), S (E/V) (E²/V - V)^{(n-2)/2}; with plain momentum that
+    of eq. (41), S (2(E - V))^{(n-2)/2}. Of ``Separable``, whose E is e^H, it is the volume of a unit of log
+    E.
     """
     here, energy = np.float64(v), np.float64(e)
     p2 = law.momentum_squared(here, energy)
@@ -38,13 +31,8 @@ def density(law: Law, v: float, e: float, n: int) -> float:
 def basin(law: Law, v_i: float, e: float, n: int) -> float:
     """Volume of a basin with frequencies 1 by integrating :func:`density`, eq. (38), over |θ - θ_I| < 1.
 
-    Other frequencies m_I divide it by Π m_I, eqs. (44) to (46).
-
-    Args:
-        law: The Hamiltonian.
-        v_i: V_I > 0 at the minimum; V = V_I + ½ η² at the distance η.
-        e: E.
-        n: Dimensions.
+    At the distance η from the minimum V = V_I + ½ η². Other frequencies m_I divide by Π m_I, eqs. (44) to
+    (46).
     """
 
     def shell(log_eta: float) -> float:

@@ -14,12 +14,9 @@ Values = Annotated[list[Finite], Field(min_length=1)]
 
 
 class Grid(Settings):
-    """Settings tried: every combination of values.
+    """Settings tried for ``epochs`` each: every combination of ``values``, by competitor and setting.
 
-    Attributes:
-        epochs: Length of a trial.
-        values: By competitor and setting.
-        per_axis: For a competitor without values: how many, evenly spaced, on each axis of its own space.
+    A competitor without values has ``per_axis`` of them, evenly spaced, on each axis of its own space.
     """
 
     epochs: Count

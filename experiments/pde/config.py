@@ -14,12 +14,9 @@ Variant = Literal["paper", "released"]
 
 
 class Entrant(Competitor):
-    """A competitor and its budget.
+    """A competitor and its budget: ``runs`` from each initial network, of ``iterations`` steps.
 
-    Attributes:
-        iterations: Of each run.
-        redraw: Fresh points every so many iterations; 0 for the same points in all runs.
-        runs: From each initial network; they differ by the bounces and, where redrawn, by the points.
+    Fresh points are drawn every ``redraw`` iterations; with 0 they are the same in all runs.
     """
 
     iterations: Count
@@ -39,18 +36,10 @@ class Entrant(Competitor):
 
 
 class Problem(Settings):
-    """The problem for one k, the network and the loss.
+    """The problem in d dimensions for one k, the network (56) of width N and depth D, and the loss (19).
 
-    Attributes:
-        k: Wiggliness of the manufactured solution.
-        dimension: d, of the ball.
-        width: N of the network (56).
-        depth: D of it.
-        interior: Points in the ball.
-        boundary: Points on the sphere.
-        gamma: γ of the loss (19).
-        regularizer: Of |Θ|² in it.
-        record_every: Iterations from one row of the curves to the next.
+    ``interior`` points are in the ball, ``boundary`` points on the sphere; ``regularizer`` is that of |Θ|².
+    The curves have a row every ``record_every`` iterations.
     """
 
     k: Positive
@@ -65,12 +54,9 @@ class Problem(Settings):
 
 
 class Task(Problem):
-    """A problem, and who trains on it.
+    """A problem, and who trains on it, from how many initial networks.
 
-    Attributes:
-        networks: How many initial networks: numbers 0, 1, … in their order.
-        reduced: What is smaller than published; empty for the paper's own problem.
-        competitors: The optimizers, by name.
+    ``reduced`` says what is smaller than published; it is empty for the paper's own problem.
     """
 
     networks: Count
@@ -94,13 +80,7 @@ class Task(Problem):
 
 
 class Engine(Settings):
-    """How all trainings are done.
-
-    Attributes:
-        variant: ``paper``, or ``released``: the equation is asked for on the boundary points too.
-        device: ``cpu``, ``cuda``, or ``auto``: the GPU if there is one.
-        compiled: Compile the gradients.
-    """
+    """How trainings are done; the variant ``released`` asks for the equation on the sphere too."""
 
     variant: Variant
     device: Device
@@ -108,12 +88,10 @@ class Engine(Settings):
 
 
 class Thresholds(Settings):
-    """What makes a network a solution: both must hold.
+    """What makes a network a solution, judged by so many ``points``: both must hold.
 
-    Attributes:
-        points: How many points it is judged by.
-        l2: Largest relative L2 error against the solution.
-        residual: Largest root mean square of the residual, relative to that of f.
+    ``l2`` is the largest relative L2 error against the solution, ``residual`` the largest root mean square of
+    the residual, relative to that of f.
     """
 
     points: Count
@@ -122,15 +100,7 @@ class Thresholds(Settings):
 
 
 class Config(Experiment):
-    """Settings of section 4.4.
-
-    Attributes:
-        problems: By name.
-        train: Names of those that networks are trained on.
-        shoot: Names of those whose radial solutions are looked for.
-        engine: How networks are trained.
-        thresholds: How they are judged.
-    """
+    """Settings of section 4.4: problems by name, and which of them to train on and to shoot for."""
 
     problems: dict[str, Task]
     train: list[str]

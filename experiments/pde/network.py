@@ -23,27 +23,16 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class ResidualNetwork:
-    """Eq. (56): d → N, σ; D times y + σ(W y + b); N → 1; σ is the logistic function.
-
-    Args:
-        dimension: d, the number of inputs.
-        width: N; 200 in the paper.
-        depth: D; 3 in the paper.
-    """
+    """Eq. (56): d → N, σ; D times y + σ(W y + b); N → 1; σ is the logistic function."""
 
     dimension: int
     width: int
     depth: int
 
     def parameters(self, seed: int, dtype: torch.dtype = torch.float32) -> list[nn.Parameter]:
-        """Initial parameters: Xavier's normal weights and PyTorch's default biases, as the released code.
+        """Initial parameters: Xavier's normal weights (out, in) and PyTorch's default biases (out,), in turn.
 
-        Args:
-            seed: The same seed gives the same parameters; they are drawn on the CPU.
-            dtype: Of the result.
-
-        Returns:
-            2 (D + 2) parameters: weights (out, in) and biases (out,) in turn.
+        They are the released code's, 2 (D + 2) tensors, and follow from ``seed``.
         """
         generator = torch.Generator().manual_seed(seed)
         sizes = [self.dimension, *[self.width] * (self.depth + 1), 1]
@@ -56,15 +45,7 @@ class ResidualNetwork:
 
 
 def value(parameters: Sequence[Tensor], x: Tensor) -> Tensor:
-    """u at points.
-
-    Args:
-        parameters: As :meth:`ResidualNetwork.parameters` makes them.
-        x: Points (n, d).
-
-    Returns:
-        u (n,), with replicas (R, n).
-    """
+    """u (n,) at points ``x`` (n, d), with replicas (R, n); parameters as of :class:`ResidualNetwork`."""
     first, *blocks, last = _layers(parameters)
     y = torch.sigmoid(_linear(x, *first))
     for block in blocks:
@@ -73,13 +54,7 @@ def value(parameters: Sequence[Tensor], x: Tensor) -> Tensor:
 
 
 def value_and_laplacian(parameters: Sequence[Tensor], x: Tensor, inner: int) -> tuple[Tensor, Tensor]:
-    """u at all points, and ∇²u = Σ ∂ᵢ∂ᵢu at the first ``inner`` of them.
-
-    Args: as for :func:`value`, and ``inner``, 1 to n.
-
-    Returns:
-        u (n,) and ∇²u (inner,), with replicas (R, n) and (R, inner).
-    """
+    """u (n,) at all points, and ∇²u = Σ ∂ᵢ∂ᵢu at the first ``inner`` of them; with replicas (R, …)."""
     (first, bias), *blocks, last = _layers(parameters)
     z = _linear(x, first, bias)
     # ∂ᵢz is the same at all points, a column of the weights, and ∇²z = 0.

@@ -17,14 +17,9 @@ LABELS = ("first", "second", "neither")
 
 
 class Judge:
-    """Validation points in the ball, with the source and the radial solutions there.
+    """Validation points in the ball, with the source and the radial solutions there, one or two.
 
-    Args:
-        problem: Whose.
-        solutions: The manufactured solution and the second one, or None if there is no second.
-        seed: Where the points come from; no training should use it.
-        thresholds: How many points, and what makes a solution.
-        device: Where the networks are.
+    No training should use the ``seed`` of the points.
     """
 
     def __init__(
@@ -47,12 +42,10 @@ class Judge:
 
     @torch.no_grad()
     def judge(self, parameters: Parameters) -> dict[str, float | str]:
-        """The errors and the label of a network.
+        """The ``label`` of a network (``first``, ``second`` or ``neither``) and its errors.
 
-        Returns:
-            ``label`` (``first``, ``second`` or ``neither``), ``l1_first``, ``l1_second`` (mean absolute
-            errors), ``l2_first``, ``l2_second`` (relative L2 errors), ``residual`` (root mean square of the
-            residual over that of f).
+        They are ``l1_first``, ``l1_second`` (mean absolute errors), ``l2_first``, ``l2_second`` (relative L2
+        errors) and ``residual`` (root mean square of the residual over that of f).
         """
         u, laplacian = value_and_laplacian(parameters, self._x, len(self._x))
         wrong = residual(u, laplacian, self._f).double().square().mean() / self._f.double().square().mean()

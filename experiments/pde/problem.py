@@ -11,14 +11,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Poisson:
-    """Eq. (53) in the unit ball of any dimension, with f and f0 such that u = sin²(k r²) solves it.
+    """Eq. (53) in the unit ball of any dimension d, with f and f0 such that u = sin²(k r²) solves it.
 
-    The paper's k is 20 and its dimension 2, where these are eqs. (54) and (55). The phase k r² varies by
-    40 there: evaluate :meth:`source` in float64, and cast the result.
-
-    Args:
-        k: Wiggliness of the manufactured solution, above 0.
-        dimension: d, 1 or more: 1 the interval [-1, 1], 2 the disc, 3 the ball.
+    The paper's k is 20 and its dimension 2, where these are eqs. (54) and (55). The phase k r² varies by 40
+    there: evaluate :meth:`source` in float64, and cast the result.
     """
 
     k: float
@@ -49,20 +45,11 @@ class Poisson:
         return source
 
     def interior(self, n: int, seed: int, draw: int = 0) -> Tensor:
-        """Points uniform in the unit ball; they follow from ``seed`` and ``draw`` alone.
-
-        Args:
-            n: How many, 1 or more.
-            seed: 0 or more. One seed gives unrelated points in the ball and on the sphere.
-            draw: 0 or more; the next number gives fresh points, where they are redrawn during a training.
-
-        Returns:
-            Points (n, d), float64 on the CPU.
-        """
+        """Points (n, d) uniform in the unit ball, float64, which follow from ``seed`` and ``draw`` alone."""
         return torch.from_numpy(self._points(n, seed, draw, inside=True))
 
     def sphere(self, n: int, seed: int, draw: int = 0) -> Tensor:
-        """Points uniform on the unit sphere (d = 1: on its two points); otherwise as :meth:`interior`."""
+        """Points uniform on the unit sphere (d = 1: on its two points), unrelated to those inside."""
         return torch.from_numpy(self._points(n, seed, draw, inside=False))
 
     def _points(self, n: int, seed: int, draw: int, inside: bool) -> np.ndarray:

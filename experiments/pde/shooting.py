@@ -29,11 +29,9 @@ _LOOSE, _TIGHT = 1e-8, 1e-12  # absolute and relative tolerance, of a scan and o
 
 @dataclass(frozen=True)
 class Radial:
-    """A radial solution as a function that networks are judged against.
+    """A radial solution, known by u(0), as a function that networks are judged against.
 
-    Attributes:
-        u0: u(0).
-        at: u at radii (...) between 0 and 1, float64; shooting's error is below 1e-8.
+    ``at`` gives u at radii (...) between 0 and 1, float64; shooting's error is below 1e-8.
     """
 
     u0: float
@@ -72,7 +70,7 @@ def boundary_residual(problem: Poisson, u0: float) -> float:
 
 
 def scan(problem: Poisson, low: float = LOW, high: float = HIGH, points: int = POINTS) -> pd.DataFrame:
-    """Shots from 2 or more evenly spaced u(0), all at once; solutions nearer than the spacing may be missed.
+    """Shots from evenly spaced u(0), all at once; solutions nearer than the spacing may be missed.
 
     Returns:
         A row for each shot: ``u0``, ``boundary_residual`` (u(1) - f0, good to about 1e-7; infinite when it

@@ -29,13 +29,7 @@ class Loss:
     """Eq. (19) with means in the place of sums, as the released code has it.
 
     The mean of (-∇²u + u² - f)² over the points with a source, plus γ times the mean of (u - f0)² over those
-    on the sphere, plus a multiple of |Θ|².
-
-    Args:
-        f0: The boundary value.
-        interior: How many points, the first ones, are inside; the others are on the sphere.
-        gamma: γ, the weight of the boundary.
-        regularizer: Of |Θ|².
+    on the sphere, plus a multiple of |Θ|². Of the points the first ``interior`` are inside.
     """
 
     f0: float
@@ -59,15 +53,9 @@ def residual(u: Tensor, laplacian: Tensor, f: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Points:
-    """The points that a network is trained on.
+    """The points that a network is trained on, fresh ones every ``redraw`` iterations, or never (0).
 
-    Args:
-        problem: Whose ball and source.
-        interior, boundary: How many are inside and on the sphere.
-        seed: Where they come from.
-        redraw: Fresh ones every so many iterations; 0 for the same ones throughout.
-        variant: ``released`` asks for the equation on the sphere too, ``paper`` inside only.
-        device: Where they are wanted.
+    The variant ``released`` asks for the equation on the sphere too, ``paper`` inside only.
     """
 
     problem: Poisson

@@ -90,13 +90,10 @@ def training(
     engine: Engine,
     thresholds: Thresholds,
 ) -> Tables:
-    """Train a network, and say which solution it became; for the arguments see their classes in ``config``.
+    """Train a network, and say which solution it became.
 
-    Args:
-        iterations, redraw: As of :class:`experiments.pde.config.Entrant`.
-        seeds: Of the initial ``network``, the optimizer's ``bounces``, the ``points`` of the training, and
-            those that ``judge`` the network.
-        engine: Its device is ``cpu`` or ``cuda``.
+    The ``seeds`` are those of the initial ``network``, the optimizer's ``bounces``, the ``points`` of the
+    training, and those that ``judge`` the network.
 
     Returns:
         ``runs``, one row; ``curves`` with the stages ``train`` (a row every ``record_every`` iterations) and

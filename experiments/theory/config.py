@@ -56,16 +56,7 @@ Depth = Annotated[int, Field(ge=0, le=12)]  # likewise
 
 
 class Landscape(Settings):
-    """A landscape, where its runs start, and the settings of BBI on it.
-
-    Attributes:
-        landscape: A potential of :mod:`experiments.landscapes.functions`.
-        dimension: n.
-        side: Runs start in the cube [-side, side]ⁿ.
-        lr: Δt.
-        delta_v: ΔV.
-        delta_e: δE.
-    """
+    """A landscape, the settings of BBI on it, and the cube [-side, side]ⁿ where its runs start."""
 
     landscape: Target
     dimension: Count
@@ -111,11 +102,8 @@ class Bowl(Runs):
 class Energy(Runs):
     """Runs on landscapes without bounces whose every step is audited, eqs. (4) and (31).
 
-    Attributes:
-        law: The Hamiltonian.
-        halvings: How often the step size is halved, with twice the steps, to see the order of the error.
-        continued: How many of the runs are integrated in continuous time too.
-        landscapes: By name.
+    The step size is halved ``halvings`` times, with twice the steps, to see the order of the error;
+    ``continued`` runs are integrated in continuous time too.
     """
 
     law: Target
@@ -183,9 +171,7 @@ class TooHigh(Landscape):
 class Tuned(Runs):
     """Runs with a ΔV above the minimum, fixed or lowered on the way (section 3.3).
 
-    Attributes:
-        optimizer: One that can lower ΔV; the landscape gives its step size, ΔV and δE.
-        landscapes: By name.
+    The landscape gives step size, ΔV and δE of the optimizer, which is one that can lower ΔV.
     """
 
     optimizer: Competitor
@@ -201,15 +187,10 @@ class Volumes(Settings):
 
 
 class Diffusion(Settings):
-    """Trainings of the paper's CNN on digits, and how far each goes from where it was after ``epochs``.
+    """Trainings of the paper's CNN on digits, and how far each goes, in ``lags`` steps, from where it was.
 
-    Attributes:
-        runs: Trainings of each competitor; training i starts from the same network, with the same batches.
-        images: Training images, the first ones.
-        batch: Images a step.
-        epochs: Length of the training before the displacement is measured.
-        lags: Steps after which it is.
-        competitors: The optimizers, with all their settings.
+    Training i of each competitor starts from the same network, with the same batches, the first ``images`` of
+    the set. It is trained for ``epochs`` before the displacement is measured.
     """
 
     runs: Count

@@ -62,17 +62,9 @@ def flow(
 ) -> Flow:
     """Integrate Hamilton's equations dΘ/dt = 2H_P Π, dΠ/dt = -H_V ∇V, as (3) and (32), in continuous time.
 
-    The energy is not restored: that it stays what it was tests the equations.
-
-    Args:
-        law: The Hamiltonian H(V, Π²); H_V and H_P are taken at E = H of the moment.
-        potential: F.
-        start, momentum: Θ and Π at the first moment, float64 (n,).
-        delta_v: ΔV.
-        times: Moments, float64 (T,), increasing.
-
-    Returns:
-        The motion at those moments, by an integrator of order 8 with a relative tolerance of 1e-12.
+    From Θ ``start`` and Π ``momentum`` (n,), at the increasing ``times`` (T,), by an integrator of order 8
+    with a relative tolerance of 1e-12. H_V and H_P are taken at E = H of the moment, and the energy is not
+    restored: that it stays what it was tests the equations.
 
     Raises:
         RuntimeError: The integrator failed, or needed more than :data:`EVALUATIONS`.

@@ -15,12 +15,8 @@ ENTERED = {"_target_": "experiments.two_basin.basins.Entered"}
 class Counts(Settings):
     """Runs from the start until they first enter a basin.
 
-    Attributes:
-        competitor: Which optimizer.
-        label: How reports name them.
-        runs: How many.
-        n_bounces: Takes the place of the competitor's; None for one that has no bounces.
-        published_runs: How many of them Fig. 6 shows; 0 for all counts but the one that the figure is about.
+    ``n_bounces`` takes the place of the competitor's; None for one that has no bounces. Fig. 6 shows
+    ``published_runs`` of one count; all others have 0.
     """
 
     competitor: str
@@ -31,12 +27,9 @@ class Counts(Settings):
 
 
 class Cloud(Settings):
-    """Runs from points around the start, in the square of ± ``side``, with bounces and without.
+    """Runs from points in the square of ± ``side`` around the start, with bounces and without.
 
-    Attributes:
-        runs: How many of each.
-        side: Half the side of the square.
-        no_bounces: Settings of the method that switch bounces off.
+    ``no_bounces`` are settings of the method that switch bounces off.
     """
 
     runs: Count
@@ -47,13 +40,8 @@ class Cloud(Settings):
 class Occupation(Settings):
     """Endless runs: the share of time in each basin (beyond the paper).
 
-    Attributes:
-        runs: How many.
-        steps: Of each run.
-        burn_in: Steps before the first that counts.
-        every: Steps from one point that counts to the next.
-        start: Where they start.
-        competitor: Which optimizer, with ΔV < 0, so that V > 0 and no run ends.
+    After ``burn_in`` steps, a point every ``every`` steps counts. The competitor has ΔV < 0, so that V > 0
+    and no run ends.
     """
 
     runs: Count
@@ -71,18 +59,9 @@ class Occupation(Settings):
 
 
 class Config(Experiment):
-    """Settings of section 4.3.
+    """Settings of section 4.3; nothing is searched.
 
-    Attributes:
-        start: Where runs start.
-        steps: Steps at most.
-        competitors: The optimizers, by name, without anything to be searched.
-        counts: Counts of first entries, by name.
-        block: Runs in one unit of work; no result depends on it.
-        trajectories: Runs in Fig. 5.
-        cloud: Runs from around the start.
-        occupation: Endless runs.
-        compiled: Compile kernels.
+    A unit of work has ``block`` runs; no result depends on it.
     """
 
     start: PlanePoint

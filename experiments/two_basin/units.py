@@ -73,14 +73,6 @@ def occupation(
 ) -> Tables:
     """The share of time that endless runs spend in each basin.
 
-    Args:
-        landscape: The two basins, as for :func:`experiments.landscapes.studies.runs`, like the next two.
-        optimizer: Class and all settings.
-        ensemble: How runs are computed.
-        plan: Start and budget.
-        seed: Of the runs.
-        compiled: Compile kernels.
-
     Returns:
         ``runs``, one row a run: ``in_basin_1``, ``in_basin_2``, NaN if it ended before ``plan.burn_in``.
     """

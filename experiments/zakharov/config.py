@@ -26,12 +26,7 @@ class Random(Settings):
 
 
 class Config(Study):
-    """Settings of section 4.2.
-
-    Attributes:
-        long: Long runs.
-        random: Runs from random points.
-    """
+    """Settings of section 4.2."""
 
     long: Long
     random: Random

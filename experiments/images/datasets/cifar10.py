@@ -16,10 +16,7 @@ SIZES = (10_000, 2_000)
 def coloured(plain: Split, count: int, seed: int) -> Split:
     """Pictures uint8 (count, 3, 32, 32) of digits: one colour on another, both random, with noise.
 
-    Args:
-        plain: The digits, uint8 (N, 1, 28, 28); where ``count`` exceeds N, they come again in other colours.
-        count: How many pictures.
-        seed: Of colours and noise.
+    Where ``count`` exceeds the number of digits, they come again in other colours.
     """
     random = torch.Generator().manual_seed(seed)
     chosen = torch.arange(count) % len(plain)
