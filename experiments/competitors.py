@@ -230,6 +230,19 @@ def one_method(competitors: dict[str, Kind]) -> dict[str, Kind]:
     return competitors
 
 
+def all_fixed(competitors: dict[str, Kind]) -> dict[str, Kind]:
+    """The competitors, of which none has anything to be searched.
+
+    Raises:
+        ValueError: One of them has.
+    """
+    for name, competitor in competitors.items():
+        if competitor.space:
+            names = ", ".join(competitor.space)
+            raise ValueError(f"nothing is searched here; set {name}.space=null and {names} in {name}.fixed")
+    return competitors
+
+
 Competitors = Annotated[dict[str, Competitor], AfterValidator(one_method)]
 """Competitors by name, one of them the method of the paper."""
 

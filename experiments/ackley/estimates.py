@@ -11,7 +11,7 @@ from experiments.ackley.config import REGIMES, Config
 from experiments.competitors import baselines, method
 from experiments.harness.reduced import Reduced
 from experiments.harness.statistics import UNKNOWN, Estimate, bootstrap, newcombe, wilson
-from experiments.harness.tables import Tables, table_of
+from experiments.harness.tables import Tables, table_of, where
 from experiments.harness.verdicts import published
 from experiments.landscapes.estimates import depends_on, searched
 from experiments.landscapes.functions import Ackley, lowest_pass
@@ -28,7 +28,7 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     runs, found = table_of(tables, "runs", "point", "regime", "delta_e", "left", "lr"), list[Estimate]()
     trials = table_of(tables, "trials", "coefficient", "competitor", "loss", "status")
     for coefficient in cfg.coefficients:
-        mine = runs[runs["coefficient"] == coefficient]
+        mine = where(runs, coefficient=coefficient)
         variant = f"coefficient {coefficient:g}"
         reduced = Reduced(cfg, "" if coefficient in COEFFICIENTS else variant)
         found += _solved(mine, cfg, variant, reduced)
@@ -36,14 +36,13 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
         found += _in_the_long_run(mine, cfg, variant, reduced)
         found += _regimes(mine, cfg, variant, reduced)
         found.append(_barrier(mine, cfg, coefficient, variant, reduced))
-        found += searched(trials[trials["coefficient"] == coefficient], cfg, reduced, variant)
+        found += searched(where(trials, coefficient=coefficient), cfg, reduced, variant)
     return found
 
 
 def solved_runs(runs: pd.DataFrame, name: str, success: float) -> pd.Series:
     """Whether each run of a competitor from the random points is solved, by its point."""
-    mine = runs[(runs["stage"] == "robust") & (runs["competitor"] == name)]
-    return mine.set_index("point")["best"] < success
+    return where(runs, stage="robust", competitor=name).set_index("point")["best"] < success
 
 
 def solved_points(runs: pd.DataFrame, name: str, success: float) -> pd.Series:
@@ -59,24 +58,18 @@ def _solved(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> 
         k, n = int(points.sum()), len(points)
         if not n:
             continue
-        claim = f"ackley-success-{competitor.paper}"
+        claim, which = f"ackley-success-{competitor.paper}", f"{variant}, {competitor.label}"
+        claim = claim if claim in published() else "ackley-success-others"
         numbers = {
             "label": competitor.label,
             "points": k,
             "per_point": len(each) // n,
             "solved": int(each.sum()),
             "runs": len(each),
-            "lr": runs[(runs["stage"] == "robust") & (runs["competitor"] == name)]["lr"].iloc[0],
+            "lr": where(runs, stage="robust", competitor=name)["lr"].iloc[0],
         }
-        found.append(
-            Estimate(
-                claim if claim in published() else "ackley-success-others",
-                *(k / n, *wilson(k, n), n),
-                numbers,
-                variant=f"{variant}, {competitor.label}",
-                reduced=reduced(*depends_on(cfg, name), *ROBUST),
-            )
-        )
+        size = reduced(*depends_on(cfg, name), *ROBUST)
+        found.append(Estimate(claim, k / n, *wilson(k, n), n, numbers, variant=which, reduced=size))
     return found
 
 
@@ -84,13 +77,8 @@ def _searches_over_gamma(cfg: Config) -> list[tuple[str, str]]:
     """Baselines that search γ = −log μ, each with the first that searches the same settings directly."""
     spaces = {name: cfg.competitors[name].space for name in baselines(cfg.competitors)}
     over = [name for name, space in spaces.items() if any(axis.scale == "neglog" for axis in space.values())]
-    pairs = []
-    for name in over:
-        plain = (
-            other for other in spaces if other not in over and spaces[other].keys() == spaces[name].keys()
-        )
-        pairs += [(name, other) for other in list(plain)[:1]]
-    return pairs
+    plain = {frozenset(spaces[name]): name for name in reversed(spaces) if name not in over}
+    return [(name, plain[same]) for name in over if (same := frozenset(spaces[name])) in plain]
 
 
 def _over_gamma(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
@@ -111,11 +99,10 @@ def _over_gamma(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced)
             "plain_alone": int((gap < 0).sum()),
             "gap": (gap.mean(), low, high),
         }
-        size = ", ".join(
-            filter(None, dict.fromkeys(reduced(*depends_on(cfg, name), *ROBUST) for name in pair))
-        )
+        sizes = dict.fromkeys(reduced(*depends_on(cfg, name), *ROBUST) for name in pair)
+        size = ", ".join(filter(None, sizes))
         found.append(
-            Estimate("ackley-gamma", gap.mean(), *UNKNOWN[1:], n, numbers, variant=variant, reduced=size)
+            Estimate("ackley-gamma", gap.mean(), n=n, numbers=numbers, variant=variant, reduced=size)
         )
     return found
 
@@ -125,7 +112,7 @@ def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Red
 
     The chance of one of five, not the best of all runs: more runs narrow its interval and do no more.
     """
-    long = runs[runs["stage"] == "long"]
+    long = where(runs, stage="long")
     best = {str(name): part["best"] for name, part in long.groupby("competitor", sort=False)}
     reached = {name: (int((part <= TARGET).sum()), len(part)) for name, part in best.items()}
     ours, rivals = method(cfg.competitors), [name for name in baselines(cfg.competitors) if name in best]
@@ -157,12 +144,13 @@ def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Red
 
 def _regimes(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
     """What became of the baselines' long runs with the settings of searches; nothing if none found any."""
-    tuned = runs[(runs["stage"] == "long") & runs["regime"].isin(REGIMES)]
-    tuned = tuned[tuned["competitor"].isin([name for name, c in cfg.competitors.items() if c.space])]
+    names = [name for name, competitor in cfg.competitors.items() if competitor.space]
+    long = where(runs, stage="long")
+    tuned = long[long["regime"].isin(REGIMES) & long["competitor"].isin(names)]
     k, n = int(tuned["regime"].isin(PAPER_REGIMES).sum()), len(tuned)
     if not n:
         return []
-    grid = runs[runs["stage"] == "regimes"]
+    grid = where(runs, stage="regimes")
     numbers = {
         "tuned": dict(zip(tuned["competitor"], tuned["regime"], strict=True)),
         "settings": len(grid),
@@ -170,7 +158,7 @@ def _regimes(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) ->
     }
     which = (f"competitors.{name}.*" for name in baselines(cfg.competitors))
     size = reduced("start", "search.*", *which, "long.steps", "robust.success")
-    return [Estimate("ackley-regimes", k / n, *UNKNOWN[1:], n, numbers, k == n, variant, size)]
+    return [Estimate("ackley-regimes", k / n, math.nan, math.nan, n, numbers, k == n, variant, size)]
 
 
 def threshold(cfg: Config, coefficient: float) -> float:
@@ -186,7 +174,7 @@ def threshold(cfg: Config, coefficient: float) -> float:
 def _barrier(runs: pd.DataFrame, cfg: Config, coefficient: float, variant: str, reduced: Reduced) -> Estimate:
     """Share of runs that leave the first basin, for δE above the threshold minus below it."""
     edge = threshold(cfg, coefficient)
-    mine = runs[runs["stage"] == "barrier"]
+    mine = where(runs, stage="barrier")
     left = mine["left"] == 1
     below, above = left[mine["delta_e"] < edge], left[mine["delta_e"] > edge]
     a, n, b, m = int(above.sum()), len(above), int(below.sum()), len(below)
@@ -194,5 +182,5 @@ def _barrier(runs: pd.DataFrame, cfg: Config, coefficient: float, variant: str, 
     numbers = {"edge": edge, "below": b, "of_below": m, "above": a, "of_above": n}
     fixed = f"competitors.{method(cfg.competitors)}.fixed.*"
     size = reduced("start", fixed, "barrier.lr", "barrier.highest", "barrier.steps")
-    interval = (gap, *newcombe(a, n, b, m))
-    return Estimate("ackley-barrier", *interval, n + m, numbers, variant=variant, reduced=size)
+    ends = newcombe(a, n, b, m)
+    return Estimate("ackley-barrier", gap, *ends, n + m, numbers, variant=variant, reduced=size)

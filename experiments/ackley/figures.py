@@ -13,7 +13,7 @@ from experiments.ackley.estimates import solved_points, threshold
 from experiments.competitors import method
 from experiments.harness.plotting import PALETTE
 from experiments.harness.statistics import wilson
-from experiments.harness.tables import Tables, table_of
+from experiments.harness.tables import Tables, table_of, where
 from experiments.landscapes.functions import Ackley
 from experiments.landscapes.plots import contours, styles, three_landscapes
 
@@ -24,8 +24,7 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Fi
     all_runs = table_of(tables, "runs", "point", "regime", "left", "delta_e", "momentum")
     all_curves = table_of(tables, "curves", "coefficient", "competitor", "run", "step", "loss", "x1", "x2")
     for coefficient in cfg.coefficients:
-        runs = all_runs[all_runs["coefficient"] == coefficient]
-        curves = all_curves[all_curves["coefficient"] == coefficient]
+        runs, curves = (where(table, coefficient=coefficient) for table in (all_runs, all_curves))
         tag = f"a{coefficient:g}"
         drawn[f"fig2_trajectory_{tag}"] = _trajectory(curves, cfg, coefficient)
         drawn[f"fig3_long_runs_{tag}"] = _long_runs(curves, runs, cfg, coefficient)
@@ -38,7 +37,7 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Fi
 def _trajectory(curves: pd.DataFrame, cfg: Config, coefficient: float) -> Figure:
     """Fig. 2: the run of the method in Fig. 3 that came lowest, over the landscape."""
     name = method(cfg.competitors)
-    mine = curves[curves["competitor"] == name]
+    mine = where(curves, competitor=name)
     best = mine["run"][mine["loss"] == mine["loss"].min()]
     path = mine[mine["run"].isin(best[:1])]  # empty if the search found no settings
     side = 1.1 * max([4.5, *path[["x1", "x2"]].abs().max()])
@@ -61,10 +60,10 @@ def _long_runs(curves: pd.DataFrame, runs: pd.DataFrame, cfg: Config, coefficien
     Curves have some steps only, and an erratic run is lowest between two of them: a dot shows that.
     """
     figure, axes = plt.subplots()
-    lowest = runs[runs["stage"] == "long"].set_index(["competitor", "run"])["best"]
+    lowest = where(runs, stage="long").set_index(["competitor", "run"])["best"]
     for name, look in styles(cfg.competitors).items():
         label = cfg.competitors[name].label
-        for number, (run, path) in enumerate(curves[curves["competitor"] == name].groupby("run")):
+        for number, (run, path) in enumerate(where(curves, competitor=name).groupby("run")):
             axes.plot(path["step"].max(), lowest[name, run], ".", color=look["color"])
             once = None if number else label
             axes.plot(path["step"], path["loss"].cummin(), linewidth=1.0, label=once, **look)
@@ -81,7 +80,7 @@ def _long_runs(curves: pd.DataFrame, runs: pd.DataFrame, cfg: Config, coefficien
 
 def _barrier(runs: pd.DataFrame, cfg: Config, coefficient: float) -> Figure:
     """Share of the runs that leave the first basin against δE, and the height of the pass."""
-    mine = runs[runs["stage"] == "barrier"]
+    mine = where(runs, stage="barrier")
     left = mine.assign(left=mine["left"] == 1).groupby("delta_e")["left"].agg(["sum", "count"])
     figure, axes = plt.subplots()
     share = left["sum"] / left["count"]
@@ -104,7 +103,7 @@ def _barrier(runs: pd.DataFrame, cfg: Config, coefficient: float) -> Figure:
 
 def _regimes(runs: pd.DataFrame, cfg: Config, coefficient: float) -> Figure:
     """What becomes of a baseline from the start, over its two settings; those of the long runs are marked."""
-    mine = runs[runs["stage"] == "regimes"]
+    mine = where(runs, stage="regimes")
     figure, axes = plt.subplots(figsize=(7.6, 4.4))
     if len(mine):
         codes = mine.assign(code=mine["regime"].map(REGIMES.index)).pivot(
@@ -133,7 +132,7 @@ def _success(runs: pd.DataFrame, cfg: Config, published: dict[str, Any]) -> Figu
     figure, axes = plt.subplots(figsize=(8.4, 4.2))
     width = 0.8 / len(cfg.coefficients)
     for i, coefficient in enumerate(cfg.coefficients):
-        mine = runs[runs["coefficient"] == coefficient]
+        mine = where(runs, coefficient=coefficient)
         points = [solved_points(mine, name, cfg.robust.success) for name in names]
         counts = [(int(solved.sum()), len(solved)) for solved in points]
         share = np.array([k / n if n else 0.0 for k, n in counts])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from experiments.cifar.config import Config
-from experiments.harness.statistics import UNKNOWN, Estimate, bootstrap
+from experiments.harness.statistics import Estimate, bootstrap
 from experiments.harness.tables import Tables
 from experiments.harness.verdicts import published
 from experiments.images.config import PAPER
@@ -26,7 +26,7 @@ def _released(tables: Tables, cfg: Config, name: str, reduced: str) -> list[Esti
     by, competitor = cfg.protocols[PAPER], cfg.competitors[name]
     settings, runs = chosen(tables, by, name), trained(tables, by, name)
     found = [
-        Estimate(f"cifar-{competitor.paper}-{key}", value, *UNKNOWN[1:], cfg.search.trials, reduced=reduced)
+        Estimate(f"cifar-{competitor.paper}-{key}", value, n=cfg.search.trials)
         for key in competitor.space
         if key in settings
         for value in settings[key]
@@ -34,6 +34,6 @@ def _released(tables: Tables, cfg: Config, name: str, reduced: str) -> list[Esti
     for what, column in (("mean", "test_accuracy"), ("loss", "train_loss")):
         values = runs[column].to_numpy()
         if len(values):
-            number = (float(values.mean()), *bootstrap(values, np.mean, seed=0), len(values))
-            found.append(Estimate(f"cifar-{competitor.paper}-{what}", *number, reduced=reduced))
-    return [answer for answer in found if answer.claim in published()]
+            number = (values.mean(), *bootstrap(values, np.mean, seed=0), len(values))
+            found.append(Estimate(f"cifar-{competitor.paper}-{what}", *number))
+    return [one._replace(reduced=reduced) for one in found if one.claim in published()]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -31,7 +30,7 @@ class Run:
     """A finished experiment, read back from its folder."""
 
     folder: Path
-    module: ModuleType
+    module: session.Section
     config: Experiment
     provenance: dict[str, Any]
     answers: Sequence[Estimate]

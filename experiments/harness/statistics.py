@@ -37,9 +37,9 @@ class Estimate(NamedTuple):
 
     claim: str
     estimate: float
-    low: float
-    high: float
-    n: int
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 1
     numbers: Mapping[str, Any] = MappingProxyType({})
     holds: bool | None = None
     variant: str = ""

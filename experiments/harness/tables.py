@@ -31,6 +31,13 @@ def table_of(tables: Tables, name: str, *columns: str) -> pd.DataFrame:
     return found.reindex(columns=[*found.columns, *(c for c in columns if c not in found.columns)])
 
 
+def where(table: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """The rows whose columns have these values."""
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """The same rows with the four column types only and a fresh index.
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from experiments.competitors import baselines, method
 from experiments.harness import reduced
-from experiments.harness.statistics import UNKNOWN, Estimate, bootstrap
-from experiments.harness.tables import Tables, table_of
+from experiments.harness.statistics import Estimate, bootstrap
+from experiments.harness.tables import Tables, table_of, where
 from experiments.images.config import PAPER, ClassificationConfig, Protocol
 
 STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
@@ -42,8 +42,7 @@ def precision(cfg: ClassificationConfig) -> str:
 def chosen(tables: Tables, protocol: Protocol, name: str) -> pd.DataFrame:
     """The row of ``runs`` with the settings that a protocol chose for a competitor, or none."""
     rows = table_of(tables, "runs", "protocol", "competitor", "setting")
-    mine = (rows["competitor"] == name) & (rows["protocol"] == protocol.label)
-    return rows[(rows["stage"] == "selected") & mine]
+    return where(rows, stage="selected", competitor=name, protocol=protocol.label)
 
 
 def trained(tables: Tables, protocol: Protocol, name: str, table: str = "runs") -> pd.DataFrame:
@@ -52,10 +51,9 @@ def trained(tables: Tables, protocol: Protocol, name: str, table: str = "runs") 
     As many as the protocol has: where another one chose the same settings, it may have run them more often.
     """
     columns = ("stage", "competitor", "setting", "run", "epoch", "status", "train_loss", "test_accuracy")
-    rows = table_of(tables, table, *columns)
-    mine = (rows["stage"] == "train") & (rows["competitor"] == name) & (rows["run"] < protocol.runs)
-    settings = chosen(tables, protocol, name)["setting"]
-    return rows[mine & rows["setting"].isin(settings)].reset_index(drop=True)
+    rows = where(table_of(tables, table, *columns), stage="train", competitor=name)
+    mine = (rows["run"] < protocol.runs) & rows["setting"].isin(chosen(tables, protocol, name)["setting"])
+    return rows[mine].reset_index(drop=True)
 
 
 class Reduced(reduced.Reduced):
@@ -103,20 +101,19 @@ def _accuracies(
         return []
     # The paper's protocol with the paper's own competitor is the variant that Table 2 is about.
     plain = key == PAPER and competitor.role != "other"
-    words = [] if plain else [f"{protocol.label} selection", competitor.label]
+    words = "" if plain else f", {protocol.label} selection, {competitor.label}"
     numbers = {
         "setting": runs["setting"].iloc[0],
         "diverged": int((runs["status"] == "diverged").sum()),
         **known.numbers(cfg, key),
     }
-    return [
-        Estimate(
-            f"{cfg.experiment}-{competitor.paper}", float(compute(values)),
-            *bootstrap(values, compute, seed=0), len(values), numbers,
-            variant=", ".join([statistic, *words]), reduced=known.accuracies(name, protocol=key),
-        )
-        for statistic, compute in STATISTICS.items()
-    ]  # fmt: skip
+    claim, size = f"{cfg.experiment}-{competitor.paper}", known.accuracies(name, protocol=key)
+    found = []
+    for statistic, compute in STATISTICS.items():
+        ends, variant = bootstrap(values, compute, seed=0), statistic + words
+        value = float(compute(values))
+        found.append(Estimate(claim, value, *ends, len(values), numbers, variant=variant, reduced=size))
+    return found
 
 
 def _difference(
@@ -139,19 +136,15 @@ def _difference(
     words = [images, f"{protocol.label} selection", cfg.competitors[name].label]
     if rival != baselines(cfg.competitors)[0]:
         words.append(f"against {cfg.competitors[rival].label}")
-    interval = bootstrap(gap, np.mean, seed=0)
-    return [
-        Estimate(
-            "no-overfit", float(gap.mean()), *interval, len(gap), numbers, variant=", ".join(words),
-            reduced=known.accuracies(rival, name, protocol=key),
-        )
-    ]  # fmt: skip
+    interval, size = bootstrap(gap, np.mean, seed=0), known.accuracies(rival, name, protocol=key)
+    variant = ", ".join(words)
+    return [Estimate("no-overfit", gap.mean(), *interval, len(gap), numbers, variant=variant, reduced=size)]
 
 
 def _conservation(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:
     """The speed limit and the energy, at every step of a training on minibatches of its own, in float64."""
-    runs, found = tables["runs"], []
-    for row in runs[runs["stage"] == "conservation"].to_dict("records"):
+    found = []
+    for row in where(tables["runs"], stage="conservation").to_dict("records"):
         steps, above = int(row["steps"]), int(row["above"])
         variant = f"{data_name(tables)} minibatches, {cfg.competitors[row['competitor']].label}"
         numbers = {"steps": steps, "above": above, "stride": row["stride"]}
@@ -159,5 +152,5 @@ def _conservation(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:
         speed = row["speed"] if steps > 0 else np.nan
         energy = row["energy"] if changes > 0 else np.nan
         for claim, value, n in (("speed-limit", speed, steps), ("batch-rescale", energy, max(changes, 0))):
-            found.append(Estimate(claim, value, *UNKNOWN[1:], n, numbers, variant=variant))
+            found.append(Estimate(claim, value, n=n, numbers=numbers, variant=variant))
     return found

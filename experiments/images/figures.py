@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.harness.plotting import looks
-from experiments.harness.tables import Tables, table_of
+from experiments.harness.tables import Tables, table_of, where
 from experiments.images.config import ClassificationConfig, Protocol
 from experiments.images.estimates import Reduced, chosen, trained
 
@@ -82,9 +82,8 @@ def table2(tables: Tables, cfg: ClassificationConfig, title: str, published: Map
 def _settings(tables: Tables, protocol: Protocol, cfg: ClassificationConfig, name: str) -> str:
     """What was chosen, in a line of its own; nothing where nothing was."""
     found = chosen(tables, protocol, name).reindex(columns=cfg.searched(name)).dropna(axis=1)
-    return "".join(
-        f"\n{' '.join(f'{key}={value:.3g}' for key, value in row.items())}" for _, row in found.iterrows()
-    )
+    rows = (" ".join(f"{key}={value:.3g}" for key, value in row.items()) for _, row in found.iterrows())
+    return "".join(f"\n{row}" for row in rows)
 
 
 def heat_maps(trials: pd.DataFrame, cfg: ClassificationConfig, title: str) -> Figure:
@@ -97,7 +96,7 @@ def heat_maps(trials: pd.DataFrame, cfg: ClassificationConfig, title: str) -> Fi
     )  # fmt: skip
     for line, protocol in zip(panels, protocols, strict=True):
         for axes, name in zip(line, names, strict=False):
-            mine = trials[(trials["competitor"] == name) & (trials["protocol"] == protocol.label)]
+            mine = where(trials, competitor=name, protocol=protocol.label)
             _heat_map(axes, mine, protocol.criterion, cfg.searched(name))
             axes.set_title(f"{cfg.competitors[name].label}: {protocol.criterion.replace('_', ' ')}, %")
     figure.suptitle(title, fontsize=11)

@@ -130,26 +130,29 @@ def from_parquet(known: Known, folder: Path) -> Images | None:
     """
     pair = {what: sorted(folder.glob(f"{what}*.parquet")) for what in ("train", "test")}
     first = next(chain(*pair.values()), None)
-    if first is None or _first_shape(first) != known.shape:
+    if first is None:
         return None
-    splits, jpeg = [], False
+    table = _table(first)
+    if table.num_columns < 2 or not len(table) or _decode(first, 0, table[0][0].as_py()).shape != known.shape:
+        return None
+    splits, jpegs = [], 0
     for (what, files), counts in zip(pair.items(), known.counts, strict=True):
         if not files:
             raise UserError(
                 f"{folder}: no {what}*.parquet beside {first.name}; get it, or remove {first.name}"
             )
-        parts = zip(*(_read(known, file) for file in files), strict=True)
-        images, labels, is_jpeg = (torch.cat(part) for part in parts)
-        classes, found = torch.unique(labels, return_counts=True)
+        images, labels, are_jpegs = zip(*(_read(known, file) for file in files), strict=True)
+        split = Split(torch.cat(images), torch.cat(labels))
+        classes, found = torch.unique(split.labels, return_counts=True)
         if dict(zip(classes.tolist(), found.tolist(), strict=True)) != dict(enumerate(counts)):
             raise UserError(
-                f"{folder}: {len(labels):,} {what} images with labels {classes[:12].tolist()} are not the "
+                f"{folder}: {len(split):,} {what} images with labels {classes[:12].tolist()} are not the "
                 f"{sum(counts):,} of {known.name}: incomplete, or another data set; {AGAIN}"
             )
-        splits.append(Split(images, labels))
-        jpeg |= bool(is_jpeg.any())
-    name = f"{known.name} (JPEG)" if jpeg else known.name
-    return Images(name, "", not jpeg, False, known.mean, known.std, *splits)
+        splits.append(split)
+        jpegs += sum(are_jpegs)
+    name = f"{known.name} (JPEG)" if jpegs else known.name
+    return Images(name, "", not jpegs, False, known.mean, known.std, *splits)
 
 
 def _table(file: Path) -> pa.Table:
@@ -161,28 +164,18 @@ def _table(file: Path) -> pa.Table:
         raise UserError(f"{file} is damaged or half downloaded ({error}): {AGAIN}") from error
 
 
-def _first_shape(file: Path) -> tuple[int, ...] | None:
-    """Of the first image, or None without images."""
-    table = _table(file)
-    if table.num_columns < 2 or not len(table):
-        return None
-    return tuple(_decode(file, 0, table[0][0].as_py()).shape)
-
-
-def _read(known: Known, file: Path) -> tuple[Tensor, Tensor, Tensor]:
-    """Images (N, C, H, W), labels (N,), and which images were JPEGs (N,)."""
+def _read(known: Known, file: Path) -> tuple[Tensor, Tensor, int]:
+    """Images (N, C, H, W), labels (N,), and how many of the images were JPEGs."""
     table = _table(file)
     blobs = table[0].to_pylist()
-    images = torch.empty((len(blobs), *known.shape), dtype=torch.uint8)
-    for row, blob in enumerate(blobs):
-        pixels = _decode(file, row, blob)
-        if pixels.shape != known.shape:
+    images = [_decode(file, row, blob) for row, blob in enumerate(blobs)]
+    for row, image in enumerate(images):
+        if image.shape != known.shape:
             raise UserError(
-                f"{file}: image {row} is {tuple(pixels.shape)}, not {known.shape} like the first; {AGAIN}"
+                f"{file}: image {row} is {tuple(image.shape)}, not {known.shape} like the first; {AGAIN}"
             )
-        images[row] = pixels
     labels = torch.tensor(table["label"].to_pylist(), dtype=torch.int64)
-    return images, labels, torch.tensor([blob.startswith(b"\xff\xd8") for blob in blobs])
+    return torch.stack(images), labels, sum(blob.startswith(b"\xff\xd8") for blob in blobs)
 
 
 def _decode(file: Path, row: int, blob: bytes) -> Tensor:

@@ -1,10 +1,13 @@
 """What a search found, beside the numbers of the released code."""
 
+import math
+
 import pandas as pd
 
 from experiments.harness.reduced import Reduced
 from experiments.harness.search import failed
-from experiments.harness.statistics import UNKNOWN, Estimate
+from experiments.harness.statistics import Estimate
+from experiments.harness.tables import where
 from experiments.harness.verdicts import published
 from experiments.landscapes.studies import Study
 
@@ -22,12 +25,12 @@ def searched(trials: pd.DataFrame, cfg: Study, reduced: Reduced, variant: str = 
     """
     found = []
     for name, competitor in cfg.competitors.items():
-        mine = trials[trials["competitor"] == name]
+        mine = where(trials, competitor=name)
         good = mine[~failed(mine)].sort_values("loss", kind="stable")
         for what, column in {"best": "loss", **{key: key for key in competitor.space}}.items():
             claim = f"{cfg.experiment}-{competitor.paper}-{what}"
             if competitor.space and claim in published() and (len(good) or what == "best"):
-                value = float(good[column].iloc[0]) if len(good) else UNKNOWN[0]
+                value = float(good[column].iloc[0]) if len(good) else math.nan
                 size = reduced(*depends_on(cfg, name))
-                found.append(Estimate(claim, value, *UNKNOWN[1:], len(mine), variant=variant, reduced=size))
+                found.append(Estimate(claim, value, n=len(mine), variant=variant, reduced=size))
     return found

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from experiments.harness.statistics import UNKNOWN, Estimate
-from experiments.harness.tables import Tables, table_of
+from experiments.harness.statistics import Estimate
+from experiments.harness.tables import Tables, table_of, where
 from experiments.harness.verdicts import published
 from experiments.images.config import PAPER
 from experiments.images.estimates import Reduced, table2
@@ -21,22 +21,21 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     trials = table_of(tables, "trials", "competitor", "protocol", "lr", "test_accuracy", "status")
     reduced = Reduced(tables, cfg)
     for name, competitor in cfg.competitors.items():
-        mine = (trials["competitor"] == name) & (trials["protocol"] == cfg.protocols[PAPER].label)
-        if competitor.paper and mine.any():
-            found += _grid(trials[mine], f"mnist-grid-{competitor.paper}", reduced.accuracies(name))
+        mine = where(trials, competitor=name, protocol=cfg.protocols[PAPER].label)
+        if competitor.paper and len(mine):
+            found += _grid(mine, f"mnist-grid-{competitor.paper}", reduced.accuracies(name))
     return found
 
 
 def _grid(trials: pd.DataFrame, prefix: str, reduced: str) -> list[Estimate]:
     """The accuracies of a competitor's trials beside those that the released code prints."""
     values = trials["test_accuracy"]
-    found = [Estimate(prefix, float(values.max()), *UNKNOWN[1:], len(trials), reduced=reduced)]
+    found = [Estimate(prefix, values.max(), n=len(trials))]
     for lr, some in values.groupby(trials["lr"]):
         numbers = {"lowest": float(some.min()), "highest": float(some.max())}
-        mean = float(some.mean())
-        found.append(Estimate(f"{prefix}-{lr:g}", mean, *UNKNOWN[1:], len(some), numbers, reduced=reduced))
+        found.append(Estimate(f"{prefix}-{lr:g}", some.mean(), n=len(some), numbers=numbers))
     large = trials[trials["lr"] >= LARGE]
     numbers = {"diverged": int((large["status"] == "diverged").sum())}
-    median = float(large["test_accuracy"].median())
-    found.append(Estimate(f"{prefix}-diverged", median, *UNKNOWN[1:], len(large), numbers, reduced=reduced))
-    return [answer for answer in found if answer.claim in published()]
+    median = large["test_accuracy"].median()
+    found.append(Estimate(f"{prefix}-diverged", median, n=len(large), numbers=numbers))
+    return [one._replace(reduced=reduced) for one in found if one.claim in published()]

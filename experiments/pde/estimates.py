@@ -8,7 +8,7 @@ from scipy.stats import chi2_contingency
 from experiments.competitors import method
 from experiments.harness.reduced import Reduced
 from experiments.harness.statistics import UNKNOWN, Estimate, wilson
-from experiments.harness.tables import Tables
+from experiments.harness.tables import Tables, where
 from experiments.pde.config import Config, Problem, Thresholds
 
 PROBLEM = [key for key in Problem.model_fields if key != "record_every"]
@@ -27,19 +27,19 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
 def _solutions(curves: pd.DataFrame, cfg: Config, name: str, reduced: Reduced) -> list[Estimate]:
     """The number of radial solutions of a problem, and what they are for the paper's."""
     task = cfg.problems[name]
-    mine = curves[curves["problem"] == task.label]
-    scan = mine[mine["stage"] == "shooting_scan"].sort_values("u0")
+    mine = where(curves, problem=task.label)
+    scan = where(mine, stage="shooting_scan").sort_values("u0")
     above = scan["boundary_residual"].to_numpy() > 0
     count = int((above[1:] != above[:-1]).sum())
-    radial = mine[mine["stage"] == "radial"]
-    centres = radial[radial["r"] == 0].set_index("solution")["u"]
+    radial = where(mine, stage="radial")
+    centres = where(radial, r=0).set_index("solution")["u"]
     numbers = {"lowest": scan["u0"].min(), "highest": scan["u0"].max(), "centres": list(centres)}
     size = f"k = {task.k:g}" if task.reduced else reduced(f"problems.{name}.k", f"problems.{name}.dimension")
     found = [
         Estimate("pde-second-solution", count, count, count, len(scan), numbers, count == 2, task.title, size)
     ]
     if not size and "second" in centres:
-        second = radial[radial["solution"] == "second"]
+        second = where(radial, solution="second")
         for claim, value, variant in (
             ("pde-boundary", second.loc[second["r"].idxmax(), "u"], ""),
             ("pde-second-centre", centres["second"], ""),
@@ -55,7 +55,7 @@ def _trainings(runs: pd.DataFrame, cfg: Config, name: str, reduced: Reduced) -> 
     task = cfg.problems[name]
     found: list[Estimate] = []
     for competitor, entrant in task.competitors.items():
-        mine = runs[(runs["problem"] == task.label) & (runs["competitor"] == competitor)]
+        mine = where(runs, problem=task.label, competitor=competitor)
         if mine.empty:
             continue
         keys = [*PROBLEM, *(f"competitors.{competitor}.{key}" for key in BUDGET)]
@@ -113,9 +113,9 @@ def _outcomes(runs: pd.DataFrame) -> dict[str, Any]:
     return {
         "networks": [{"number": number, **_counts(rows)} for number, rows in runs.groupby("network")],
         "errors": {
-            label: float(runs.loc[runs["label"] == label, f"l2_{label}"].median())
-            for label in ("first", "second")
-            if (runs["label"] == label).any()
+            label: float(rows[f"l2_{label}"].median())
+            for label, rows in runs.groupby("label")
+            if label != "neither"
         },
         "diverged": int((runs["status"] == "diverged").sum()),
     }

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from experiments.harness.plotting import PALETTE, looks
 from experiments.harness.statistics import wilson
-from experiments.harness.tables import Tables
+from experiments.harness.tables import Tables, where
 from experiments.pde.config import Config, Task
 
 _OUTCOMES = {"second": PALETTE[3], "first": PALETTE[5], "neither": "#D0D0D0"}
@@ -26,7 +26,7 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Fi
     """
     curves, drawn = tables["curves"], {}
     runs = tables.get("runs", pd.DataFrame())  # none where nothing was trained
-    scans, radial, train = (_of(curves, stage=stage) for stage in ("shooting_scan", "radial", "train"))
+    scans, radial, train = (where(curves, stage=stage) for stage in ("shooting_scan", "radial", "train"))
     searched, trained = _tasks(cfg, scans), _tasks(cfg, train)
     if searched:
         drawn["shooting"] = _search(searched, scans, radial)
@@ -34,7 +34,7 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Fi
         if task in trained or task is searched[-1]:
             drawn[f"fig7_solutions_{_tag(task)}"] = _solutions(task, curves, runs)
     for task in trained:
-        if _of(train, problem=task.label)["iteration"].nunique() > 2:  # no line through two points
+        if where(train, problem=task.label)["iteration"].nunique() > 2:  # no line through two points
             drawn[f"error_curves_{_tag(task)}"] = _errors(task, train, runs)
     if trained:
         [share] = published["pde-both"].values()
@@ -48,20 +48,13 @@ def _tasks(cfg: Config, rows: pd.DataFrame) -> list[Task]:
     return sorted((task for task in cfg.problems.values() if task.label in seen), key=lambda task: task.k)
 
 
-def _of(rows: pd.DataFrame, **values: object) -> pd.DataFrame:
-    """The rows whose columns have these values."""
-    for column, value in values.items():
-        rows = rows[rows[column] == value]
-    return rows
-
-
 def _tag(task: Task) -> str:
     return task.label.replace("=", "").replace(", ", "_")
 
 
 def _title(task: Task, runs: pd.DataFrame) -> str:
     """The problem, how long networks were trained on it, and what of it is reduced, in lines that fit."""
-    mine = _of(runs, problem=task.label) if len(runs) else runs
+    mine = where(runs, problem=task.label) if len(runs) else runs
     trained = f", {mine['iterations'].max():,.0f} iterations at most" if len(mine) else ""
     return "\n".join([task.title + trained, *textwrap.wrap(task.reduced, 90)])
 
@@ -72,19 +65,19 @@ def _looks(task: Task) -> dict[str, dict[str, Any]]:
 
 def _starts(radial: pd.DataFrame, task: Task) -> list[float]:
     """u(0) of a problem's solutions."""
-    return sorted(_of(radial, problem=task.label, r=0.0)["u"])
+    return sorted(where(radial, problem=task.label, r=0.0)["u"])
 
 
 def _search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Figure:
     """The proof of the search: u(1) - f0 against u(0), over the whole range and around its zeros."""
     figure, (whole, near) = plt.subplots(1, 2, figsize=(10.4, 4.4))
-    _whole_range(whole, tasks[-1], _of(scans, problem=tasks[-1].label).sort_values("u0"))
+    _whole_range(whole, tasks[-1], where(scans, problem=tasks[-1].label).sort_values("u0"))
     starts = _starts(radial, tasks[-1])
     _zeros(whole, starts, PALETTE[0])
     lowest = 0.0
     colours = plt.get_cmap("viridis")(np.linspace(0.85, 0, len(tasks)))
     for task, colour in zip(tasks, colours, strict=True):
-        mine = _of(scans, problem=task.label).sort_values("u0")
+        mine = where(scans, problem=task.label).sort_values("u0")
         residual = mine["boundary_residual"]
         near.plot(mine["u0"], residual.where(np.isfinite(residual)), color=colour, label=task.title)
         _zeros(near, _starts(radial, task), colour)
@@ -129,8 +122,8 @@ def _zeros(axes: Axes, starts: list[float], colour: object) -> None:
 
 def _solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     """Fig. 7: both solutions against r, with the networks that became them, and over the disc."""
-    mine = _of(curves, problem=task.label)
-    exact = dict(list(_of(mine, stage="radial").groupby("solution")))
+    mine = where(curves, problem=task.label)
+    exact = dict(list(where(mine, stage="radial").groupby("solution")))
     size = (5.2 * len(exact), 7.9)
     figure, panels = plt.subplots(2, len(exact), figsize=size, squeeze=False, height_ratios=(1, 1.15))
     lines: dict[str, Any] = {}
@@ -138,7 +131,7 @@ def _solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         above.plot(
             solution["r"], solution["u"], color="black", linewidth=1.2, label="the solution", zorder=20
         )
-        _networks(above, task, _of(mine, stage="network"), runs, name)
+        _networks(above, task, where(mine, stage="network"), runs, name)
         above.set(title=_TITLES[name], xlabel="r")
         above.margins(x=0)
         _disc(figure, below, solution)
@@ -155,11 +148,11 @@ def _networks(axes: Axes, task: Task, profiles: pd.DataFrame, runs: pd.DataFrame
     """The profiles of the networks with this label, a colour for each competitor, the first ones on top."""
     if profiles.empty:
         return
-    found = _of(runs, problem=task.label, label=label)
+    found = where(runs, problem=task.label, label=label)
     styles = _looks(task)
     for order, (name, look) in enumerate(styles.items()):
-        for _, run in _of(found, competitor=name).iterrows():
-            path = _of(profiles, competitor=name, network=run["network"], run=run["run"])
+        for _, run in where(found, competitor=name).iterrows():
+            path = where(profiles, competitor=name, network=run["network"], run=run["run"])
             look |= {
                 "label": f"networks by {task.competitors[name].label}",
                 "zorder": 3 + len(styles) - order,
@@ -181,10 +174,10 @@ def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     """Mean absolute error to the nearer solution, infinite once diverged: median and 10-90 % of the runs."""
     figure, axes = plt.subplots(figsize=(7.6, 4.8))
     for name, look in _looks(task).items():
-        mine = _of(train, problem=task.label, competitor=name)
+        mine = where(train, problem=task.label, competitor=name)
         if mine.empty:
             continue
-        ends = _of(runs, problem=task.label, competitor=name).set_index(["network", "run"])
+        ends = where(runs, problem=task.label, competitor=name).set_index(["network", "run"])
         error = _error_by_run(mine, ends)
         low, middle, high = np.quantile(error, (0.1, 0.5, 0.9), axis=1, method="nearest")
         label = f"{task.competitors[name].label}, {error.shape[1]} runs"
@@ -192,7 +185,7 @@ def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         axes.fill_between(error.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
         for run in ends.index[ends["label"] == "second"]:
             axes.plot(error.index, error[run], color=_OUTCOMES["second"], linewidth=0.5, alpha=0.4, zorder=1)
-    if len(_of(runs, problem=task.label, label="second")):
+    if len(where(runs, problem=task.label, label="second")):
         axes.plot([], color=_OUTCOMES["second"], linewidth=0.7, label="those that end at the second solution")
     axes.set(xlabel="iteration", ylabel="mean |u − nearer solution|", yscale="log")
     axes.set_title(_title(task, runs), fontsize=9)
@@ -215,7 +208,7 @@ def _outcomes(tasks: list[Task], runs: pd.DataFrame, published: float) -> Figure
         [
             (f"{competitor.label}, network {network:.0f}", rows["label"])
             for name, competitor in task.competitors.items()
-            for network, rows in _of(runs, problem=task.label, competitor=name).groupby("network")
+            for network, rows in where(runs, problem=task.label, competitor=name).groupby("network")
         ]
         for task in tasks
     ]

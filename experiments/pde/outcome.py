@@ -14,6 +14,11 @@ from experiments.pde.shooting import Radial
 from experiments.pde.training import Parameters, residual
 
 LABELS = ("first", "second", "neither")
+ERRORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": lambda u, exact: (u - exact).abs().mean(),
+    "l2": lambda u, exact: (u - exact).norm() / exact.norm(),
+}
+"""Mean absolute error, and relative L2 error."""
 
 
 class Judge:
@@ -38,7 +43,7 @@ class Judge:
     @torch.no_grad()
     def near(self, parameters: Parameters) -> dict[str, float]:
         """``l1_first`` and ``l1_second``: mean absolute errors against both solutions."""
-        return self._errors("l1", _mean_absolute, value(parameters, self._x))
+        return self._errors(value(parameters, self._x), "l1")
 
     @torch.no_grad()
     def judge(self, parameters: Parameters) -> dict[str, float | str]:
@@ -49,9 +54,12 @@ class Judge:
         """
         u, laplacian = value_and_laplacian(parameters, self._x, len(self._x))
         wrong = residual(u, laplacian, self._f).double().square().mean() / self._f.double().square().mean()
-        l1, l2 = self._errors("l1", _mean_absolute, u), self._errors("l2", _relative, u)
-        found = {**l1, **l2, "residual": math.sqrt(wrong)}
-        return {"label": _label(found, self._thresholds), **found}
+        found = {**self._errors(u, "l1", "l2"), "residual": math.sqrt(wrong)}
+        # The nearer solution, if the network is near enough to it and obeys the equation; NaN is neither.
+        name = "first" if found["l2_first"] <= found["l2_second"] else "second"
+        limits = self._thresholds
+        close = found[f"l2_{name}"] <= limits.l2 and found["residual"] <= limits.residual
+        return {"label": name if close else "neither", **found}
 
     @torch.no_grad()
     def profile(self, parameters: Parameters, r: np.ndarray) -> np.ndarray:
@@ -60,26 +68,11 @@ class Judge:
         x[:, 0] = torch.from_numpy(r)
         return value(parameters, x.to(self._x.device)).double().cpu().numpy()
 
-    def _errors(self, prefix: str, error: Callable[[Tensor, Tensor], Tensor], u: Tensor) -> dict[str, float]:
+    def _errors(self, u: Tensor, *norms: str) -> dict[str, float]:
         """Errors against both solutions, infinite where there is no second one."""
         u = u.double().cpu()
         return {
-            f"{prefix}_{name}": math.inf if exact is None else float(error(u, exact))
+            f"{norm}_{name}": math.inf if exact is None else float(ERRORS[norm](u, exact))
+            for norm in norms
             for name, exact in zip(LABELS, self._exact, strict=False)
         }
-
-
-def _mean_absolute(u: Tensor, exact: Tensor) -> Tensor:
-    return (u - exact).abs().mean()
-
-
-def _relative(u: Tensor, exact: Tensor) -> Tensor:
-    relative: Tensor = (u - exact).norm() / exact.norm()
-    return relative
-
-
-def _label(found: dict[str, float], thresholds: Thresholds) -> str:
-    """The nearer solution, if the network is near enough to it and obeys the equation; NaN is neither."""
-    name = "first" if found["l2_first"] <= found["l2_second"] else "second"
-    close = found[f"l2_{name}"] <= thresholds.l2 and found["residual"] <= thresholds.residual
-    return name if close else "neither"

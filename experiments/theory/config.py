@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor
 
 from bbi.simulate import Potential
-from experiments.competitors import Competitor
+from experiments.competitors import Competitor, all_fixed
 from experiments.harness.settings import (
     Count,
     Experiment,
@@ -31,14 +31,10 @@ def _instantiable(target: dict[str, Any]) -> dict[str, Any]:
 
 
 def _compared(competitors: dict[str, Competitor]) -> dict[str, Competitor]:
-    for name, competitor in competitors.items():
-        if competitor.space:
-            names = ", ".join(competitor.space)
-            raise ValueError(f"nothing is searched here; set {name}.space=null and {names} in {name}.fixed")
     for role in ("method", "baseline"):
         if role not in {competitor.role for competitor in competitors.values()}:
             raise ValueError(f"one must have role={role}, as method and baseline are compared")
-    return competitors
+    return all_fixed(competitors)
 
 
 def _different(values: list[int]) -> list[int]:

@@ -10,7 +10,7 @@ import pandas as pd
 from experiments.competitors import baselines, method
 from experiments.harness.reduced import Reduced
 from experiments.harness.statistics import UNKNOWN, Estimate, bootstrap, power_law
-from experiments.harness.tables import Tables
+from experiments.harness.tables import Tables, where
 from experiments.landscapes.volumes import sphere
 from experiments.theory.config import Config, Diffusion
 
@@ -30,7 +30,7 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
         _no_stall(stages["stall"], cfg, reduced("stall.*")),
         *_shallow(stages["shallow"], cfg, reduced("shallow.*")),
         _overshoot(stages["overshoot"], reduced("overshoot.*")),
-        *_family(stages["family"], curves[curves["stage"] == "family"], cfg, reduced("family.*")),
+        *_family(stages["family"], where(curves, stage="family"), cfg, reduced("family.*")),
         _volumes(stages["volumes"], cfg, reduced("volumes.*")),
         *_diffusion(stages["diffusion"], curves, cfg.diffusion, reduced("diffusion.*")),
         *_tuned(stages["tuned"], reduced("tuned.*")),
@@ -44,32 +44,25 @@ def exponent(x: "pd.Series[float]", y: "pd.Series[float]") -> tuple[float, float
 
 
 def _energy(rows: pd.DataFrame, reduced: str) -> list[Estimate]:
-    restored, left, continuous = (
-        rows[rows["variant"] == variant] for variant in ("restored", "left", "continuous")
-    )
+    restored, left, continuous = (where(rows, variant=key) for key in ("restored", "left", "continuous"))
     steps = int(restored["steps"].sum())
     smallest = left[left["lr"] == left.groupby("name")["lr"].transform("min")]
     each = [exponent(run["lr"], run["deviation"])[0] for _, run in left.groupby(["name", "run"])]
     orders = {name: _order_of_error(mine) for name, mine in left.groupby("name", sort=False)}
     first_order = all(map(_first_order, orders.values()))
     error = {"orders": orders, "first_order": sum(map(_first_order, each)), "each": len(each)}
-    excess = restored.groupby(["name", "lr"])["stride"].max().sub(1).reset_index()
-    powers = {
-        name: exponent(mine["lr"], mine["stride"])[0] for name, mine in excess.groupby("name", sort=False)
-    }
+    excess = restored.groupby(["name", "lr"])["stride"].max().sub(1).reset_index().groupby("name", sort=False)
+    powers = {name: exponent(mine["lr"], mine["stride"])[0] for name, mine in excess}
     stride = {"stride": restored["stride"].max(), "excess": powers}
     worst, moved = restored[["deviation", "speed"]].max(skipna=False), continuous["deviation"]
     off = smallest.groupby("name")["deviation"].median().max()
     found = [
-        ("energy", "rescaled", worst["deviation"], steps, {}, None),
-        ("energy", "continuous time", moved.max(skipna=False), len(moved), {}, None),
-        ("energy", "not rescaled", off, len(smallest), error, first_order),
-        ("speed-limit", "landscapes, BBI", worst["speed"], steps, stride, None),
+        Estimate("energy", worst["deviation"], n=steps, variant="rescaled"),
+        Estimate("energy", moved.max(skipna=False), n=len(moved), variant="continuous time"),
+        Estimate("energy", off, n=len(smallest), numbers=error, holds=first_order, variant="not rescaled"),
+        Estimate("speed-limit", worst["speed"], n=steps, numbers=stride, variant="landscapes, BBI"),
     ]
-    return [
-        Estimate(claim, value, *UNKNOWN[1:], n, numbers, holds, variant, reduced)
-        for claim, variant, value, n, numbers, holds in found
-    ]
+    return [one._replace(reduced=reduced) for one in found]
 
 
 def _order_of_error(rows: pd.DataFrame) -> float:
@@ -94,20 +87,20 @@ def _no_stall(rows: pd.DataFrame, cfg: Config, reduced: str) -> Estimate:
         each.append({"label": competitor.label, "at_rest": at_rest, "runs": n, "span": mine["span"].min()})
     (k, n), (others, _) = counts["method"], counts["baseline"]
     share, holds = (k / n, k == 0 < others) if n else (math.nan, None)
-    return Estimate("no-stall", share, *UNKNOWN[1:], n, {"competitors": each}, holds, reduced=reduced)
+    return Estimate("no-stall", share, n=n, numbers={"competitors": each}, holds=holds, reduced=reduced)
 
 
 def _shallow(rows: pd.DataFrame, cfg: Config, reduced: str) -> list[Estimate]:
     found = []
     for name, competitor in cfg.shallow.competitors.items():
-        if not competitor.paper:
-            continue
-        mine = rows[(rows["name"] == name) & (rows["status"] == "stopped")]
-        fit, times = exponent(mine["m"], mine["steps"]), mine[["m", "steps"]].to_dict("records")
-        variant = f"{competitor.paper}, {competitor.label}"
-        found.append(
-            Estimate("shallow-rate", *fit, len(mine), {"times": times}, variant=variant, reduced=reduced)
-        )
+        if competitor.paper:
+            mine = where(rows, name=name, status="stopped")
+            fit, times = (
+                exponent(mine["m"], mine["steps"]),
+                {"times": mine[["m", "steps"]].to_dict("records")},
+            )
+            variant = f"{competitor.paper}, {competitor.label}"
+            found.append(Estimate("shallow-rate", *fit, len(mine), times, variant=variant, reduced=reduced))
     return found
 
 
@@ -120,7 +113,7 @@ def _overshoot(rows: pd.DataFrame, reduced: str) -> Estimate:
         "order": exponent(median["lr"], median["overshoot"])[0],
         "second_order": (crossed["overshoot"] / crossed["second_order"]).max(),
     }
-    return Estimate("no-overshoot", ratio, *UNKNOWN[1:], len(crossed), numbers, reduced=reduced)
+    return Estimate("no-overshoot", ratio, n=len(crossed), numbers=numbers, reduced=reduced)
 
 
 def _family(rows: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: str) -> list[Estimate]:
@@ -131,7 +124,7 @@ def _family(rows: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: str)
     for name, law in laws:
         if law.role == "contrast":
             continue
-        mine, order = rows[rows["name"] == name], _speed_exponent(curves[curves["name"] == name])
+        mine, order = where(rows, name=name), _speed_exponent(where(curves, name=name))
         deviation = float(np.max([mine["deviation"].max(skipna=False), mine["continuous"].max()]))
         low = int((mine["best"] < LOW).sum())
         numbers = {
@@ -144,12 +137,8 @@ def _family(rows: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: str)
             "contrasts": contrasts,
         }
         holds = deviation <= EXACT and abs(order - 1) < 0.05 and low == len(mine)
-        found.append(
-            Estimate(
-                "family", deviation, *UNKNOWN[1:], len(mine), numbers, bool(holds),
-                variant=law.label, reduced=reduced,
-            )
-        )  # fmt: skip
+        one = Estimate("family", deviation, n=len(mine), numbers=numbers, holds=bool(holds))
+        found.append(one._replace(variant=law.label, reduced=reduced))
     return found
 
 
@@ -187,10 +176,9 @@ def _log_slope(rows: pd.DataFrame, energy: float) -> float:
 
 def diffusion_exponents(curves: pd.DataFrame, name: str) -> "pd.Series[float]":
     """κ of |Θ(t0 + t) - Θ(t0)|² ∝ t^κ for each run of a competitor."""
-    mine = curves[(curves["stage"] == "diffusion") & (curves["name"] == name)]
-    return pd.Series(
-        {run: exponent(rows["lag"], rows["distance2"])[0] for run, rows in mine.groupby("run")}, dtype=float
-    )
+    runs = where(curves, stage="diffusion", name=name).groupby("run")
+    found = {run: exponent(rows["lag"], rows["distance2"])[0] for run, rows in runs}
+    return pd.Series(found, dtype=float)
 
 
 def _diffusion(runs: pd.DataFrame, curves: pd.DataFrame, plan: Diffusion, reduced: str) -> list[Estimate]:
@@ -200,7 +188,7 @@ def _diffusion(runs: pd.DataFrame, curves: pd.DataFrame, plan: Diffusion, reduce
     how far they go, but nothing of the claim.
     """
     ours, rival = method(plan.competitors), baselines(plan.competitors)[0]
-    furthest = curves[(curves["stage"] == "diffusion") & (curves["lag"] == max(plan.lags))]
+    furthest = where(curves, stage="diffusion", lag=max(plan.lags))
     distance = furthest.pivot(index="run", columns="name", values="distance2")
     kappas = {name: _centre(diffusion_exponents(curves, name), np.mean) for name in plan.competitors}
     value, low, high, n = _centre(_decades(distance[rival]) - _decades(distance[ours]), np.mean)
@@ -223,15 +211,11 @@ def _diffusion(runs: pd.DataFrame, curves: pd.DataFrame, plan: Diffusion, reduce
         "drifts": drifts,
         "ratio": (value, low, high),
     }
-    interval = UNKNOWN[1:] if drifts else (low, high)
-    return [
-        Estimate("diffusion", value, *interval, n, numbers, reduced=reduced),
-        *(
-            Estimate(f"diffusion-kappa-{plan.competitors[name].paper}", *kappa, reduced=reduced)
-            for name, kappa in kappas.items()
-            if plan.competitors[name].paper
-        ),
-    ]
+    found = [Estimate("diffusion", value, *(UNKNOWN[1:] if drifts else (low, high)), n, numbers)]
+    for name, kappa in kappas.items():
+        if paper := plan.competitors[name].paper:
+            found.append(Estimate(f"diffusion-kappa-{paper}", *kappa))
+    return [one._replace(reduced=reduced) for one in found]
 
 
 def _decades(values: "pd.Series[float]") -> "pd.Series[float]":

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from experiments.harness.plotting import PALETTE
-from experiments.harness.tables import Tables
+from experiments.harness.tables import Tables, where
 from experiments.landscapes.plots import styles
 from experiments.landscapes.volumes import sphere
 from experiments.theory.config import Config
@@ -23,7 +23,7 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Fi
     stages = {stage: rows for stage, rows in runs.groupby("stage")}
     return {
         "energy": _energy(stages["energy"]),
-        "family": _family(curves[curves["stage"] == "family"], stages["family"], cfg),
+        "family": _family(where(curves, stage="family"), stages["family"], cfg),
         "rest_and_overshoot": _ends(stages["stall"], stages["overshoot"], cfg),
         "shallow_valley": _shallow(stages["shallow"], cfg, published["shallow-rate"]),
         "volumes": _volumes(stages["volumes"], cfg),
@@ -53,11 +53,11 @@ def _energy(rows: pd.DataFrame) -> Figure:
         colour = PALETTE[number % len(PALETTE)]
         styled = (("left", "o-", "left to the integrator"), ("restored", "s--", "restored"))
         for variant, line, words in styled:
-            median = mine[mine["variant"] == variant].groupby("lr")["deviation"].median()
+            median = where(mine, variant=variant).groupby("lr")["deviation"].median()
             axes.plot(median.index, median, line, color=colour, markersize=4, label=f"{name}, {words}")
-        largest = mine[mine["variant"] == "left"].groupby("lr")["deviation"].max()
+        largest = where(mine, variant="left").groupby("lr")["deviation"].max()
         axes.plot(largest.index, largest, color=colour, linewidth=0.6, alpha=0.6)
-    left = rows[rows["variant"] == "left"].groupby("lr")["deviation"].median()
+    left = where(rows, variant="left").groupby("lr")["deviation"].median()
     _power(axes, left.index.to_numpy(), (left.index[-1], 3 * left.iloc[-1]), 1.0, "∝ Δt")
     axes.set(xlabel="step size Δt", ylabel="largest |H/E − 1|")
     _log(axes, "x", "y")
@@ -71,7 +71,7 @@ def _family(curves: pd.DataFrame, ends: pd.DataFrame, cfg: Config) -> Figure:
     """Speed against potential, and potential against step, of the first run of every law; all runs' ends."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
     for number, (name, law) in enumerate(cfg.family.laws.items(), 1):
-        curve, last = curves[curves["name"] == name], ends.loc[ends["name"] == name, "last"]
+        curve, last = where(curves, name=name), where(ends, name=name)["last"]
         look = {"color": law.color, "label": law.label}
         left.plot(curve["v"], curve["stride2"], ".", markersize=3, **look)
         right.plot(curve["step"], curve["v"] / curve["v"].iloc[:1].max(), linewidth=1.0, **look)
@@ -120,7 +120,7 @@ def _shallow(rows: pd.DataFrame, cfg: Config, exponents: dict[str, float]) -> Fi
     figure, axes = plt.subplots()
     for name, look in styles(cfg.shallow.competitors).items():
         competitor = cfg.shallow.competitors[name]
-        mine = rows[(rows["name"] == name) & (rows["status"] == "stopped")].sort_values("m")
+        mine = where(rows, name=name, status="stopped").sort_values("m")
         axes.plot(mine["m"], mine["steps"], **look, marker="o", label=competitor.label)
         if len(mine) and competitor.paper in exponents:
             exponent, end = exponents[competitor.paper], mine.iloc[-1]
@@ -171,7 +171,7 @@ def _diffusion(tables: Tables, cfg: Config) -> Figure:
     figure, axes = plt.subplots()
     curves, plan = tables["curves"], cfg.diffusion
     for name, look in styles(plan.competitors).items():
-        mine = curves[(curves["stage"] == "diffusion") & (curves["name"] == name)]
+        mine = where(curves, stage="diffusion", name=name)
         for _, run in mine.groupby("run"):
             axes.plot(run["lag"], run["distance2"], color=look["color"], linewidth=0.6, alpha=0.5)
         mean, kappa = mine.groupby("lag")["distance2"].mean(), diffusion_exponents(curves, name).mean()

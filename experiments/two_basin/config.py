@@ -1,10 +1,10 @@
 """Settings of section 4.3."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
-from experiments.competitors import Competitor, Competitors, check
+from experiments.competitors import Competitor, Competitors, all_fixed, check
 from experiments.harness.errors import did_you_mean
 from experiments.harness.settings import Count, Experiment, PlanePoint, Positive, Settings, Whole
 
@@ -66,7 +66,7 @@ class Config(Experiment):
 
     start: PlanePoint
     steps: Count
-    competitors: Competitors
+    competitors: Annotated[Competitors, AfterValidator(all_fixed)]
     counts: dict[str, Counts]
     block: Count
     trajectories: Count
@@ -81,20 +81,13 @@ class Config(Experiment):
             if name not in self.competitors:
                 hint = did_you_mean(name, self.competitors)
                 raise ValueError(f"{key}.competitor={name}: no such competitor{hint}")
-        for name, competitor in self.competitors.items():
-            if competitor.space:
-                names = ", ".join(competitor.space)
-                key = f"competitors.{name}"
-                raise ValueError(
-                    f"{key}: nothing is searched here; set {key}.space=null and {names} in fixed"
-                )
         for name, part in self.counts.items():
             check(f"counts.{name}", self.counted(part))
         if sum(part.published_runs > 0 for part in self.counts.values()) != 1:
             raise ValueError("counts: one must have published_runs, as Fig. 6 and the ratio are about it")
+        key = f"competitors.{self.occupation.competitor}.fixed.delta_v"
         delta_v = self.competitors[self.occupation.competitor].fixed.get("delta_v", 0.0)
         if not delta_v < 0:
-            key = f"competitors.{self.occupation.competitor}.fixed.delta_v"
             raise ValueError(f"{key}={delta_v}: must be below 0, so that V > 0 and no run of occupation ends")
         return self
 

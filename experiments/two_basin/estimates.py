@@ -1,6 +1,7 @@
 """What the tables of section 4.3 say of its claims."""
 
 import math
+from typing import Any
 
 import numpy as np
 import scipy.integrate
@@ -11,7 +12,7 @@ from bbi.laws import BornInfeld
 from experiments.competitors import method
 from experiments.harness.reduced import Reduced
 from experiments.harness.statistics import LEVEL, UNKNOWN, Estimate, bootstrap, ratio, wilson
-from experiments.harness.tables import Tables, table_of
+from experiments.harness.tables import Tables, table_of, where
 from experiments.landscapes.volumes import density
 from experiments.two_basin.basins import LANDSCAPE, center, hessian, radius
 from experiments.two_basin.config import Config
@@ -23,7 +24,7 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     return [
         Estimate("basin-theory", theory, theory, theory, 1),
         Estimate("basin-ratio-hessian", theory, theory, theory, 1),
-        *(Estimate(f"basin-hessian-{i}", hessian(i)[0], *UNKNOWN[1:], 1) for i in (1, 2)),
+        *(Estimate(f"basin-hessian-{i}", hessian(i)[0]) for i in (1, 2)),
         *_ratios(tables, cfg, theory, reduced),
         *_variants(tables, cfg, reduced),
         _without_bounces(tables, cfg, reduced),
@@ -55,9 +56,7 @@ def counted(
     tables: Tables, variant: str, first: int | None = None, stage: str = "entry"
 ) -> tuple[int, int, int]:
     """(entries into basin 1, into basin 2, runs) of a variant, of its ``first`` runs if given."""
-    runs = tables["runs"]
-    mine = runs[(runs["stage"] == stage) & (runs["variant"] == variant)]
-    basin = mine.sort_values("run")["basin"][:first]
+    basin = where(tables["runs"], stage=stage, variant=variant).sort_values("run")["basin"][:first]
     return int((basin == 1).sum()), int((basin == 2).sum()), len(basin)
 
 
@@ -87,16 +86,11 @@ def _ratios(tables: Tables, cfg: Config, theory: float, reduced: Reduced) -> lis
     for name, first in (*fewer, *((name, None) for name in cfg.counts)):
         a, b, n = counted(tables, name, first)
         value, plan = quotient(a, b), cfg.counts[name]
-        kind = "-others" if plan.n_bounces is None else "-mixing"
+        kind = "" if plan.n_bounces == paper.n_bounces else "-others" if plan.n_bounces is None else "-mixing"
         numbers = {"first": a, "second": b, "gap": 100 * (1 - value / theory), "theory": theory}
+        variant, size = f"{plan.label}, {n} runs", reduced(*_depends_on(cfg, name))
         found.append(
-            Estimate(
-                f"basin-ratio{'' if plan.n_bounces == paper.n_bounces else kind}",
-                *(value, *ratio(a, b), n),
-                numbers,
-                variant=f"{plan.label}, {n} runs",
-                reduced=reduced(*_depends_on(cfg, name)),
-            )
+            Estimate(f"basin-ratio{kind}", value, *ratio(a, b), n, numbers, variant=variant, reduced=size)
         )
     return found
 
@@ -140,18 +134,15 @@ def _without_bounces(tables: Tables, cfg: Config, reduced: Reduced) -> Estimate:
 def _occupied(tables: Tables, cfg: Config, reduced: Reduced) -> Estimate:
     """Time in basin 1 over time in basin 2, over what eq. (40) gives, minus 1; over independent runs."""
     plan = cfg.occupation
-    runs = table_of(tables, "runs", "in_basin_1", "in_basin_2")
-    mine = runs[runs["stage"] == "occupation"]
+    mine = where(table_of(tables, "runs", "in_basin_1", "in_basin_2"), stage="occupation")
     start = torch.tensor(plan.start, dtype=torch.float64)
     settings = cfg.competitors[plan.competitor].fixed
     delta_v, delta_e = (settings.get(name, 0.0) for name in ("delta_v", "delta_e"))
     expected = occupation_ratio(delta_v, float(LANDSCAPE(start)[0]) - delta_v + delta_e)
     first, second = mine["in_basin_1"].to_numpy(), mine["in_basin_2"].to_numpy()
-    size = reduced(
-        *(f"occupation.{key}" for key in ("start", "steps", "burn_in", "competitor")),
-        f"competitors.{plan.competitor}.*",
-    )
-    numbers = {
+    keys = (f"occupation.{key}" for key in ("start", "steps", "burn_in", "competitor"))
+    size = reduced(*keys, f"competitors.{plan.competitor}.*")
+    numbers: dict[str, Any] = {
         "expected": expected,
         "steps": plan.steps,
         "burn_in": plan.burn_in,
@@ -164,6 +155,5 @@ def _occupied(tables: Tables, cfg: Config, reduced: Reduced) -> Estimate:
     deviation = (first - value * second) / second.mean()  # of a ratio of means, to first order
     interval = value, *bootstrap(value + deviation, np.mean, seed=cfg.seed)
     off, low, high = (x / expected - 1 for x in interval)
-    return Estimate(
-        "basin-occupation", off, low, high, len(mine), {**numbers, "ratio": interval}, reduced=size
-    )
+    numbers["ratio"] = interval
+    return Estimate("basin-occupation", off, low, high, len(mine), numbers, reduced=size)

@@ -11,7 +11,7 @@ from matplotlib.patches import Circle
 from experiments.competitors import method
 from experiments.harness.plotting import PALETTE
 from experiments.harness.statistics import ratio
-from experiments.harness.tables import Tables
+from experiments.harness.tables import Tables, where
 from experiments.landscapes.plots import contours
 from experiments.two_basin.basins import LANDSCAPE, center, radius
 from experiments.two_basin.config import Config
@@ -50,9 +50,9 @@ def _trajectories(tables: Tables, cfg: Config) -> Figure:
 def _partial_ratios(tables: Tables, cfg: Config) -> Figure:
     """Fig. 6: entries into basin 1 over entries into basin 2, against the number of runs."""
     figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
-    theory, runs, plan = volume_ratio(), tables["runs"], cfg.counts[cfg.published]
+    theory, plan = volume_ratio(), cfg.counts[cfg.published]
     competitor = cfg.competitors[plan.competitor]
-    mine = runs[(runs["stage"] == "entry") & (runs["variant"] == cfg.published)]
+    mine = where(tables["runs"], stage="entry", variant=cfg.published)
     basin = mine.sort_values("run")["basin"].to_numpy()
     for axes, length in zip(panels, (min(plan.published_runs, len(basin)), len(basin)), strict=True):
         first, second = np.cumsum(basin[:length] == 1), np.cumsum(basin[:length] == 2)

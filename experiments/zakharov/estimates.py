@@ -10,7 +10,7 @@ from experiments.competitors import baselines, method
 from experiments.harness.reduced import Reduced
 from experiments.harness.search import failed
 from experiments.harness.statistics import UNKNOWN, Estimate, wilson
-from experiments.harness.tables import Tables, table_of
+from experiments.harness.tables import Tables, table_of, where
 from experiments.harness.verdicts import published
 from experiments.landscapes.estimates import depends_on, searched
 from experiments.landscapes.functions import Zakharov
@@ -21,17 +21,17 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     """Answers to the claims of section 4.2."""
     runs = table_of(tables, "runs", "stage", "competitor", "side", "point", "best", "status", "steps")
     trials = table_of(tables, "trials", "competitor", "loss", "status")
-    long, reduced = runs[runs["stage"] == "long"].set_index("competitor"), Reduced(cfg)
+    long, reduced = where(runs, stage="long").set_index("competitor"), Reduced(cfg)
     start = float(Zakharov()(torch.tensor(cfg.start, dtype=torch.float64))[0])
-    found = [Estimate("zakharov-start", start, *UNKNOWN[1:], 1, reduced=reduced("start"))]
+    found = [Estimate("zakharov-start", start, reduced=reduced("start"))]
     found.append(_speed(long, trials, cfg, reduced))
-    found += _from_random_points(runs[runs["stage"] == "random"], cfg, reduced)
+    found += _from_random_points(where(runs, stage="random"), cfg, reduced)
     found += searched(trials, cfg, reduced)
     for name, lowest in long["best"].items():
         claim = f"zakharov-{cfg.competitors[str(name)].paper}-long"
         size = reduced(*depends_on(cfg, str(name)), "long.steps")
         if claim in published():
-            found.append(Estimate(claim, lowest, *UNKNOWN[1:], 1, reduced=size))
+            found.append(Estimate(claim, lowest, reduced=size))
     return found
 
 
@@ -54,7 +54,7 @@ def _speed(long: pd.DataFrame, trials: pd.DataFrame, cfg: Config, reduced: Reduc
     numbers |= {"rival": rival, "steps": long["steps"][ours], "status": long["status"][ours]}
     holds = bool(long["status"][ours] == "converged" and best[ours] <= floor < best[rival])
     gap = float(np.log10(best[rival]) - np.log10(best[ours]))
-    return Estimate("zakharov-speed", gap, *UNKNOWN[1:], len(long), numbers, holds, reduced=size)
+    return Estimate("zakharov-speed", gap, n=len(long), numbers=numbers, holds=holds, reduced=size)
 
 
 def _from_random_points(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]:
@@ -64,10 +64,9 @@ def _from_random_points(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> li
     """
     found, ours = [], method(cfg.competitors)
     for side in cfg.random.sides:
-        mine = runs[runs["side"] == side]
-        lowest = mine.assign(best=mine["best"].where(mine["status"] != "diverged", np.inf)).pivot(
-            index="point", columns="competitor", values="best"
-        )
+        mine = where(runs, side=side)
+        best = mine.assign(best=mine["best"].where(mine["status"] != "diverged", np.inf))
+        lowest = best.pivot(index="point", columns="competitor", values="best")
         for name in baselines(cfg.competitors):
             if ours not in lowest or name not in lowest:
                 continue

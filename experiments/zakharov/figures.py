@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.competitors import method
-from experiments.harness.tables import Tables, table_of
+from experiments.harness.tables import Tables, table_of, where
 from experiments.landscapes.plots import searches, styles
 from experiments.zakharov.config import Config
 
@@ -26,7 +26,7 @@ def _long_runs(tables: Tables, cfg: Config) -> Figure:
     figure, axes = plt.subplots()
     curves = table_of(tables, "curves", "competitor")
     for name, look in styles(cfg.competitors).items():
-        path = curves[curves["competitor"] == name]
+        path = where(curves, competitor=name)
         if len(path):
             axes.plot(path["step"], path["loss"], label=cfg.competitors[name].label, **look)
     floor = cfg.competitors[method(cfg.competitors)].fixed.get("delta_v", 0.0)
@@ -41,12 +41,11 @@ def _long_runs(tables: Tables, cfg: Config) -> Figure:
 
 def _random_starts(tables: Tables, cfg: Config) -> Figure:
     """Each competitor's lowest F from the random points, sorted; diverged runs are missing at the right."""
-    runs = table_of(tables, "runs", "stage", "competitor", "side", "best", "status")
-    runs = runs[runs["stage"] == "random"]
+    runs = where(table_of(tables, "runs", "stage", "competitor", "side", "best", "status"), stage="random")
     figure, panels = plt.subplots(1, len(cfg.random.sides), figsize=(9.6, 4.2), sharey=True, squeeze=False)
     for axes, side in zip(panels[0], cfg.random.sides, strict=True):
         for name, look in styles(cfg.competitors).items():
-            mine = runs[(runs["competitor"] == name) & (runs["side"] == side)]
+            mine = where(runs, competitor=name, side=side)
             if len(mine):
                 good = np.sort(mine["best"][mine["status"] != "diverged"])
                 # Solid lines are wide and pale, so that others on top of them can be seen.

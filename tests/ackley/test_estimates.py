@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.ackley import estimate
+from experiments.ackley.estimates import estimate
 from experiments.harness.statistics import wilson
 from experiments.harness.verdicts import judge, load_paper
 from tests.composed import composed

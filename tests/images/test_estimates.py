@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from experiments import cifar, mnist
+from experiments.harness import session
 from experiments.harness.plotting import style
 from experiments.harness.statistics import Estimate
 from experiments.harness.verdicts import judge, load_paper, published, sentence
@@ -37,10 +37,14 @@ def made(*training_runs, comparable=True, steps=100.0, above=0.0):
     return {"runs": pd.concat([*rows, *training_runs], ignore_index=True)}
 
 
+def estimates(tables, experiment, *settings):
+    section = session.section_of({"experiment": experiment})
+    return section.estimate(tables, composed(experiment, *settings))
+
+
 def answers(tables, *settings, experiment="mnist"):
     """Without the numbers beside the claims."""
-    section = {"mnist": mnist, "cifar": cifar}[experiment]
-    found = section.estimate(tables, composed(experiment, *settings))
+    found = estimates(tables, experiment, *settings)
     return {(answer.claim, answer.variant): answer for answer in found if answer.claim in CLAIMS}
 
 
@@ -153,7 +157,7 @@ def test_the_accuracies_in_table2_can_be_read(width):
 
 @pytest.mark.parametrize("experiment", ["mnist", "cifar"])
 def test_nothing_chosen_or_no_paper_protocol_is_no_crash(experiment):
-    module = {"mnist": mnist, "cifar": cifar}[experiment]
+    module = session.section_of({"experiment": experiment})
     data = {"stage": "data", "data": "MNIST", "comparable": True, "train_images": 9}
     who = {"competitor": ["sgd", "bbi"], "protocol": "paper", "lr": 0.1, "momentum": 0.9, "delta_e": 0.0}
     failed = pd.DataFrame({**who, "test_accuracy": 9.8, "validation_accuracy": 9.8, "status": "diverged"})
@@ -196,8 +200,7 @@ def test_the_grids_numbers_are_of_the_paper_protocol_and_of_settings_that_are_li
             trials("sgd", "paper", [{"lr": 0.3, "test_accuracy": a} for a in (9.8, 9.8, 98.0)]),
         ]
     )
-    cfg = composed("mnist")
-    found = {answer.claim: answer for answer in mnist.estimate(tables, cfg)}
+    found = {answer.claim: answer for answer in estimates(tables, "mnist")}
     assert found["mnist-grid-bbi"].estimate == 99.1 and found["mnist-grid-bbi-0.2"].estimate == pytest.approx(
         98.9
     )
@@ -217,6 +220,6 @@ def test_the_released_numbers_of_bbi_stand_beside_t1_2000():
     tables = made(trained("bbi_2000", [92.6, 92.8], "x"), trained("bbi", [1.0, 1.0], "bbi-paper"))
     tables["runs"] = pd.concat([tables["runs"], pd.DataFrame([chosen])], ignore_index=True)
     tables["trials"] = trials("bbi_2000", "paper", [{"lr": 0.06, "momentum": math.nan}] * 3)
-    found = {answer.claim: answer for answer in cifar.estimate(tables, composed("cifar"))}
+    found = {answer.claim: answer for answer in estimates(tables, "cifar")}
     assert found["cifar-bbi-mean"].estimate == pytest.approx(92.7)
     assert found["cifar-bbi-lr"].estimate == 0.06 and found["cifar-bbi-lr"].n == 50

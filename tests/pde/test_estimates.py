@@ -7,7 +7,7 @@ import pytest
 
 from experiments.harness.statistics import Estimate, wilson
 from experiments.harness.verdicts import judge, load_paper, sentence
-from experiments.pde import estimate
+from experiments.pde.estimates import estimate
 from tests.composed import composed
 
 CLAIMS = {claim["id"]: claim for claim in load_paper()[0]}

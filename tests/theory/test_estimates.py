@@ -6,7 +6,8 @@ import pytest
 
 from experiments.harness.verdicts import judge, load_paper, sentence
 from experiments.landscapes.volumes import sphere
-from experiments.theory import draw, estimate
+from experiments.theory.estimates import estimate
+from experiments.theory.figures import draw
 from tests.composed import composed
 
 CFG = composed("theory")

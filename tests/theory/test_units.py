@@ -6,7 +6,7 @@ import pytest
 from experiments.__main__ import main
 from experiments.harness.verdicts import judge, load_paper, sentence
 from experiments.landscapes.volumes import sphere
-from experiments.theory import estimate
+from experiments.theory.estimates import estimate
 from experiments.theory.units import volumes
 from tests.composed import composed
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from experiments.harness.verdicts import judge, load_paper
-from experiments.two_basin import basins, estimate
+from experiments.two_basin import basins
+from experiments.two_basin.estimates import estimate
 from tests.composed import composed
 from tests.landscapes.commands import finished, refusal
 

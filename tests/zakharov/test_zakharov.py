@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from experiments.zakharov import estimate
+from experiments.zakharov.estimates import estimate
 from tests.composed import composed
 from tests.landscapes.commands import finished, refusal
 
