@@ -195,17 +195,12 @@ def _inside(axis: Range) -> float:
     return axis.value(low + 0.6180339887 * (high - low))
 
 
-def _number() -> Tensor:
-    """A parameter of one number."""
-    import torch
-
-    return torch.zeros(1, requires_grad=True)
-
-
 def refuse_bad(name: str, competitor: Competitor, found: Mapping[str, float]) -> None:
     """Raise :class:`UserError`, with this key, if an optimizer cannot be made with the settings found."""
+    import torch
+
     try:
-        create(competitor.optimizer(found), [_number()])
+        create(competitor.optimizer(found), [torch.zeros(1, requires_grad=True)])
     except Exception as error:  # every optimizer has its own way to refuse a value
         cause = error.__cause__ or error
         given = {key: value for key, value in competitor.optimizer(found).items() if key != "_target_"}

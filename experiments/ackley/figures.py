@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from experiments.ackley.config import REGIMES, Config
 from experiments.ackley.estimates import solved_points, threshold
 from experiments.competitors import method
-from experiments.harness.plotting import PALETTE
+from experiments.harness.plotting import PALETTE, styles
 from experiments.harness.statistics import wilson
 from experiments.harness.tables import Tables, table_of, where
 from experiments.landscapes.functions import Ackley
-from experiments.landscapes.plots import contours, styles, three_landscapes
+from experiments.landscapes.plots import contours, three_landscapes
 
 
 def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Figure]:
@@ -59,7 +59,7 @@ def _long_runs(curves: pd.DataFrame, runs: pd.DataFrame, cfg: Config, coefficien
 
     Curves have some steps only, and an erratic run is lowest between two of them: a dot shows that.
     """
-    figure, axes = plt.subplots()
+    figure, axes = plt.subplots(figsize=(8.4, 4.2))
     lowest = where(runs, stage="long").set_index(["competitor", "run"])["best"]
     for name, look in styles(cfg.competitors).items():
         label = cfg.competitors[name].label
@@ -74,7 +74,6 @@ def _long_runs(curves: pd.DataFrame, runs: pd.DataFrame, cfg: Config, coefficien
         title=f"Ackley, coefficient {coefficient:g}",
     )
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.set_size_inches(8.4, 4.2)
     return figure
 
 

@@ -72,15 +72,12 @@ def save(figures: dict[str, Figure], folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def looks(colors: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Colour and line of each competitor: keywords for `plot`, by name.
-
-    Args:
-        colors: the colour of each competitor; those with the same one differ by line.
-    """
+def styles(competitors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Colour and line of each competitor, keywords for `plot`; those with the same `color` differ by line."""
     seen: Counter[str] = Counter()
     found = {}
-    for name, color in colors.items():
+    for name, competitor in competitors.items():
+        color = competitor.color
         found[name] = {"color": color, "linestyle": LINES[seen[color] % len(LINES)]}
         seen[color] += 1
     return found

@@ -4,6 +4,7 @@ Hyperopt is given the finished trials and asked for the next ones, as its own ``
 part of one unit of work, goes on where it was interrupted, and is sequential as in the paper.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Self
@@ -109,9 +110,8 @@ def best(trials: pd.DataFrame, names: Iterable[str]) -> dict[str, float] | None:
 class _Search:
     """A search as resumable work: a batch of trials is a piece.
 
-    Hyperopt's documents are made here from coordinates and losses, so that an interrupted search gives
-    hyperopt the same history as any other. Hyperopt sees only the uniform coordinates of :class:`Range`: a
-    search on a logarithmic axis is a uniform search over the logarithm.
+    Its state is hyperopt's history. Hyperopt sees only the uniform coordinates of :class:`Range`: a search on
+    a logarithmic axis is a uniform search over the logarithm.
     """
 
     def __init__(
@@ -122,31 +122,32 @@ class _Search:
 
         self._space, self._evaluate, self._stream = space, evaluate, stream
         self._total, self._batch = trials, batch
-        self._points: list[dict[str, float]] = []
-        self._results: list[dict[str, Any]] = []
         axes = {name: hp.uniform(name, *axis.coordinates()) for name, axis in space.items()}
         self._domain, self._history = Domain(lambda point: 0.0, axes), Trials()
 
     @property
     def finished(self) -> bool:
         """Whether all trials are made."""
-        return len(self._points) >= self._total
+        return len(self._history.trials) >= self._total
 
     def advance(self) -> list[checkpoint.Row]:
-        """Suggest and evaluate the next batch."""
-        first = len(self._points)
+        """Suggest the next batch, in the light of all trials so far, and evaluate it."""
+        from hyperopt import JOB_STATE_DONE
+
+        first = len(self._history.trials)
         numbers = range(first, min(first + self._batch, self._total))
-        points = self._suggest(numbers)
-        sets = [{name: self._space[name].value(u) for name, u in point.items()} for point in points]
+        documents = [self._suggest(number) for number in numbers]
+        sets = [
+            {name: axis.value(float(one["misc"]["vals"][name][0])) for name, axis in self._space.items()}
+            for one in documents
+        ]
         found = self._evaluate(sets)
         if len(found) != len(sets):
             raise ValueError(f"evaluate returned {len(found)} rows for {len(sets)} parameter sets")
-        bad = failed(found)
-        self._points += points
-        self._results += [
-            {"status": "fail"} if no else {"status": "ok", "loss": float(loss)}
-            for no, loss in zip(bad, found["loss"], strict=True)
-        ]
+        for document, bad, loss in zip(documents, failed(found), found["loss"], strict=True):
+            result = {"status": "fail"} if bad else {"status": "ok", "loss": float(loss)}
+            document.update(state=JOB_STATE_DONE, result=result)
+        self._insert(documents)
         rows = found[["loss", "status", *found.columns.drop(["loss", "status"])]].to_dict("records")
         return [
             {"trial": number, **values, **{str(k): v for k, v in row.items() if k not in values}}
@@ -154,47 +155,22 @@ class _Search:
         ]
 
     def state_dict(self) -> dict[str, Any]:
-        """Coordinates and results of all trials."""
-        return {"points": self._points, "results": self._results}
+        """All finished trials, as JSON."""
+        return {"history": json.dumps(self._history.trials, default=np.generic.item)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on after these trials."""
-        self._points, self._results = list(state["points"]), list(state["results"])
+        self._insert(json.loads(state["history"]))
 
-    def _suggest(self, numbers: range) -> list[dict[str, float]]:
-        """Coordinates for the next trials, in the light of all trials so far.
-
-        Hyperopt makes one suggestion a call, whatever it is asked for; those of a batch differ by seed.
-        """
+    def _suggest(self, number: int) -> dict[str, Any]:
+        """Hyperopt's document for a trial; it makes one a call, and those of a batch differ by seed."""
         from hyperopt import tpe
 
-        self._insert()
-        documents = [
-            tpe.suggest(
-                [number], self._domain, self._history, derived_seed(*self._stream, number), verbose=False
-            )[0]
-            for number in numbers
-        ]
-        return [{name: float(doc["misc"]["vals"][name][0]) for name in self._space} for doc in documents]
+        seed = derived_seed(*self._stream, number)
+        [document] = tpe.suggest([number], self._domain, self._history, seed, verbose=False)
+        assert isinstance(document, dict)
+        return document
 
-    def _insert(self) -> None:
-        """Add what hyperopt's history lacks, as finished trials."""
-        from hyperopt import JOB_STATE_DONE
-
-        numbers = range(len(self._history.trials), len(self._points))
-        miscs = [
-            {
-                "tid": number,
-                "cmd": self._domain.cmd,
-                "workdir": None,
-                "idxs": {name: [number] for name in self._space},
-                "vals": {name: [value] for name, value in self._points[number].items()},
-            }
-            for number in numbers
-        ]
-        results = self._results[numbers.start :]
-        documents = self._history.new_trial_docs(list(numbers), [None] * len(numbers), results, miscs)
-        for document in documents:
-            document["state"] = JOB_STATE_DONE
+    def _insert(self, documents: list[dict[str, Any]]) -> None:
         self._history.insert_trial_docs(documents)
         self._history.refresh()

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures import Executor as BaseExecutor
 from typing import Any
@@ -73,6 +73,19 @@ class Compute:
                 raise
         self.used += [found[unit] for unit in units]
         return [found[unit].tables for unit in units]
+
+    def labelled(self, work: Iterable[tuple[Mapping[str, Any], Unit]], what: str) -> list[Tables]:
+        """The tables of units that have labels, with these as their last columns.
+
+        Args:
+            work: Labels and unit.
+            what: Name of the stage on the progress display.
+        """
+        pairs = list(work)
+        return [
+            {name: rows.assign(**labels) for name, rows in tables.items()}
+            for (labels, _), tables in zip(pairs, self([one for _, one in pairs], what), strict=True)
+        ]
 
     def _keep(self, unit: Unit, future: "Future[Done]", found: dict[Unit, Done], progress: Progress) -> None:
         """Store the result of a unit that is done."""

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.harness.plotting import looks
+from experiments.harness.plotting import styles
 from experiments.harness.tables import Tables, table_of, where
 from experiments.images.config import ClassificationConfig, Protocol
 from experiments.images.estimates import Reduced, chosen, trained
@@ -23,7 +23,7 @@ def training_curves(tables: Tables, cfg: ClassificationConfig, title: str) -> Fi
         2, len(protocols), figsize=(4.8 * len(protocols), 6.4), sharex=True, sharey="row", squeeze=False
     )
     for (above, below), protocol in zip(panels.T, protocols, strict=True):
-        for name, look in looks({name: c.color for name, c in cfg.competitors.items()}).items():
+        for name, look in styles(cfg.competitors).items():
             curves = trained(tables, protocol, name, "curves")
             label = f"{cfg.competitors[name].label} ({curves['run'].nunique()} runs)"
             _band(above, curves, "train_loss", label, look)

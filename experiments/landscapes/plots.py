@@ -1,6 +1,6 @@
 """Landscapes and searches as pictures: Fig. 1, the contours under trajectories, losses of trials."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bbi.simulate import Potential
-from experiments.competitors import Competitor
-from experiments.harness.plotting import looks
 from experiments.harness.search import failed
+from experiments.harness.tables import where
 from experiments.landscapes.functions import Ackley, TwoBasins, Zakharov
 from experiments.landscapes.studies import Study
 
@@ -55,11 +54,6 @@ def three_landscapes(coefficient: float) -> Figure:
     return figure
 
 
-def styles(competitors: Mapping[str, Competitor]) -> dict[str, dict[str, Any]]:
-    """Colour and line of each competitor, as keywords for ``plot``."""
-    return looks({name: competitor.color for name, competitor in competitors.items()})
-
-
 def searches(trials: pd.DataFrame, cfg: Study) -> Figure:
     """Every trial's loss against its step size (or what was searched instead); failed ones along the top."""
     names = [name for name in cfg.competitors if (trials["competitor"] == name).any()]
@@ -67,7 +61,7 @@ def searches(trials: pd.DataFrame, cfg: Study) -> Figure:
     finite = trials["loss"][np.isfinite(trials["loss"])]
     top = 10 * (finite.max() if len(finite) else 1.0)
     for axes, name in zip(panels.flat, names, strict=False):
-        mine, competitor = trials[trials["competitor"] == name], cfg.competitors[name]
+        mine, competitor = where(trials, competitor=name), cfg.competitors[name]
         bad, axis = failed(mine), competitor.first_axis
         good = mine[~bad]
         axes.plot(good[axis], good["loss"], ".", markersize=3, color=competitor.color)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.harness.plotting import PALETTE, looks
+from experiments.harness.plotting import PALETTE, styles
 from experiments.harness.statistics import wilson
 from experiments.harness.tables import Tables, where
 from experiments.pde.config import Config, Task
@@ -57,10 +57,6 @@ def _title(task: Task, runs: pd.DataFrame) -> str:
     mine = where(runs, problem=task.label) if len(runs) else runs
     trained = f", {mine['iterations'].max():,.0f} iterations at most" if len(mine) else ""
     return "\n".join([task.title + trained, *textwrap.wrap(task.reduced, 90)])
-
-
-def _looks(task: Task) -> dict[str, dict[str, Any]]:
-    return looks({name: competitor.color for name, competitor in task.competitors.items()})
 
 
 def _starts(radial: pd.DataFrame, task: Task) -> list[float]:
@@ -149,15 +145,11 @@ def _networks(axes: Axes, task: Task, profiles: pd.DataFrame, runs: pd.DataFrame
     if profiles.empty:
         return
     found = where(runs, problem=task.label, label=label)
-    styles = _looks(task)
-    for order, (name, look) in enumerate(styles.items()):
+    for order, (name, look) in enumerate(styles(task.competitors).items()):
         for _, run in where(found, competitor=name).iterrows():
             path = where(profiles, competitor=name, network=run["network"], run=run["run"])
-            look |= {
-                "label": f"networks by {task.competitors[name].label}",
-                "zorder": 3 + len(styles) - order,
-            }
-            axes.plot(path["r"], path["u"], **look, linewidth=0.5, alpha=0.5)
+            look |= {"label": f"networks by {task.competitors[name].label}", "linewidth": 0.5, "alpha": 0.5}
+            axes.plot(path["r"], path["u"], **look, zorder=3 + len(task.competitors) - order)
 
 
 def _disc(figure: Figure, axes: Axes, exact: pd.DataFrame) -> None:
@@ -173,7 +165,7 @@ def _disc(figure: Figure, axes: Axes, exact: pd.DataFrame) -> None:
 def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     """Mean absolute error to the nearer solution, infinite once diverged: median and 10-90 % of the runs."""
     figure, axes = plt.subplots(figsize=(7.6, 4.8))
-    for name, look in _looks(task).items():
+    for name, look in styles(task.competitors).items():
         mine = where(train, problem=task.label, competitor=name)
         if mine.empty:
             continue

@@ -32,15 +32,9 @@ FINE = np.linspace(0.0, 1.0, 401)  # where the solutions are: 20 r² has eight w
 def run(cfg: Config, compute: Compute) -> Tables:
     """Find the radial solutions by shooting; train networks, and say which solution each became."""
     shot = [cfg.problems[name] for name in cfg.shoot]
-    found = compute([unit(shooting, k=task.k, dimension=task.dimension) for task in shot], "shooting")
-    labels: list[dict[str, Any]] = [{"problem": task.label} for task in shot]
-    trainings = [each for name in cfg.train for each in _trainings(cfg.problems[name], cfg, compute)]
-    found += compute([each for _, each in trainings], "training")
-    labels += [label for label, _ in trainings]
-    return join([
-        {name: rows.assign(**label) for name, rows in tables.items()}
-        for label, tables in zip(labels, found, strict=True)
-    ])  # fmt: skip
+    shots = [({"problem": p.label}, unit(shooting, k=p.k, dimension=p.dimension)) for p in shot]
+    trainings = (each for name in cfg.train for each in _trainings(cfg.problems[name], cfg, compute))
+    return join(compute.labelled(shots, "shooting") + compute.labelled(trainings, "training"))
 
 
 def _trainings(task: Task, cfg: Config, compute: Compute) -> Iterator[tuple[dict[str, Any], Unit]]:

@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from experiments.harness.plotting import PALETTE
+from experiments.harness.plotting import PALETTE, styles
 from experiments.harness.tables import Tables, where
-from experiments.landscapes.plots import styles
 from experiments.landscapes.volumes import sphere
 from experiments.theory.config import Config
 from experiments.theory.estimates import diffusion_exponents
@@ -48,7 +47,7 @@ def _log(axes: Axes, *sides: str) -> None:
 
 def _energy(rows: pd.DataFrame) -> Figure:
     """The median run's largest deviation of the energy against the step size."""
-    figure, axes = plt.subplots()
+    figure, axes = plt.subplots(figsize=(8.4, 4.2))
     for number, (name, mine) in enumerate(rows.groupby("name", sort=False)):
         colour = PALETTE[number % len(PALETTE)]
         styled = (("left", "o-", "left to the integrator"), ("restored", "s--", "restored"))
@@ -63,7 +62,6 @@ def _energy(rows: pd.DataFrame) -> Figure:
     _log(axes, "x", "y")
     axes.set_title("Energy of BBI without bounces: median run, thin the largest left to the integrator")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.set_size_inches(8.4, 4.2)
     return figure
 
 
@@ -136,7 +134,7 @@ def _shallow(rows: pd.DataFrame, cfg: Config, exponents: dict[str, float]) -> Fi
 
 def _volumes(rows: pd.DataFrame, cfg: Config) -> Figure:
     """Volume around a minimum against its depth: quadrature, closed form, plain momentum."""
-    figure, axes = plt.subplots()
+    figure, axes = plt.subplots(figsize=(8.0, 4.2))
     for number, (n, mine) in enumerate(rows.groupby("n")):
         colour = PALETTE[number % len(PALETTE)]
         # Divided by the law's own coefficient of log(1/V_I), all dimensions have the same slope.
@@ -148,7 +146,6 @@ def _volumes(rows: pd.DataFrame, cfg: Config) -> Figure:
     axes.set(xlabel="V at the minimum", ylabel="volume / $2^{n/2-1}S^2E^{n-1}$", xscale="log")
     axes.set_title("Phase-space volume: points (40), lines (46), dotted plain momentum (41), scaled")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.set_size_inches(8.0, 4.2)
     return figure
 
 

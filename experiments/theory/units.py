@@ -25,13 +25,7 @@ def run(cfg: Config, compute: Compute) -> Tables:
     """Compute all checks."""
     images = load(DATASET, cfg.paths.data, cfg.paths.download)
     compute.stand_in = images.stand_in
-    work = list(_work(cfg, compute, images.checksum))
-    done = compute([one for _, one in work], "checks")
-    found = [
-        {name: table.assign(**labels) for name, table in tables.items()}
-        for (labels, _), tables in zip(work, done, strict=True)
-    ]
-    return join(found)
+    return join(compute.labelled(_work(cfg, compute, images.checksum), "checks"))
 
 
 def volumes(n: list[int], depths: list[int], energy: float) -> Tables:

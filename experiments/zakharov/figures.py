@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.competitors import method
+from experiments.harness.plotting import styles
 from experiments.harness.tables import Tables, table_of, where
-from experiments.landscapes.plots import searches, styles
+from experiments.landscapes.plots import searches
 from experiments.zakharov.config import Config
 
 
@@ -23,7 +24,7 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Fi
 
 def _long_runs(tables: Tables, cfg: Config) -> Figure:
     """Fig. 4: F against the step, with each competitor's best settings."""
-    figure, axes = plt.subplots()
+    figure, axes = plt.subplots(figsize=(8.0, 4.2))
     curves = table_of(tables, "curves", "competitor")
     for name, look in styles(cfg.competitors).items():
         path = where(curves, competitor=name)
@@ -35,7 +36,6 @@ def _long_runs(tables: Tables, cfg: Config) -> Figure:
     axes.set(xlabel="step", ylabel="F", yscale="log", title=f"Zakharov function, n = {len(cfg.start)}")
     if axes.lines:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.set_size_inches(8.0, 4.2)
     return figure
 
 

@@ -1,5 +1,7 @@
 """Figures: same bytes, readable colours, nothing left open."""
 
+from types import SimpleNamespace
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from experiments.harness.plotting import PALETTE, looks, save, style
+from experiments.harness.plotting import PALETTE, save, style, styles
 
 
 def _figure() -> Figure:
@@ -81,6 +83,7 @@ def test_colours_differ_for_colour_blind_readers():
 
 
 def test_competitors_of_one_colour_differ_by_line():
-    found = looks({"a": "red", "b": "blue", "c": "red"})
+    colors = {"a": "red", "b": "blue", "c": "red"}
+    found = styles({name: SimpleNamespace(color=color) for name, color in colors.items()})
     assert found["a"]["linestyle"] != found["c"]["linestyle"] and found["a"]["color"] == found["c"]["color"]
     assert found["b"] == {"color": "blue", "linestyle": found["a"]["linestyle"]}
