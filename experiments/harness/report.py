@@ -15,7 +15,7 @@ from experiments.harness import session
 from experiments.harness.errors import UserError
 from experiments.harness.results import read_record, read_tables
 from experiments.harness.settings import CONF, Experiment, Paths, load
-from experiments.harness.statistics import UNKNOWN, Estimate
+from experiments.harness.statistics import Estimate
 from experiments.harness.tables import replace
 from experiments.harness.verdicts import VERDICTS, judge, load_paper, published_for, sentence, templates
 
@@ -130,30 +130,20 @@ def _rows(claims: Sequence[Mapping[str, Any]], runs: Mapping[str, Run]) -> Itera
     Any experiment may answer any claim; a claim without an answer has a row too.
     """
     for claim in claims:
-        ours = [(name, a) for name, run in runs.items() for a in run.answers if a.claim == claim["id"]]
-        for name, answer in ours:
-            made = {"experiment": name, "command": runs[name].provenance["command"] or claim["command"]}
-            published = published_for(claim, answer.variant)
-            yield _row(claim, answer, published, judge(claim, answer), made)
-        if not ours:
-            made = {key: claim[key] for key in ("experiment", "command")}
-            yield _row(claim, Estimate("", *UNKNOWN, 0), claim["published"], "not run", made)
-
-
-def _row(
-    claim: Mapping[str, Any], ours: Estimate, published: Any, verdict: str, made: Mapping[str, str]
-) -> dict[str, Any]:
-    size = f"not the published size: {ours.reduced}" if ours.reduced else ""
-    return {
-        "claim": claim["id"],
-        "variant": ours.variant,
-        **{key: claim[key] for key in ("section", "statement", "quantity", "rule")},
-        "published": _number(published),
-        **{key: getattr(ours, key) for key in ("estimate", "low", "high", "n")},
-        "verdict": verdict,
-        **made,
-        "note": "; ".join(filter(None, [sentence(claim, ours), size])),
-    }
+        found = [(name, a) for name, run in runs.items() for a in run.answers if a.claim == claim["id"]]
+        for name, ours in found or [("", Estimate("", math.nan, n=0))]:
+            size = f"not the published size: {ours.reduced}" if ours.reduced else ""
+            yield {
+                "claim": claim["id"],
+                "variant": ours.variant,
+                **{key: claim[key] for key in ("section", "statement", "quantity", "rule")},
+                "published": _number(published_for(claim, ours.variant) if name else claim["published"]),
+                **{key: getattr(ours, key) for key in ("estimate", "low", "high", "n")},
+                "verdict": judge(claim, ours) if name else "not run",
+                "experiment": name or claim["experiment"],
+                "command": (name and runs[name].provenance["command"]) or claim["command"],
+                "note": "; ".join(filter(None, [sentence(claim, ours), size])),
+            }
 
 
 def _number(value: Any) -> str:
