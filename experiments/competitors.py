@@ -182,17 +182,16 @@ def check(name: str, competitor: Competitor) -> None:
         variadic = argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
         if argument.default is argument.empty and not given and not variadic:
             raise UserError(f"{name}: {competitor.target} needs {key}; give it in {name}.fixed")
-    middle = {key: _inside(axis) for key, axis in competitor.space.items()}
+    # Values inside the axes that are no round numbers.
+    ends = {key: axis.coordinates() for key, axis in competitor.space.items()}
+    middle = {
+        key: competitor.space[key].value(low + 0.6180339887 * (high - low))
+        for key, (low, high) in ends.items()
+    }
     refuse_bad(f"{name}.fixed", competitor, middle)
     for key, axis in competitor.space.items():
         for bound in axis.bounds():
             refuse_bad(f"{name}.space.{key}", competitor, {**middle, key: bound})
-
-
-def _inside(axis: Range) -> float:
-    """A value inside an axis that is no round number."""
-    low, high = axis.coordinates()
-    return axis.value(low + 0.6180339887 * (high - low))
 
 
 def refuse_bad(name: str, competitor: Competitor, found: Mapping[str, float]) -> None:

@@ -32,19 +32,10 @@ def run(
 ) -> Run:
     """One run from each of ``starts``, which depends on its own start, settings and number only.
 
-    Args:
-        potential: F and ∇F, as for :func:`bbi.simulate.simulate`.
-        optimizer: Class and settings; a setting of a compiled ensemble may be a tensor (R,).
-        ensemble: How, as in :class:`experiments.competitors.Competitor`.
-        starts: float64 (R, n).
-        steps: Steps at most.
-        seed: With the number of the run, the address of its random numbers.
-        replicas: Numbers of the runs, int64 (R,); 0 … R-1 unless given.
-        stop: Which runs end at points (R, n) with values (R,), as bool (R,).
-        record_every: Steps from one point of the curves to the next; 0 for no curves.
-        slots: Runs side by side in a compiled ensemble.
-        compiled: Compile kernels. Eager torch takes a hundred times as long a step, but no seconds to
-            compile, which is right for the few steps of a smoke test. Their last bits differ.
+    The arguments are those of :func:`bbi.simulate.simulate`, but for ``optimizer`` and ``ensemble``, as in
+    :class:`experiments.competitors.Competitor`; a setting of a compiled ensemble may be a tensor (R,). Eager
+    torch, without ``compiled`` kernels, takes a hundred times as long a step, but no seconds to compile,
+    which is right for the few steps of a smoke test. Their last bits differ.
 
     Raises:
         ValueError: For settings that the ensemble does not know.
@@ -152,23 +143,20 @@ def _joined(runs: Sequence[Run]) -> Run:
 
 def ends(done: Run) -> pd.DataFrame:
     """One row a run: ``best``, ``final``, ``steps``, ``status`` and the last position (x1, x2, …)."""
-    position = {f"x{i + 1}": column.numpy() for i, column in enumerate(done.theta.T)}
-    columns = {
-        "best": done.best.numpy(),
-        "final": done.value.numpy(),
-        "steps": done.steps.numpy(),
-        "status": done.status,
-    }
-    return pd.DataFrame({**columns, **position})
+    columns = {"best": done.best.numpy(), "final": done.value.numpy(), "steps": done.steps.numpy()}
+    return pd.DataFrame({**columns, "status": done.status, **_position(done.theta)})
 
 
 def curve_rows(done: Run) -> pd.DataFrame:
     """One row a recorded point: ``run``, ``step``, ``loss`` and the position (x1, x2, …)."""
     curves = done.curves
     assert curves is not None
-    position = {f"x{i + 1}": column.numpy() for i, column in enumerate(curves.theta.T)}
     table = {"run": curves.replica.numpy(), "step": curves.step.numpy(), "loss": curves.value.numpy()}
-    return pd.DataFrame({**table, **position})
+    return pd.DataFrame({**table, **_position(curves.theta)})
+
+
+def _position(theta: Tensor) -> dict[str, np.ndarray]:
+    return {f"x{i + 1}": column.numpy() for i, column in enumerate(theta.T)}
 
 
 def uniform_points(count: int, n: int, low: float, high: float, seed: int) -> Tensor:

@@ -94,7 +94,7 @@ def training(
         ``network`` (``r``, ``u``).
     """
     where, poisson = device(engine.device), Poisson(problem.k, problem.dimension)
-    parameters = list(nn.ParameterList(_network(problem).parameters(seeds["network"])).to(where))
+    parameters = _parameters(problem, seeds["network"], where)
     points = _points(problem, engine, seeds["points"], redraw)
     judge = _judge(poisson, seeds["judge"], thresholds, where)
     work = Training(
@@ -115,8 +115,9 @@ def training(
     return {"runs": pd.DataFrame([end]), "curves": curves}
 
 
-def _network(problem: Problem) -> ResidualNetwork:
-    return ResidualNetwork(problem.dimension, problem.width, problem.depth)
+def _parameters(problem: Problem, seed: int, where: torch.device) -> list[nn.Parameter]:
+    network = ResidualNetwork(problem.dimension, problem.width, problem.depth)
+    return list(nn.ParameterList(network.parameters(seed)).to(where))
 
 
 def _points(problem: Problem, engine: Engine, seed: int, redraw: int) -> Points:
@@ -134,5 +135,5 @@ def _judge(problem: Poisson, seed: int, thresholds: Thresholds, where: torch.dev
 def _gradients(problem: Problem, engine: Engine) -> Gradients:
     points = _points(problem, engine, 0, 0)
     loss = Loss(points.problem.boundary, problem.interior, problem.gamma, problem.regularizer)
-    examples = [p.to(points.device) for p in _network(problem).parameters(0)]
+    examples = _parameters(problem, 0, device(engine.device))
     return gradients(loss, examples, *points.at(0), engine.compiled)
