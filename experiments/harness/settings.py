@@ -6,7 +6,7 @@ The YAML files in ``conf/`` contain the numbers; the models here and in the sect
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -16,6 +16,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from experiments.harness.errors import UserError, did_you_mean, unknown_key
+
+if TYPE_CHECKING:
+    import torch
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -212,6 +215,24 @@ def dotted(node: Any, name: str = "") -> Iterator[str]:
             yield from dotted(child, f"{name}.{key}" if name else str(key))
 
 
+Device = Literal["auto", "cpu", "cuda"]
+"""A device by name, whether this machine has it or not: the tables of a run on a GPU can be read anywhere."""
+
+
+def torch_device(name: Device) -> "torch.device":
+    """The device of that name; ``auto`` is the GPU if there is one.
+
+    Raises:
+        UserError: There is no GPU.
+    """
+    import torch  # takes a second, and most mistakes in settings can be reported without it
+
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and found == "cpu":
+        raise UserError("engine.device=cuda: torch sees no GPU here; choose cpu or auto")
+    return torch.device(found if name == "auto" else name)
+
+
 def native_bf16(device: str) -> bool:
     """Whether a device computes in bfloat16 natively: ``${native_bf16:DEVICE}`` in the YAML files.
 
@@ -224,7 +245,7 @@ def native_bf16(device: str) -> bool:
     Returns:
         False too where there is no GPU, or on a CPU whose features this version of torch does not report.
     """
-    import torch  # takes a second, and most mistakes in settings can be reported without it
+    import torch
 
     if device != "cpu" and torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

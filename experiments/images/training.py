@@ -10,8 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from experiments import competitors
 from experiments.harness.checkpoint import Row
-from experiments.harness.devices import Device, device
-from experiments.harness.settings import Settings
+from experiments.harness.settings import Device, Settings, torch_device
 from experiments.images.batches import Batches
 
 CHECK_EVERY = 100
@@ -34,7 +33,7 @@ class Engine(Settings):
     @property
     def where(self) -> torch.device:
         """The device itself."""
-        return device(self.device)
+        return torch_device(self.device)
 
 
 class Trainer:

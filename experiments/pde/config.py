@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, model_validator
 
 from experiments.competitors import Competitor, one_method
-from experiments.harness.devices import Device
 from experiments.harness.errors import did_you_mean
-from experiments.harness.settings import Count, Experiment, NonNegative, Positive, Settings, Whole
+from experiments.harness.settings import Count, Device, Experiment, NonNegative, Positive, Settings, Whole
 
 Variant = Literal["paper", "released"]
 

@@ -13,9 +13,8 @@ from torch import nn
 
 from experiments.competitors import Optimizer, create
 from experiments.harness import checkpoint
-from experiments.harness.devices import device
 from experiments.harness.session import Compute
-from experiments.harness.settings import Count, Positive, Seed, Whole
+from experiments.harness.settings import Count, Positive, Seed, Whole, torch_device
 from experiments.harness.tables import Tables, join
 from experiments.harness.units import Unit, unit
 from experiments.pde.config import Config, Engine, Problem, Task, Thresholds
@@ -39,7 +38,7 @@ def run(cfg: Config, compute: Compute) -> Tables:
 
 def _trainings(task: Task, cfg: Config, compute: Compute) -> Iterator[tuple[dict[str, Any], Unit]]:
     """Labels and units: first run 0 of every competitor from every network, then run 1, …"""
-    where = device(cfg.engine.device).type  # decided here, as a worker may have other devices
+    where = torch_device(cfg.engine.device).type  # decided here, as a worker may have other devices
     engine = cfg.engine.model_copy(update={"device": where})
     rounds = range(max(entrant.runs for entrant in task.competitors.values()))
     for run, network, name in itertools.product(rounds, range(task.networks), task.competitors):
@@ -93,7 +92,7 @@ def training(
         ``runs``, one row; ``curves`` with the stages ``train`` (a row every ``record_every`` iterations) and
         ``network`` (``r``, ``u``).
     """
-    where, poisson = device(engine.device), Poisson(problem.k, problem.dimension)
+    where, poisson = torch_device(engine.device), Poisson(problem.k, problem.dimension)
     parameters = _parameters(problem, seeds["network"], where)
     points = _points(problem, engine, seeds["points"], redraw)
     judge = _judge(poisson, seeds["judge"], thresholds, where)
@@ -121,7 +120,7 @@ def _parameters(problem: Problem, seed: int, where: torch.device) -> list[nn.Par
 
 
 def _points(problem: Problem, engine: Engine, seed: int, redraw: int) -> Points:
-    poisson, where = Poisson(problem.k, problem.dimension), device(engine.device)
+    poisson, where = Poisson(problem.k, problem.dimension), torch_device(engine.device)
     return Points(poisson, problem.interior, problem.boundary, seed, redraw, engine.variant, where)
 
 
@@ -135,5 +134,5 @@ def _judge(problem: Poisson, seed: int, thresholds: Thresholds, where: torch.dev
 def _gradients(problem: Problem, engine: Engine) -> Gradients:
     points = _points(problem, engine, 0, 0)
     loss = Loss(points.problem.boundary, problem.interior, problem.gamma, problem.regularizer)
-    examples = _parameters(problem, 0, device(engine.device))
+    examples = _parameters(problem, 0, torch_device(engine.device))
     return gradients(loss, examples, *points.at(0), engine.compiled)
