@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures import Executor as BaseExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.harness import results
@@ -20,6 +21,7 @@ from experiments.harness.tables import Tables
 from experiments.harness.units import Done, Surroundings, Unit, derived_seed, perform
 
 
+@dataclass
 class Compute:
     """What the ``run`` of a section is given: it computes units of work, or takes them from the store.
 
@@ -34,16 +36,16 @@ class Compute:
         used: The units of the tables, in their order.
     """
 
-    def __init__(
-        self, cfg: Experiment, store: Store, executor: BaseExecutor, stopping: threading.Event
-    ) -> None:
-        self._cfg, self._store, self._executor, self._stopping = cfg, store, executor, stopping
-        self.stand_in = False
-        self.used: list[Done] = []
+    cfg: Experiment
+    store: Store
+    executor: BaseExecutor
+    stopping: threading.Event
+    stand_in: bool = False
+    used: list[Done] = field(default_factory=list)
 
     def seed(self, *labels: object) -> int:
         """A seed below 2⁶³ that follows from the experiment's seed and ``labels``."""
-        return derived_seed(self._cfg.seed, *labels)
+        return derived_seed(self.cfg.seed, *labels)
 
     def __call__(self, units: Sequence[Unit], what: str) -> list[Tables]:
         """The tables of units, in their order.
@@ -55,10 +57,10 @@ class Compute:
         Raises:
             UserError: The store is corrupt or cannot be written, or there are no workers.
         """
-        found = {unit: done for unit in units if (done := self._store.get(unit)) is not None}
+        found = {unit: done for unit in units if (done := self.store.get(unit)) is not None}
         missing = [unit for unit in dict.fromkeys(units) if unit not in found]
         waiting: dict[Future[Done], Unit] = {}
-        with Progress(len(missing), f"{self._cfg.experiment}: {what}") as progress:
+        with Progress(len(missing), f"{self.cfg.experiment}: {what}") as progress:
             try:
                 for unit in missing:
                     waiting[self._submit(unit)] = unit
@@ -90,15 +92,15 @@ class Compute:
     def _keep(self, unit: Unit, future: "Future[Done]", found: dict[Unit, Done], progress: Progress) -> None:
         """Store the result of a unit that is done."""
         found[unit] = future.result()
-        self._store.put(unit, found[unit])
+        self.store.put(unit, found[unit])
         progress.advance()
 
     def _submit(self, unit: Unit) -> "Future[Done]":
-        if self._stopping.is_set():
+        if self.stopping.is_set():
             raise CancelledError
-        paths = self._cfg.paths
-        found = Surroundings(paths.data, paths.download, self._store.checkpoint(unit))
-        return self._executor.submit(perform, unit.key, found)
+        paths = self.cfg.paths
+        found = Surroundings(paths.data, paths.download, self.store.checkpoint(unit))
+        return self.executor.submit(perform, unit.key, found)
 
 
 def run(jobs: Sequence[Job], after: Callable[[], None] = lambda: None) -> int:

@@ -46,62 +46,53 @@ def normalised(images: Tensor, mean: Numbers, std: Numbers, *, channels_last: bo
     return images.to(torch.float32, memory_format=layout).div_(255).sub_(shift).div_(scale)
 
 
+@dataclass(frozen=True, eq=False)
 class Batches:
     """An endless supply of epochs over a training set: each one a new order, new crops and new flips.
 
     An epoch follows from (seed, number) alone, on every device, so that a run may go on from any epoch. The
     last batch of an epoch is smaller when ``batch`` does not divide the number of images. A crop is a window
-    of the picture's size, with ``crop_padding`` pixels of black around it; a flip mirrors every other
-    picture, by chance.
+    of the picture's size in the picture with a black border, ``crop_padding`` pixels wide; a flip mirrors
+    every other picture, by chance. Batches are made on the device of the ``split``.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        mean: Sequence[float],
-        std: Sequence[float],
-        batch: int,
-        seed: int,
-        *,
-        crop_padding: int = 0,
-        flip: bool = False,
-        device: torch.device | str = "cpu",
-        channels_last: bool = False,
-    ) -> None:
-        self._device = torch.device(device)
-        self._split = split.to(self._device)
-        self._mean, self._std = (torch.tensor(values, device=self._device) for values in (mean, std))
-        self._batch, self._channels_last, self._seed = batch, channels_last, seed
-        self._padding, self._flip = crop_padding, flip
+    split: Split
+    mean: Numbers
+    std: Numbers
+    batch: int
+    seed: int
+    crop_padding: int = 0
+    flip: bool = False
+    channels_last: bool = False
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self._split) // self._batch)
+        return -(-len(self.split) // self.batch)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch: images float32 (batch, C, H, W) and labels int64 (batch,)."""
-        n, random = len(self._split), np.random.default_rng((self._seed, number))
+        n, random = len(self.split), np.random.default_rng((self.seed, number))
         by_place = (
             random.permutation(n),
-            random.integers(0, 2 * self._padding + 1, (n, 2)),
+            random.integers(0, 2 * self.crop_padding + 1, (n, 2)),
             random.random(n) < 0.5,
         )
-        order, corners, flips = (torch.from_numpy(part).to(self._device) for part in by_place)
-        for start in range(0, n, self._batch):
-            chosen = slice(start, start + self._batch)
+        order, corners, flips = (torch.from_numpy(part).to(self.split.labels.device) for part in by_place)
+        for start in range(0, n, self.batch):
+            chosen = slice(start, start + self.batch)
             index = order[chosen]
-            images = self._split.images.index_select(0, index)
-            if self._padding:
+            images = self.split.images.index_select(0, index)
+            if self.crop_padding:
                 images = self._crop(images, corners[chosen])
-            if self._flip:
+            if self.flip:
                 mirror = flips[chosen][:, None, None, None]
                 images = torch.where(mirror, images.flip(-1), images)
-            images = normalised(images, self._mean, self._std, channels_last=self._channels_last)
-            yield images, self._split.labels.index_select(0, index)
+            images = normalised(images, self.mean, self.std, channels_last=self.channels_last)
+            yield images, self.split.labels.index_select(0, index)
 
     def _crop(self, images: Tensor, corners: Tensor) -> Tensor:
         """The windows of ``images`` (N, C, H, W), padded, whose top left corners are ``corners`` (N, 2)."""
         height, width = images.shape[-2:]
-        padded = F.pad(images, (self._padding,) * 4)
+        padded = F.pad(images, (self.crop_padding,) * 4)
         windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view of every window there is
-        return windows[torch.arange(len(images), device=self._device), :, corners[:, 0], corners[:, 1]]
+        return windows[torch.arange(len(images), device=images.device), :, corners[:, 0], corners[:, 1]]

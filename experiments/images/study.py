@@ -144,7 +144,8 @@ class Data:
     def __init__(self, task: Task, images: Images) -> None:
         self._task, recipe = task, task.recipe
         plain = (0.0,) * len(images.mean), (1.0,) * len(images.std)
-        self._mean, self._std = (images.mean, images.std) if recipe.normalise else plain
+        numbers = (images.mean, images.std) if recipe.normalise else plain
+        self._mean, self._std = (torch.tensor(values, device=task.engine.where) for values in numbers)
         self.train, self.test = images.train[: recipe.train], images.test[: recipe.test]
 
     def trainer(self, optimizer: Optimizer, seed: int, validation_images: int = 0) -> Trainer:
@@ -166,8 +167,8 @@ class Data:
         """Batches of a part of the images."""
         plan, engine = self._task.recipe, self._task.engine
         return Batches(
-            split, self._mean, self._std, plan.batch, seed, crop_padding=plan.crop_padding, flip=plan.flip,
-            device=engine.where, channels_last=engine.channels_last,
+            split.to(engine.where), self._mean, self._std, plan.batch, seed, plan.crop_padding, plan.flip,
+            engine.channels_last,
         )  # fmt: skip
 
     def accuracy(self, trainer: Trainer, split: Split) -> float:

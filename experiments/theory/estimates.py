@@ -48,7 +48,7 @@ def _energy(rows: pd.DataFrame, reduced: str) -> list[Estimate]:
     steps = int(restored["steps"].sum())
     smallest = left[left["lr"] == left.groupby("name")["lr"].transform("min")]
     each = [exponent(run["lr"], run["deviation"])[0] for _, run in left.groupby(["name", "run"])]
-    orders = {name: _order_of_error(mine) for name, mine in left.groupby("name", sort=False)}
+    orders = {name: _order(mine, "deviation") for name, mine in left.groupby("name", sort=False)}
     first_order = all(map(_first_order, orders.values()))
     error = {"orders": orders, "first_order": sum(map(_first_order, each)), "each": len(each)}
     excess = restored.groupby(["name", "lr"])["stride"].max().sub(1).reset_index().groupby("name", sort=False)
@@ -65,10 +65,10 @@ def _energy(rows: pd.DataFrame, reduced: str) -> list[Estimate]:
     return [one._replace(reduced=reduced) for one in found]
 
 
-def _order_of_error(rows: pd.DataFrame) -> float:
-    """Exponent of Δt in the median run's largest deviation of the energy."""
-    median = rows.groupby("lr", as_index=False)["deviation"].median()
-    return exponent(median["lr"], median["deviation"])[0]
+def _order(rows: pd.DataFrame, column: str) -> float:
+    """Exponent of Δt in the median run's error."""
+    median = rows.groupby("lr", as_index=False)[column].median()
+    return exponent(median["lr"], median[column])[0]
 
 
 def _first_order(order: float) -> bool:
@@ -95,22 +95,18 @@ def _shallow(rows: pd.DataFrame, cfg: Config, reduced: str) -> list[Estimate]:
     for name, competitor in cfg.shallow.competitors.items():
         if competitor.paper:
             mine = where(rows, name=name, status="stopped")
-            fit, times = (
-                exponent(mine["m"], mine["steps"]),
-                {"times": mine[["m", "steps"]].to_dict("records")},
-            )
+            fit, times = exponent(mine["m"], mine["steps"]), mine[["m", "steps"]].to_dict("records")
             variant = f"{competitor.paper}, {competitor.label}"
-            found.append(Estimate("shallow-rate", *fit, len(mine), times, variant=variant, reduced=reduced))
-    return found
+            found.append(Estimate("shallow-rate", *fit, len(mine), {"times": times}, variant=variant))
+    return [one._replace(reduced=reduced) for one in found]
 
 
 def _overshoot(rows: pd.DataFrame, reduced: str) -> Estimate:
     crossed = rows.dropna(subset="overshoot")
-    median = crossed.groupby("lr", as_index=False)["overshoot"].median()
     ratio = (crossed["overshoot"] / crossed["bound"]).max()
     numbers = {
         "runs": len(rows),
-        "order": exponent(median["lr"], median["overshoot"])[0],
+        "order": _order(crossed, "overshoot"),
         "second_order": (crossed["overshoot"] / crossed["second_order"]).max(),
     }
     return Estimate("no-overshoot", ratio, n=len(crossed), numbers=numbers, reduced=reduced)
