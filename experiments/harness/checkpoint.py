@@ -38,7 +38,13 @@ def run(work: Resumable) -> list[Row]:
         The rows of all pieces, those before an interruption included.
     """
     rows: list[Row] = []
-    if (state := load()) is not None:
+    state = load()
+    if state is not None and state["work"].keys() != work.state_dict().keys():
+        print(
+            f"{surroundings().checkpoint} is of another version; this unit of work starts again",
+            file=sys.stderr,
+        )
+    elif state is not None:
         work.load_state_dict(state["work"])
         rows = state["rows"]
     saved = time.monotonic()

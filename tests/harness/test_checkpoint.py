@@ -53,6 +53,14 @@ def test_no_file_where_none_is_wanted_or_nothing_takes_long(
     assert not file.exists()
 
 
+def test_a_checkpoint_of_another_version_is_told(
+    tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint.save({"work": {"done": 2, "place": 7}, "rows": []})
+    assert len(checkpoint.run(Walk(3, 1, str(tmp_path / "log")))) == 3
+    assert capsys.readouterr().err == f"{file} is of another version; this unit of work starts again\n"
+
+
 @pytest.mark.parametrize("damage", [b"", b"nonsense"])
 def test_a_corrupt_checkpoint_is_told(
     tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str], damage: bytes
