@@ -14,12 +14,12 @@ from bbi.optimizer import ECD
 class BBI(ECD):
     """Energy-conserving descent with the Born-Infeld law: :class:`ECD` with ``law=BornInfeld()``.
 
-    ``BBI(params, lr=1e-2, *, weight_decay=0.0, delta_v=0.0, delta_e=0.0, t0=1000, t1=3000, n_bounces=1,
+    ``BBI(params, lr=0.1, *, weight_decay=0.0, delta_v=0.0, delta_e=0.0, t0=1000, t1=3000, n_bounces=1,
     tune_delta_v=False, nu=0.0, eps1=1e-10, eps2=1e-40, seed=0, replicas=None, variant="paper",
     process_group=None)``; :class:`ECD` describes the arguments.
     """
 
-    def __init__(self, params: ParamsT, lr: float | Tensor = 1e-2, **settings: Any) -> None:
+    def __init__(self, params: ParamsT, lr: float | Tensor = 0.1, **settings: Any) -> None:
         if "law" in settings:
             raise TypeError("BBI has the Born-Infeld law; use ECD(params, lr, law=...) for another one")
         super().__init__(params, lr, law=BornInfeld(), **settings)
@@ -81,7 +81,7 @@ class ECDSep(ECD):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 1e-2,
+        lr: float | Tensor = 0.2,
         *,
         eta: float = 1.0,
         nu: float = 1e-5,

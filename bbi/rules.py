@@ -189,7 +189,7 @@ class GDMRule(Rule):
         return theta, momentum, at.scalars
 
 
-def bbi(lr: float | Tensor = 1e-2, **settings: Any) -> Ensemble:
+def bbi(lr: float | Tensor = 0.1, **settings: Any) -> Ensemble:
     """An ensemble of :class:`bbi.BBI`, with ``variant``, ``eps1`` and ``nu`` for all replicas alike.
 
     Returns:
@@ -201,7 +201,7 @@ def bbi(lr: float | Tensor = 1e-2, **settings: Any) -> Ensemble:
     return _ecd("bbi", law=BornInfeld(), lr=lr, **settings)
 
 
-def ecdsep(lr: float | Tensor = 1e-2, **settings: Any) -> Ensemble:
+def ecdsep(lr: float | Tensor = 0.2, **settings: Any) -> Ensemble:
     """An ensemble of :class:`bbi.ECDSep`, with ``eta``, ``nu`` and ``s`` for all alike; as :func:`bbi`."""
     return _ecd("ecdsep", lr=lr, **separable(**settings))
 
