@@ -265,18 +265,18 @@ def _barrier(run: _Run) -> Finding | None:
     """V comes back to where the motion turns, P(E, V) = 0 (V = E for eq. (31)), and finds nothing lower.
 
     A run below the barrier around its basin can only oscillate between walls of the height E (section 4.1).
-    A turn is V within 10 % of E; between two turns V is below 0.8 of it. One turn is any start with δE = 0.
+    A turn is V within 5 % of E; between two turns V is below 0.87 of it. One turn is any start with δE = 0.
     Nothing is said where noise hides the oscillation.
     """
     law = run.optimizer.law
-    near, far = law.momentum_squared(1.1 * run.v, run.e) <= 0, law.momentum_squared(1.25 * run.v, run.e) > 0
+    near, far = law.momentum_squared(1.05 * run.v, run.e) <= 0, law.momentum_squared(1.15 * run.v, run.e) > 0
     events = torch.where(near, 1, torch.where(far, -1, 0))
     events = events[events != 0]
     turns = int(((events[1:] == 1) & (events[:-1] == -1)).sum())
     half = len(run.v) // 2
     before, after = float(run.v[:half].min()), float(run.v[half:].min())
-    # Lower by 1 % is progress, and a V of 1 % of the highest is no high basin.
-    if turns < 3 or not _smooth(run.v) or after < 0.99 * before or before < 0.01 * float(run.v.max()):
+    # Lower by 5 % is progress, and a V of 1 % of the highest is no high basin.
+    if turns < 3 or not _smooth(run.v) or after < 0.95 * before or before < 0.01 * float(run.v.max()):
         return None
     return Finding(
         NAMES[4],
