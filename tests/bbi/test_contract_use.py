@@ -255,10 +255,8 @@ def test_a_compiled_training_step_is_the_step(cls, form):
         assert torch.equal(eager(), step())
         for p, q in zip(plain.parameters(), compiled.parameters(), strict=True):
             assert torch.equal(p, q)
-    # inductor cannot compile the kernel of a step, so no graph may contain it
-    found = [str(node.target) for graph in backend.graphs for node in graph.graph.nodes]
-    assert (form == "closure") or any("linear" in name for name in found)
-    assert not any("fused" in name or "foreach" in name for name in found)
+    # what is traced is the model at most: traced into, a step is compiled again whenever a number changes
+    assert backend.frame_count <= 2
 
 
 @each
