@@ -2,8 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -15,11 +15,12 @@ from bbi import checks, projection, update
 from bbi.algorithm import EPS1, EPS2, TINY, advance, lowered
 from bbi.laws import Law, identity
 from bbi.scalars import Flag, S, as_kind, at_least, may_hold, sqrt, where
-from bbi.state import SystemState
+from bbi.state import SYSTEM, SystemState, at_first
 from bbi.update import Entry, sum_squares
 
 OWN = ("lr", "weight_decay")
 """Settings that belong to parameter groups; all others to the whole system."""
+Loss = TypeVar("Loss")
 
 
 class ECD(SystemState):
@@ -35,9 +36,10 @@ class ECD(SystemState):
 
     with H_V = ½ (V/E + E/V), 2H_P = V/E and P = E²/V - V for the Born-Infeld law. Differences to
     the listing in the paper: a bounce and the move after it are one call of :meth:`step`, so that a
-    bounce needs no extra loss; ``n_bounces=0`` makes no scheduled bounce; where V ≤ ε2, or the loss is NaN
-    or inf, a step changes nothing (with minibatches the next one may go on); and where Π = 0 cannot
-    be scaled to Π² = P, the kick starts it along -∇F and the next step restores its norm.
+    bounce needs no extra loss; ``n_bounces=0`` makes no scheduled bounce; where V ≤ ε2, or the loss or
+    a gradient is NaN or inf, a step changes nothing (with minibatches the next one may go on, and
+    ``opt.skipped`` counts the latter); and where Π = 0 cannot be scaled to Π² = P, the kick starts it
+    along -∇F and the next step restores its norm.
 
     Energy, Π² and clocks belong to all parameters together, ``lr`` and ``weight_decay`` to the
     parameter groups. A parameter without gradient stands still and takes no part in Π²; when it has
@@ -75,7 +77,8 @@ class ECD(SystemState):
 
     Raises:
         ValueError: For a value out of range, naming it.
-        TypeError: For parameters that are not floating-point tensors.
+        TypeError: For parameters that are not floating-point tensors whole on every rank, or a value of
+            another type.
 
     Source: https://arxiv.org/abs/2201.11137, section 3.3.
     """
@@ -105,6 +108,7 @@ class ECD(SystemState):
         variant: str = "paper",
         process_group: Any = None,
     ) -> None:
+        checks.law(law)
         defaults = {
             "lr": lr,
             "law": identity(law),
@@ -127,6 +131,7 @@ class ECD(SystemState):
         checks.energy(law, delta_e)
         self.law, self.process_group = law, process_group
         super().__init__(params, defaults)
+        self.param_groups[0][SYSTEM] = at_first(self.param_groups)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, at any time. They start from rest, so that E and Π² do not change.
@@ -145,6 +150,16 @@ class ECD(SystemState):
             del self.param_groups[-1]  # the parameters are known only after torch's own checks
             raise
 
+    @overload
+    def step(self, closure: None = None, *, loss: None = None) -> Any: ...
+
+    @overload
+    def step(self, closure: Callable[[], Loss], *, loss: None = None) -> Loss: ...
+
+    @overload
+    def step(self, closure: Callable[[], None] | None = None, *, loss: Loss) -> Loss: ...
+
+    @_disable_dynamo  # a compiled training step leaves its graph here: scalars are numbers of Python
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None, *, loss: Any = None) -> Any:
         """One step from the loss at the parameters and the gradients in their ``.grad``.
@@ -171,21 +186,32 @@ class ECD(SystemState):
             with torch.enable_grad():
                 returned = closure()
         loss = checks.only(loss, vars(self).pop("loss", None), returned)
+        if loss is None and closure is None and self._only_prepares():
+            return None
         value = checks.loss(loss, self.param_groups[0]["replicas"])
         entries = self._entries()
         if entries:
             device = entries[0].param.device
-            value = update.average(value, device, self.process_group)
             if device.type == "cpu" and value.dim() == 0:
-                self._step_on_host(entries, np.float64(value.item()))
+                batches = list(update.batched(entries))
+                value = value if update.finite(batches) else torch.full_like(value, math.nan)
+                value = update.average(value, device, self.process_group)
+                with np.errstate(all="ignore"):
+                    self._step(entries, np.float64(value.item()), batches=batches)
             else:
-                self._step(entries, as_kind(value, torch.zeros_like(value, device=device)))
+                value = as_kind(value, torch.zeros_like(value, device=device))
+                size = update.largest([entry.grad for entry in entries], value)
+                value = torch.where(size < math.inf, value, math.nan)
+                self._step(entries, update.average(value, device, self.process_group), size=size)
         return loss
 
-    @_disable_dynamo  # it would trace np.float64 as a tensor
-    def _step_on_host(self, entries: list[Entry], f: np.float64) -> None:
-        with np.errstate(all="ignore"):
-            self._step(entries, f)
+    def _only_prepares(self) -> bool:
+        """Make the buffers, if this is the step by which ``torch.distributed.checkpoint`` asks for them.
+
+        It gives no loss, to an optimizer that has made no step and whose step sizes are all 0.
+        """
+        asked = not self.state and not any(torch.as_tensor(g["lr"]).any() for g in self.param_groups)
+        return asked and bool(self._entries())
 
     def _entries(self) -> list[Entry]:
         """Parameters with a gradient, with their group's lr and their address among all elements."""
@@ -212,8 +238,11 @@ class ECD(SystemState):
                 first += p.numel() // replicas * (2 if p.is_complex() else 1)
         return entries
 
-    def _step(self, entries: list[Entry], f: S) -> None:
-        algorithm, first = self._algorithm, "energy" not in self._system
+    def _step(
+        self, entries: list[Entry], f: S, *, size: S | None = None, batches: Sequence[list[Entry]] = ()
+    ) -> None:
+        """A step from F, with max |∇F| where that is known, and the batches of one run on the CPU."""
+        algorithm, first = self._algorithm, not self._system["members"]
         v = self._potential(entries, f)
         active, host = algorithm.active(v), not isinstance(v, Tensor)
         if host and not active:
@@ -226,17 +255,26 @@ class ECD(SystemState):
         p2 = self._kept("p2", v)
         at_v = algorithm.coefficients(v, energy, p2)
         active = active & at_v.finite
-        if host and not active:
-            return
+        length2, unit = algorithm.restored(p2, at_v.p2), 0.0 * v + 1.0
+        if may_hold((length2 <= 0) | (self._kept("u2", v) <= 0)):
+            unit = update.unit(entries, v, size)
+        late = self.law.separable
+        lr = max(float(entry.lr) for entry in entries) if host else 0.0
+        if host:
+            if not active:
+                return
+            fastest = self.law.drift(v, energy, 0.0 * v) if late else at_v.drift
+            if not update.in_range(entries, float(lr * lr * at_v.kick * fastest * unit)):
+                self._keep(skipped=self._kept("skipped", v) + 1.0)
+                return
         bounce, moved, clocks_after = algorithm.bounce(clocks, *self._clock_settings(v), active)
         u2 = self._redraw(entries, bounce, clocks.draws)
-        pull = float(at_v.kick) * max(float(e.lr) for e in entries) if host and moved else 0.0
-        factor, sigma = update.split(algorithm.restored(p2, at_v.p2), u2, pull)
+        pull = float(at_v.kick) * lr if host and moved else 0.0
+        factor, sigma = update.split(length2, u2, pull, unit)
         kick, drift = where(moved, at_v.kick / sigma, 0.0), where(moved, at_v.drift * sigma, 0.0)
         if self.law.isokinetic:
             factor, kick = projection.across(entries, factor, kick, u2)
-        late = self.law.separable
-        u2 = update.kick(entries, where(active, factor, 1.0), kick, None if late else drift, moved)
+        u2 = update.kick(entries, batches, where(active, factor, 1.0), kick, None if late else drift, moved)
         p2 = where(active, sigma * sigma * u2, p2)
         if late:
             update.drift(entries, where(moved, self.law.drift(v, energy, p2) * sigma, 0.0))
@@ -249,12 +287,15 @@ class ECD(SystemState):
         given = as_kind(group["delta_v"], f)
         delta_v = given
         if group["tune_delta_v"]:
-            now, times = as_kind(system.get("delta_v", given), f), as_kind(system.get("lowered", 0.0), f)
-            delta_v, times = lowered(f, now, times, given)
+            now = self._kept("delta_v", f)
+            delta_v, times = lowered(f, where(now == now, now, given), self._kept("lowered", f), given)
             self._keep(lowered=times)
         v = f - delta_v
         self._keep(potential=v, delta_v=delta_v)
-        if not isinstance(v, Tensor) and v < 0 and "energy" not in system:
+        lost = ~(abs(v) < math.inf)
+        if may_hold(lost):
+            self._keep(skipped=self._kept("skipped", v) + where(lost, 1.0, 0.0 * given))
+        if not isinstance(v, Tensor) and v < 0 and not system["members"]:
             warnings.warn(
                 f"the loss is {f:g}, below delta_v={given:g}: no step is made until it is above; "
                 "lower delta_v, or set tune_delta_v=True",
@@ -289,15 +330,14 @@ class ECD(SystemState):
         late = isinstance(v, Tensor) and not (first or v.dim())
         if late or not may_hold(fresh):
             return energy
-        update.downhill(entries, fresh)
-        u2 = sum_squares([entry.momentum for entry in entries], v)
         if algorithm.variant == "released":  # tensor by tensor: each of them gets the whole length
             for entry in entries:
-                own = sum_squares([entry.momentum], v)
+                own = update.downhill([entry], fresh, v)
                 factor = where(fresh & (own > 0), sqrt(p2 / at_least(own, TINY)), 1.0)
                 update.rescale([entry], factor)
             p2 = u2 = sum_squares([entry.momentum for entry in entries], v)
         else:
+            u2 = update.downhill(entries, fresh, v)
             flat = fresh & (u2 == 0)
             if may_hold(flat):
                 u2 = update.redraw(entries, algorithm, group["seed"], flat, rest - 1.0)

@@ -13,7 +13,8 @@ tensors together, large ones in slices. In all other cases the coefficients are 
 kept at norm 1, which needs no synchronisation.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from bbi.algorithm import TINY, Algorithm
 from bbi.noise import replica_keys
-from bbi.scalars import Flag, S, at_least, sqrt, where
+from bbi.scalars import Flag, S, at_least, power_of_two, sqrt, where
 
 SLICE = 2**19
 """Elements worked on at a time: 2 MiB of float32."""
@@ -48,12 +49,14 @@ class Entry(NamedTuple):
 
 def in_memory_order(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Contiguous views of tensors that are all in channels_last; others unchanged."""
+    if tensors[0].is_contiguous():  # as almost always, at a fraction of the time
+        return tensors
     if all(not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last) for x in tensors):
         return tuple(x.permute(0, 2, 3, 1) for x in tensors)
     return tensors
 
 
-def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
+def batched(entries: list[Entry]) -> Iterator[list[Entry]]:
     """Tensors of one group and dtype up to SLICE elements together; larger ones cut into slices."""
     batch: list[Entry] = []
     size = 0
@@ -116,6 +119,43 @@ def sum_squares(tensors: list[Tensor], like: S) -> S:
     return total
 
 
+def largest(tensors: list[Tensor], like: S) -> S:
+    """max |x| over all tensors, of the kind of ``like``; NaN where some x is."""
+    some = [x for x in tensors if x.numel()]
+    if not isinstance(like, Tensor):
+        return np.float64(np.max([abs(float(end)) for x in some for end in x.aminmax()], initial=0.0))
+    top = torch.zeros_like(like)
+    for x in some:
+        low, high = x.reshape(len(x) if like.dim() else 1, -1).aminmax(dim=1)
+        top = torch.maximum(top, torch.maximum(-low, high).to(torch.float64).reshape(like.shape))
+    return top
+
+
+def in_range(entries: list[Entry], push: float) -> bool:
+    """Whether a factor by which a step on the CPU multiplies u is a number of every parameter's dtype."""
+    return push < 1e4 or push < min(torch.finfo(dtype).max for dtype in {e.param.dtype for e in entries})
+
+
+def unit(entries: list[Entry], like: S, size: S | None = None) -> S:
+    """The power of two at max |∇F|, ``size`` if that is known; at least the smallest number of each dtype."""
+    top = largest([entry.grad for entry in entries], like) if size is None else size
+    tiny = max(torch.finfo(dtype).tiny for dtype in {entry.param.dtype for entry in entries})
+    return at_least(power_of_two(top), tiny)
+
+
+def finite(batches: Sequence[list[Entry]]) -> bool:
+    """Whether no element of ∇F on the CPU is NaN or inf, in one pass from the last batch to the first.
+
+    No order of the step's own passes would do: when the last gradient is seen, parameters have moved. The
+    first gradients, which the step begins with, are the last ones that come into the cache.
+    """
+    total = sum((_norms2([e.grad for e in batch]) for batch in reversed(batches)), 0.0)
+    # Squares of finite numbers may overflow, but no NaN or inf is lost in them.
+    return math.isfinite(total) or bool(
+        largest([e.grad for b in batches for e in b], np.float64()) < math.inf
+    )
+
+
 def weight_energy(entries: list[Entry], like: S) -> S:
     """½ Σ w |Θ|² over the parameters whose group has a weight decay."""
     total = 0.0 * like
@@ -125,27 +165,31 @@ def weight_energy(entries: list[Entry], like: S) -> S:
     return total
 
 
-def split(length2: S, u2: S, pull: float) -> tuple[S, S]:
+def split(length2: S, u2: S, pull: float, unit: S) -> tuple[S, S]:
     """Write Π of squared length ``length2`` along -u, of squared norm ``u2``, as -σ (factor u).
 
     Tensors are normalised in each step. A run on the CPU takes σ = ``pull``, the largest Δt H_V of a group,
-    where that is above 0, so that ∇V need not be scaled. Π = 0 gives factor 0. Returns the factor and σ > 0.
+    where that is above 0, so that ∇V need not be scaled. Π = 0 gives factor 0, and a σ ``unit`` times as
+    large, a power of two that brings a small or large ∇V near 1. Returns the factor and σ > 0.
     """
     some = (length2 > 0) & (u2 > 0)
     if isinstance(u2, Tensor):
-        return where(some, at_least(u2, TINY).rsqrt(), 0.0), where(some, sqrt(length2), 1.0)
+        return where(some, at_least(u2, TINY).rsqrt(), 0.0), where(some, sqrt(length2), unit)
     sigma = np.float64(pull if pull > 0 else 1.0)
-    return where(some, sqrt(length2 / u2) / sigma, 0.0), sigma
+    return where(some, sqrt(length2 / u2) / sigma, 0.0), where(some, sigma, sigma * unit)
 
 
-def kick(entries: list[Entry], factor: S, kick: S, drift: S | None, moved: Flag) -> S:
+def kick(
+    entries: list[Entry], batches: Sequence[list[Entry]], factor: S, kick: S, drift: S | None, moved: Flag
+) -> S:
     """u ← factor u + Δt kick (∇F + w Θ), and Θ ← Θ - Δt drift u unless ``drift`` is None; the new |u|².
 
-    Only the gradients of the runs in ``moved`` count; those of the others may be NaN.
+    Only the gradients of the runs in ``moved`` count; those of the others may be NaN. One run on the CPU
+    takes the entries in ``batches``.
     """
     if not isinstance(factor, Tensor):
         numbers = float(factor), float(kick), float(drift or 0.0)
-        return np.float64(sum((_kick_batch(batch, *numbers) for batch in _batches(entries)), 0.0))
+        return np.float64(sum((_kick_batch(batch, *numbers) for batch in batches), 0.0))
     for p, g, u, lr, decay, _ in entries:
         force = torch.where(fit(cast(Tensor, moved), u, torch.bool), g.to(u.dtype), 0.0)
         u.mul_(fit(factor, u)).addcmul_(force, fit(lr * kick, u))
@@ -196,18 +240,24 @@ def drift(entries: list[Entry], drift: S) -> None:
             p.add_(u, alpha=-float(lr) * float(drift))
 
 
-def downhill(entries: list[Entry], mask: Flag) -> None:
-    """u ← ∇F + w Θ, and so Π along -∇V, where ``mask`` holds, in place."""
+def downhill(entries: list[Entry], mask: Flag, like: S) -> S:
+    """u ← (∇F + w Θ)/c, and so Π along -∇V, where ``mask`` holds, in place; the new |u|².
+
+    The power of two c brings the largest element near 1, so that squares neither overflow nor underflow.
+    """
     for p, g, u, _, decay, _ in entries:
         slope = g.to(u.dtype) + decay * p if decay else g.to(u.dtype)
         u.copy_(torch.where(fit(mask, u, torch.bool), slope, u) if isinstance(mask, Tensor) else slope)
+    us = [entry.momentum for entry in entries]
+    rescale(entries, where(mask, 1.0 / power_of_two(largest(us, like)), 1.0))
+    return sum_squares(us, like)
 
 
 def rescale(entries: list[Entry], factor: S) -> None:
-    """u ← factor u in place."""
+    """u ← factor u in place; a factor beyond the range of a dtype is the largest number of that."""
     for entry in entries:
-        u = entry.momentum
-        u.mul_(fit(factor, u) if isinstance(factor, Tensor) else float(factor))
+        u, top = entry.momentum, torch.finfo(entry.momentum.dtype).max
+        u.mul_(fit(factor.clamp(max=top), u) if isinstance(factor, Tensor) else min(float(factor), top))
 
 
 def redraw(

@@ -70,7 +70,7 @@ class Run:
         self.opt.step(loss=loss)
 
     def numbers(self) -> dict[str, torch.Tensor]:
-        return {k: x for k, x in self.opt.state["system"].items() if isinstance(x, torch.Tensor)}
+        return {k: x for k, x in self.opt.param_groups[0]["system"].items() if isinstance(x, torch.Tensor)}
 
     def same(self, other: "Run") -> None:
         assert all(torch.equal(p, q) for p, q in zip(self.params, other.params, strict=True))
