@@ -1,7 +1,8 @@
 """Compiling a function of tensors, with eager torch where there is no compiler."""
 
+import contextlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -29,7 +30,8 @@ def compiled(
     """
     try:
         try:
-            kernel = _compile(function, examples, {**FAST_START, **(options or {})})
+            with _known_instructions():
+                kernel = _compile(function, examples, {**FAST_START, **(options or {})})
         except Exception:  # a compiler that is older than the CPU needs the trial compilations
             kernel = _compile(function, examples, options or {})
     except Exception as error:  # whatever a missing or failing compiler raises
@@ -49,6 +51,27 @@ def compiled(
             return kernel(*(x.detach() for x in tensors))
 
     return without_graph
+
+
+@contextlib.contextmanager
+def _known_instructions() -> Iterator[None]:
+    """Let inductor take the vector instructions that torch itself runs with.
+
+    Otherwise it compiles and loads half a dozen programs that try further ones, for low precision only.
+    """
+    from torch._inductor import cpu_vec_isa
+
+    kind = {"AVX512": "VecAVX512", "AVX2": "VecAVX2"}.get(torch.backends.cpu.get_cpu_capability())
+    if kind is None:
+        yield
+        return
+    known = type(kind, (getattr(cpu_vec_isa, kind),), {"__bool__": lambda self: True})()
+    before = cpu_vec_isa.valid_vec_isa_list
+    cpu_vec_isa.valid_vec_isa_list = lambda: [known]
+    try:
+        yield
+    finally:
+        cpu_vec_isa.valid_vec_isa_list = before
 
 
 def _compile(function: Function, examples: Sequence[Tensor], options: dict[str, Any]) -> Function:

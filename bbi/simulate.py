@@ -35,6 +35,9 @@ OPTIONS = {
     "realize_reads_threshold": 16,
 }
 """Of inductor: one thread, since slots fit one core's cache."""
+NOISE_OPTIONS = {**OPTIONS, "realize_opcount_threshold": 8}
+"""For random vectors: each number of the hash is used twice in the next, and inductor would copy its text there
+both times, two to the power of their number in all."""
 CHECK = 32
 """Steps between two checks of which replicas have finished."""
 
@@ -205,7 +208,8 @@ class _Kernel:
         """A method, compiled for tensors of these shapes if it is to be."""
         name = (function.__name__, state[1].shape)
         if self.compile and name not in self.shapes:
-            self.shapes[name] = compiled(function, state, what="kernel", options=OPTIONS)
+            options = NOISE_OPTIONS if function == self._renew else OPTIONS
+            self.shapes[name] = compiled(function, state, what="kernel", options=options)
         return self.shapes.get(name, function)
 
     def _renew(self, key: Tensor, vectors: Tensor, spent: Tensor, *scalars: Tensor) -> tuple[()]:
