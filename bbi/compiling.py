@@ -56,7 +56,7 @@ def compiled(
 
 
 PLAIN = {"torch", "float64", "int64", "bool", "empty_strided_cpu", "clear"}
-"""What the Python code around a kernel's calls may use, besides checks of its arguments' shapes, to be left out."""
+"""What the Python code around a kernel's calls may use, besides checks of shapes, to be left out."""
 
 
 def frozen(kernel: Function, tensors: Sequence[Tensor]) -> Callable[[], Any]:
@@ -127,12 +127,12 @@ def _known_instructions() -> Iterator[None]:
         yield
         return
     known = type(kind, (getattr(cpu_vec_isa, kind),), {"__bool__": lambda self: True})()
-    before = cpu_vec_isa.valid_vec_isa_list
-    cpu_vec_isa.valid_vec_isa_list = lambda: [known]
+    space, before = vars(cpu_vec_isa), cpu_vec_isa.valid_vec_isa_list
+    space["valid_vec_isa_list"] = lambda: [known]
     try:
         yield
     finally:
-        cpu_vec_isa.valid_vec_isa_list = before
+        space["valid_vec_isa_list"] = before
 
 
 def _compile(function: Function, examples: Sequence[Tensor], options: dict[str, Any]) -> Function:

@@ -35,12 +35,9 @@ OPTIONS = {
     "realize_reads_threshold": 16,
     "realize_opcount_threshold": 16,
 }
-"""Of inductor: one thread, since slots fit one core's cache; and which results it stores.
-
-A result that is not stored is computed anew for each use. With a higher number of operations the kernel of a step
-is 5 % faster, but generating it takes twice as long, and that of random vectors ten times: each number of
-the hash is used twice in the next.
-"""
+"""Of inductor: one thread, since slots fit one core's cache; and which results it stores instead of computing
+them for each use. Without the last one generating a step's kernel takes twice as long, and that of random
+vectors ten times: each number of the hash is used twice in the next."""
 CHECK = 32
 """Steps between two checks of which replicas have finished."""
 

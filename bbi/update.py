@@ -232,7 +232,7 @@ def redraw(
         indices = [count[: part.shape[1]] + first for part, first in parts]
         fresh = algorithm.vectors(keys, draws, indices[0] if len(parts) == 1 else torch.cat(indices))
         fresh.mul_(factor)
-        for (part, _), new in zip(parts, fresh.split([len(i) for i in indices], 1), strict=True):
+        for (part, _), new in zip(parts, torch.split(fresh, [len(i) for i in indices], dim=1), strict=True):
             if share is not None:
                 new.add_(part)
             part.copy_(torch.where(mask, new.to(part.dtype), part) if isinstance(bounce, Tensor) else new)
