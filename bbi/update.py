@@ -28,6 +28,8 @@ from bbi.scalars import Flag, S, at_least, power_of_two, sqrt, where
 
 SLICE = 2**19
 """Elements worked on at a time: 2 MiB of float32."""
+NOISE = 2**16
+"""Random numbers that a thread computes at a time, in some forty passes: 512 KiB of float64."""
 SMALL = 2**14
 """Elements of a tensor that is copied to be summed with others."""
 
@@ -270,20 +272,39 @@ def redraw(
     device = entries[0].momentum.device
     replicas = number.numel() if isinstance(number, Tensor) else 1
     keys = replica_keys(seed, torch.arange(replicas, device=device))[:, None]
-    draws = _column(number, device)
-    mask, shares = _column(bounce, device).bool(), None if share is None else _column(share, device)
-    for entry in entries:
-        rows = entry.momentum.reshape(replicas, -1)
-        for start in range(0, rows.shape[1], SLICE):
-            part = rows[:, start : start + SLICE]
-            index = torch.arange(part.shape[1], device=device) + (entry.first + start)
-            fresh = -algorithm.vectors(keys, draws, index)
-            if shares is not None:
-                fresh = part + shares * fresh
-            part.copy_(torch.where(mask, fresh.to(part.dtype), part))
+    draws, mask = _column(number, device), _column(bounce, device).bool()
+    factor = -1.0 if share is None else -_column(share, device)
+    rows = [entry.momentum.reshape(replicas, -1) for entry in entries]
+    size = SLICE if device.type != "cpu" else NOISE * torch.get_num_threads()
+    width = max(size // replicas, 1)
+    count = torch.arange(width, device=device)
+    for parts in _columns(rows, [entry.first for entry in entries], width):
+        indices = [count[: part.shape[1]] + first for part, first in parts]
+        fresh = algorithm.vectors(keys, draws, indices[0] if len(parts) == 1 else torch.cat(indices))
+        fresh.mul_(factor)
+        for (part, _), new in zip(parts, torch.split(fresh, [len(i) for i in indices], dim=1), strict=True):
+            if share is not None:
+                new.add_(part)
+            part.copy_(torch.where(mask, new.to(part.dtype), part) if isinstance(bounce, Tensor) else new)
+    for entry, row in zip(entries, rows, strict=True):
         if not entry.momentum.is_contiguous():  # reshape had to copy
-            entry.momentum.copy_(rows.reshape(entry.momentum.shape))
+            entry.momentum.copy_(row.reshape(entry.momentum.shape))
     return sum_squares([entry.momentum for entry in entries], number)
+
+
+def _columns(rows: list[Tensor], firsts: list[int], width: int) -> Iterator[list[tuple[Tensor, int]]]:
+    """Columns of matrices with the address of the first, up to ``width`` columns together."""
+    batch: list[tuple[Tensor, int]] = []
+    size = 0
+    for row, first in zip(rows, firsts, strict=True):
+        for part in torch.split(row, width, dim=1):
+            if batch and size + part.shape[1] > width:
+                yield batch
+                batch, size = [], 0
+            batch.append((part, first))
+            first, size = first + part.shape[1], size + part.shape[1]
+    if batch:
+        yield batch
 
 
 def _column(x: object, device: torch.device) -> Tensor:
