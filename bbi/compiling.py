@@ -90,7 +90,7 @@ def frozen(kernel: Function, tensors: Sequence[Tensor]) -> Callable[[], Any]:
         for function, args in calls:
             function(*args)
 
-    spaces = [vars(module) for module in PyCodeCache.modules]
+    spaces = [vars(module) for module in getattr(PyCodeCache, "modules", ())]
     functions = [(s, name, f) for s in spaces for name, f in s.items() if name.startswith("cpp_fused")]
     before = [x.clone() for x in tensors]
     try:
