@@ -10,9 +10,10 @@ from torch import Tensor
 
 from bbi import update
 from bbi.algorithm import TINY, Algorithm, Clocks
+from bbi.entries import Entry
 from bbi.laws import Law
+from bbi.norms import sum_squares
 from bbi.scalars import S, as_kind, at_least, where
-from bbi.update import Entry, sum_squares
 
 SYSTEM = "system"
 """Key of these numbers in the first parameter group. Unlike the state of a parameter, it is not cast by

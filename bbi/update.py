@@ -1,4 +1,4 @@
-"""The tensor part of a step: kick, drift, sums of squares, random vectors; in place and in few passes.
+"""The tensor part of a step: kick and drift, in place and in few passes.
 
 Momenta are stored as Π = -σ u with one σ for all parameters. What Algorithm 1 does to the length of Π,
 restoring the energy and bouncing, then only changes scalars. A step is
@@ -13,89 +13,18 @@ tensors together, large ones in slices. In all other cases the coefficients are 
 kept at norm 1, which needs no synchronisation.
 """
 
-import math
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from bbi.algorithm import TINY, Algorithm
-from bbi.noise import replica_keys
+from bbi.algorithm import TINY
+from bbi.entries import Entry
+from bbi.norms import batch_squares, largest, sum_squares
 from bbi.scalars import Flag, S, at_least, power_of_two, sqrt, where
-
-SLICE = 2**19
-"""Elements worked on at a time: 2 MiB of float32."""
-NOISE = 2**16
-"""Random numbers that a thread computes at a time, in some forty passes: 512 KiB of float64."""
-SMALL = 2**14
-"""Elements of a tensor that is copied to be summed with others."""
-
-
-class Entry(NamedTuple):
-    """A parameter that takes part in a step; a complex one as its real view."""
-
-    param: Tensor
-    grad: Tensor
-    momentum: Tensor
-    """The buffer u."""
-    lr: float | Tensor
-    """Δt of its group."""
-    weight_decay: float
-    """w of its group, in the potential ½ w |Θ|²."""
-    first: int
-    """Index of its first element among all elements of a replica, for the random numbers."""
-
-
-def in_memory_order(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Contiguous views of tensors that are all in channels_last; others unchanged."""
-    if tensors[0].is_contiguous():  # as almost always, at a fraction of the time
-        return tensors
-    if all(not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last) for x in tensors):
-        return tuple(x.permute(0, 2, 3, 1) for x in tensors)
-    return tensors
-
-
-def batched(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Tensors of one group and dtype up to SLICE elements together; larger ones cut into slices."""
-    batch: list[Entry] = []
-    size = 0
-    for entry in entries:
-        p, g, m = in_memory_order(*entry[:3])
-        entry = entry._replace(param=p, grad=g, momentum=m)
-        length = p.numel()
-        if length > SLICE and p.is_contiguous() and g.is_contiguous() and m.is_contiguous():
-            for parts in zip(*(torch.split(t.view(-1), SLICE) for t in (p, g, m)), strict=True):
-                yield [entry._replace(param=parts[0], grad=parts[1], momentum=parts[2])]
-            continue
-        if batch:
-            last = batch[-1]
-            same_group = entry.lr is last.lr and entry.weight_decay == last.weight_decay
-            if not same_group or p.dtype != last.param.dtype or size + length > SLICE:
-                yield batch
-                batch, size = [], 0
-        batch.append(entry)
-        size += length
-    if batch:
-        yield batch
-
-
-def _norms2(tensors: list[Tensor]) -> float:
-    """Σ |x|² over a batch of one dtype, to that dtype's relative error; half precision as float64."""
-    if tensors[0].dtype in (torch.float32, torch.float64) and all(x.is_contiguous() for x in tensors):
-        small: list[Tensor] = []
-        large: list[Tensor] = []
-        for x in tensors:
-            (small if x.numel() <= SMALL else large).append(x.view(-1))
-        if small:  # one product of copies costs less than many
-            large.append(torch.cat(small) if len(small) > 1 else small[0])
-        total = sum((float(torch.dot(x, x)) for x in large), 0.0)
-        if 1e-30 < total < 1e30:  # squares are far from float32's limits
-            return total
-    norms = [float(torch.linalg.vector_norm(x, dtype=torch.float64)) for x in tensors]
-    return sum((norm * norm for norm in norms), 0.0)  # a power would raise where this is inf
 
 
 def fit(scalar: Tensor, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -103,59 +32,6 @@ def fit(scalar: Tensor, like: Tensor, dtype: torch.dtype | None = None) -> Tenso
     if scalar.dim() == 0:
         return scalar
     return scalar.to(dtype or like.dtype).reshape(-1, *[1] * (like.dim() - 1))
-
-
-def sum_squares(tensors: list[Tensor], like: S) -> S:
-    """Σ x² over all tensors, of the kind of ``like``: np.float64, or float64 () or (R,)."""
-    if not isinstance(like, Tensor):
-        flat = (y for x in tensors for y in in_memory_order(x))
-        cut = (
-            torch.split(x.view(-1), SLICE) if x.is_contiguous() and x.numel() > SLICE else (x,) for x in flat
-        )
-        return np.float64(sum((_norms2([part]) for parts in cut for part in parts), 0.0))
-    total = torch.zeros_like(like)
-    for x in tensors:
-        rows = x.reshape(len(x), -1) if like.dim() else x.reshape(1, -1)
-        norm = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
-        total = total + norm.square().reshape(like.shape)
-    return total
-
-
-def largest(tensors: list[Tensor], like: S) -> S:
-    """max |x| over all tensors, of the kind of ``like``; NaN where some x is."""
-    some = [x for x in tensors if x.numel()]
-    if not isinstance(like, Tensor):
-        return np.float64(np.max([abs(float(end)) for x in some for end in x.aminmax()], initial=0.0))
-    top = torch.zeros_like(like)
-    for x in some:
-        low, high = x.reshape(len(x) if like.dim() else 1, -1).aminmax(dim=1)
-        top = torch.maximum(top, torch.maximum(-low, high).to(torch.float64).reshape(like.shape))
-    return top
-
-
-def in_range(entries: list[Entry], push: float) -> bool:
-    """Whether a factor by which a step on the CPU multiplies u is a number of every parameter's dtype."""
-    return push < 1e4 or push < min(torch.finfo(dtype).max for dtype in {e.param.dtype for e in entries})
-
-
-def unit(entries: list[Entry], like: S, size: S | None = None) -> S:
-    """The power of two at max |∇F|, ``size`` if that is known; at least the smallest number of each dtype."""
-    top = largest([entry.grad for entry in entries], like) if size is None else size
-    tiny = max(torch.finfo(dtype).tiny for dtype in {entry.param.dtype for entry in entries})
-    return at_least(power_of_two(top), tiny)
-
-
-def finite(batches: Sequence[list[Entry]]) -> bool:
-    """Whether no element of ∇F on the CPU is NaN or inf, in one pass from the last batch to the first.
-
-    No order of the step's own passes would do: when the last gradient is seen, parameters have moved. The
-    first gradients, which the step begins with, are the last ones that come into the cache.
-    """
-    total = sum((_norms2([e.grad for e in batch]) for batch in reversed(batches)), 0.0)
-    # Squares of finite numbers may overflow, but no NaN or inf is lost in them.
-    return math.isfinite(total) or bool(
-        largest([e.grad for b in batches for e in b], np.float64()) < math.inf
-    )
 
 
 def weight_energy(entries: list[Entry], like: S) -> S:
@@ -221,7 +97,7 @@ def _kick_batch(batch: list[Entry], factor: float, kick: float, drift: float) ->
             maximize=False,
             is_first_step=False,
         )
-        return _norms2(us)
+        return batch_squares(us)
     if factor != 1.0:
         torch._foreach_mul_(us, factor)
     if pull:
@@ -230,7 +106,7 @@ def _kick_batch(batch: list[Entry], factor: float, kick: float, drift: float) ->
             torch._foreach_add_(us, params, alpha=pull * decay)
     if push:
         torch._foreach_add_(params, us, alpha=-push)
-    return _norms2(us)
+    return batch_squares(us)
 
 
 def drift(entries: list[Entry], drift: S) -> None:
@@ -260,58 +136,6 @@ def rescale(entries: list[Entry], factor: S) -> None:
     for entry in entries:
         u, top = entry.momentum, torch.finfo(entry.momentum.dtype).max
         u.mul_(fit(factor.clamp(max=top), u) if isinstance(factor, Tensor) else min(float(factor), top))
-
-
-def redraw(
-    entries: list[Entry], algorithm: Algorithm, seed: int, bounce: Flag, number: S, share: S | None = None
-) -> S:
-    """Replace Π by random vectors N, and so u by -N, where ``bounce`` holds; the new |u|².
-
-    ``number`` counts the draws. For a partial refresh, u - ``share`` N takes the place of -N.
-    """
-    device = entries[0].momentum.device
-    replicas = number.numel() if isinstance(number, Tensor) else 1
-    keys = replica_keys(seed, torch.arange(replicas, device=device))[:, None]
-    draws, mask = _column(number, device), _column(bounce, device).bool()
-    factor = -1.0 if share is None else -_column(share, device)
-    rows = [entry.momentum.reshape(replicas, -1) for entry in entries]
-    size = SLICE if device.type != "cpu" else NOISE * torch.get_num_threads()
-    width = max(size // replicas, 1)
-    count = torch.arange(width, device=device)
-    for parts in _columns(rows, [entry.first for entry in entries], width):
-        indices = [count[: part.shape[1]] + first for part, first in parts]
-        fresh = algorithm.vectors(keys, draws, indices[0] if len(parts) == 1 else torch.cat(indices))
-        fresh.mul_(factor)
-        for (part, _), new in zip(parts, torch.split(fresh, [len(i) for i in indices], dim=1), strict=True):
-            if share is not None:
-                new.add_(part)
-            part.copy_(torch.where(mask, new.to(part.dtype), part) if isinstance(bounce, Tensor) else new)
-    for entry, row in zip(entries, rows, strict=True):
-        if not entry.momentum.is_contiguous():  # reshape had to copy
-            entry.momentum.copy_(row.reshape(entry.momentum.shape))
-    return sum_squares([entry.momentum for entry in entries], number)
-
-
-def _columns(rows: list[Tensor], firsts: list[int], width: int) -> Iterator[list[tuple[Tensor, int]]]:
-    """Columns of matrices with the address of the first, up to ``width`` columns together."""
-    batch: list[tuple[Tensor, int]] = []
-    size = 0
-    for row, first in zip(rows, firsts, strict=True):
-        for part in torch.split(row, width, dim=1):
-            if batch and size + part.shape[1] > width:
-                yield batch
-                batch, size = [], 0
-            batch.append((part, first))
-            first, size = first + part.shape[1], size + part.shape[1]
-    if batch:
-        yield batch
-
-
-def _column(x: object, device: torch.device) -> Tensor:
-    """A scalar or a flag as a float64 column (R, 1) or (1, 1), without synchronising a device."""
-    if isinstance(x, Tensor):
-        return x.to(torch.float64).reshape(-1, 1)
-    return torch.full((1, 1), float(cast(np.float64, x)), dtype=torch.float64, device=device)
 
 
 def average(value: Tensor, device: torch.device, group: Any) -> Tensor:

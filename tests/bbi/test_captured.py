@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bbi import BBI, ECDq1, ECDSep
-from bbi import optimizer as module
+from bbi import motion as module
 
 BOUNCY = {"delta_e": 1.0, "t0": 4, "t1": 6, "n_bounces": 3, "seed": 5}
 CASES = {

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bbi import noise, update
+from bbi import noise, redraw
 from bbi.algorithm import Algorithm
+from bbi.entries import Entry
 from bbi.laws import BornInfeld
 
 MASK = 2**64 - 1
@@ -141,14 +142,14 @@ def test_a_number_depends_only_on_its_address(kind):
 
 
 def test_random_vectors_in_pieces_are_those_of_their_addresses(monkeypatch):
-    monkeypatch.setattr(update, "NOISE", 10)  # pieces within, across and of several tensors
+    monkeypatch.setattr(redraw, "NOISE", 10)  # pieces within, across and of several tensors
     shapes, entries, first = [(3,), (4, 9), (2,), (5,), (23,)], [], 0
     for shape in shapes:
         buffer = torch.zeros(2, *shape)
-        entries.append(update.Entry(buffer, buffer, buffer, 0.1, 0.0, first))
+        entries.append(Entry(buffer, buffer, buffer, 0.1, 0.0, first))
         first += math.prod(shape)
     bounce, number = torch.tensor([True, False]), torch.tensor([5.0, 6.0], dtype=torch.float64)
-    update.redraw(entries, Algorithm(BornInfeld()), 3, bounce, number)
+    redraw.redraw(entries, Algorithm(BornInfeld()), 3, bounce, number)
     expected = -ask("normal", 3, 0, 5, torch.arange(first)).float()
     assert torch.equal(torch.cat([e.momentum[0].flatten() for e in entries]), expected)
     assert not any(e.momentum[1].any() for e in entries)

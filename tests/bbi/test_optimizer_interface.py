@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bbi import BBI, BornInfeld
-from bbi.update import sum_squares
+from bbi.norms import sum_squares
 from experiments.landscapes.functions import Quadratic, Zakharov
 
 SETTINGS = {"delta_e": 1.0, "t0": 3, "t1": 5, "n_bounces": 4}
