@@ -26,11 +26,14 @@ _LOWEST = {
     "eps1": 0.0,
     "eps2": 0.0,
 }
+_ABOVE_0 = ("eta", "s")
 _ENDLESS = ("t0", "t1", "n_bounces", "eps1")
-WHOLE = ("t0", "t1", "n_bounces")
+CLOCKS = {"t0": (1000, math.inf), "t1": (3000, math.inf), "n_bounces": (1, 0)}
+"""The defaults of the settings of clocks, and what they are without a clock."""
+WHOLE = tuple(CLOCKS)
 """Counts: a clock compares them with whole numbers, which a fraction never equals."""
 VARIANTS = ("paper", "released")
-PER_REPLICA = ("lr", "delta_v", "delta_e", "t0", "t1", "n_bounces")
+PER_REPLICA = ("lr", "delta_v", "delta_e", *WHOLE)
 """Settings that may hold one number for each replica."""
 
 
@@ -39,17 +42,43 @@ def settings(given: dict[str, Any]) -> None:
     replicas = given.get("replicas")
     if replicas is not None and (not isinstance(replicas, Integral) or replicas < 1):
         raise ValueError(f"Invalid replicas: {replicas!r} (a whole number ≥ 1, or None for one run)")
-    for name, low in _LOWEST.items():
-        if name in given:
-            several = int(replicas) if replicas is not None and name in PER_REPLICA else None
-            _number(name, given[name], low, several)
+    for name, value in given.items():
+        if name in _LOWEST or name in _ABOVE_0:
+            _number(name, value, int(replicas) if replicas is not None and name in PER_REPLICA else None)
     if given.get("variant", "paper") not in VARIANTS:
         raise ValueError(f"Invalid variant: {given['variant']!r} (one of {VARIANTS})")
-    if "seed" in given and not isinstance(given["seed"], Integral):
-        raise TypeError(f"Invalid seed: {given['seed']!r} (a whole number)")
+    for name, kind, what in (("seed", Integral, "a whole number"), ("tune_delta_v", bool, "True or False")):
+        if name in given and not isinstance(given[name], kind):
+            raise TypeError(f"Invalid {name}: {given[name]!r} ({what})")
+    clocks(given)
 
 
-def _number(name: str, value: Any, low: float, replicas: int | None) -> None:
+def clocks(given: dict[str, Any]) -> None:
+    """Check that a partial refresh is not given clocks besides, or a variant in which nothing would move."""
+    if not given.get("nu"):
+        return
+    if given.get("variant") == "released":
+        raise ValueError(
+            f"variant='released' with nu={given['nu']} would never move, since a bounce uses up a step and "
+            "every step has one: take variant='paper', or nu=0"
+        )
+    for name, neutral in CLOCKS.items():
+        if name in given and (isinstance(given[name], Tensor) or given[name] not in neutral):
+            raise ValueError(
+                f"{name}={given[name]!r} has no effect with nu={given['nu']}, whose refresh in every step "
+                f"takes the place of the clocks: leave out {name}, or set nu=0"
+            )
+
+
+def law(given: Any) -> None:
+    """Check a law: an instance with the methods of :class:`bbi.laws.Law`."""
+    if isinstance(given, type):
+        raise TypeError(f"law must be an instance, got the class {given.__name__}: law={given.__name__}()")
+    if not isinstance(given, Law):
+        raise TypeError(f"law={given!r} is no law: take one of bbi.laws, such as law=BornInfeld()")
+
+
+def _number(name: str, value: Any, replicas: int | None) -> None:
     if isinstance(value, Tensor):
         if value.numel() != 1 and replicas is None:
             raise ValueError(
@@ -63,12 +92,14 @@ def _number(name: str, value: Any, low: float, replicas: int | None) -> None:
         values = [float(value)]
     else:
         raise TypeError(f"Invalid {name}: {value!r} (a number or a tensor)")
+    low = _LOWEST.get(name, 0.0)
+    bound = f"{'>' if name in _ABOVE_0 else '>='} {low:g}"
     for x in values:
-        if not x >= low or (x == math.inf and name not in _ENDLESS):
+        if not x >= low or (x == low and name in _ABOVE_0) or (x == math.inf and name not in _ENDLESS):
             label = "learning rate" if name == "lr" else name
-            raise ValueError(f"Invalid {label}: {x} ({name} must be a finite number >= {low:g})")
+            raise ValueError(f"Invalid {label}: {x} ({name} must be a finite number {bound})")
         if name in WHOLE and x < math.inf and not float(x).is_integer():
-            raise ValueError(f"Invalid {name}: {x} ({name} must be a whole number >= {low:g}, or inf)")
+            raise ValueError(f"Invalid {name}: {x} ({name} must be a whole number {bound}, or inf)")
 
 
 def energy(law: Law, delta_e: Any) -> None:
@@ -99,13 +130,15 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def parameter(p: Tensor, replicas: int | None) -> None:
-    """Check one parameter: floating point or complex, with the replica axis first if there is one."""
+    """Check one parameter: whole, floating point or complex, with the replica axis first if there is one."""
     if not (p.is_floating_point() or p.is_complex()):
         raise TypeError(f"parameters must be floating point or complex, got {p.dtype}")
-    if hasattr(p, "placements"):
-        raise TypeError(
-            "parameters must be whole on every rank, got a DTensor; DistributedDataParallel keeps them so"
-        )
+    for mark, what in (("placements", "a DTensor"), ("_fsdp_flattened", "one that FSDP has flattened")):
+        if getattr(p, mark, False):
+            raise TypeError(
+                f"parameters must be whole on every rank, got {what}: each rank would take its part for the "
+                "system; use DistributedDataParallel, which keeps them whole"
+            )
     if replicas is not None and (p.dim() == 0 or p.shape[0] != replicas):
         raise ValueError(
             f"with replicas={replicas} a parameter has shape ({replicas}, ...), got {tuple(p.shape)}"
@@ -156,7 +189,12 @@ def loss(value: Any, replicas: int | None) -> Tensor:
     """The loss as a detached float64 tensor, () or (R,)."""
     if value is None:
         raise RuntimeError(f"the optimizer needs the loss in every step: {WAYS}")
-    tensor = torch.as_tensor(value, dtype=torch.float64).detach()
+    try:
+        if isinstance(value, Tensor) and value.is_complex():
+            raise TypeError
+        tensor = torch.as_tensor(value, dtype=torch.float64).detach()
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"the loss must be a real number or tensor, got {value!r}: {WAYS}") from None
     if replicas is None and tensor.numel() != 1:
         raise ValueError(
             f"the loss must be one number, got shape {tuple(tensor.shape)}; with replicas=R it is (R,)"

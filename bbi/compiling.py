@@ -1,7 +1,10 @@
 """Compiling a function of tensors, with eager torch where there is no compiler."""
 
+import contextlib
+import functools
+import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -29,7 +32,8 @@ def compiled(
     """
     try:
         try:
-            kernel = _compile(function, examples, {**FAST_START, **(options or {})})
+            with _known_instructions():
+                kernel = _compile(function, examples, {**FAST_START, **(options or {})})
         except Exception:  # a compiler that is older than the CPU needs the trial compilations
             kernel = _compile(function, examples, options or {})
     except Exception as error:  # whatever a missing or failing compiler raises
@@ -49,6 +53,86 @@ def compiled(
             return kernel(*(x.detach() for x in tensors))
 
     return without_graph
+
+
+PLAIN = {"torch", "float64", "int64", "bool", "empty_strided_cpu", "clear"}
+"""What the Python code around a kernel's calls may use, besides checks of shapes, to be left out."""
+
+
+def frozen(kernel: Function, tensors: Sequence[Tensor]) -> Callable[[], Any]:
+    """``kernel(*tensors)`` for tensors that stay, as the calls into C++ that it makes.
+
+    The Python code around them, which allocates buffers, takes as long as a step of 500 runs does. The
+    kernel itself is taken if it does more than allocate and call, or if the calls do not repeat its results.
+
+    Args:
+        kernel: From :func:`compiled`, with tensors as its results only where it writes to its arguments.
+        tensors: On the CPU; they are written to, and have their values again at the end.
+
+    Returns:
+        A function without arguments and results.
+    """
+    from torch._inductor.codecache import PyCodeCache
+
+    whole = functools.partial(kernel, *tensors)
+    calls: list[tuple[Function, tuple[Any, ...]]] = []
+    names: set[str] = set()
+
+    def recording(function: Function) -> Function:
+        def record(*args: Any) -> Any:
+            calls.append((function, args))
+            names.update(sys._getframe(1).f_code.co_names)
+            return function(*args)
+
+        return record
+
+    def replay() -> None:
+        for function, args in calls:
+            function(*args)
+
+    spaces = [vars(module) for module in getattr(PyCodeCache, "modules", ())]
+    functions = [(s, name, f) for s in spaces for name, f in s.items() if name.startswith("cpp_fused")]
+    before = [x.clone() for x in tensors]
+    try:
+        for space, name, function in functions:
+            space[name] = recording(function)
+        whole()
+    finally:
+        for space, name, function in functions:
+            space[name] = function
+    after = [x.clone() for x in tensors]
+    _restore(tensors, before)
+    replay()
+    same = all(torch.allclose(x, y, 0, 0, equal_nan=True) for x, y in zip(tensors, after, strict=True))
+    _restore(tensors, before)
+    more = names - PLAIN - {name for _, name, _ in functions}
+    return replay if same and all(name.startswith("assert_") for name in more) else whole
+
+
+def _restore(tensors: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    for x, value in zip(tensors, values, strict=True):
+        x.copy_(value)
+
+
+@contextlib.contextmanager
+def _known_instructions() -> Iterator[None]:
+    """Let inductor take the vector instructions that torch itself runs with.
+
+    Otherwise it compiles and loads half a dozen programs that try further ones, for low precision only.
+    """
+    from torch._inductor import cpu_vec_isa
+
+    kind = {"AVX512": "VecAVX512", "AVX2": "VecAVX2"}.get(torch.backends.cpu.get_cpu_capability())
+    if kind is None:
+        yield
+        return
+    known = type(kind, (getattr(cpu_vec_isa, kind),), {"__bool__": lambda self: True})()
+    space, before = vars(cpu_vec_isa), cpu_vec_isa.valid_vec_isa_list
+    space["valid_vec_isa_list"] = lambda: [known]
+    try:
+        yield
+    finally:
+        space["valid_vec_isa_list"] = before
 
 
 def _compile(function: Function, examples: Sequence[Tensor], options: dict[str, Any]) -> Function:

@@ -12,11 +12,12 @@ take np.float64 as well as float64 tensors of any shape.
 import math
 from dataclasses import dataclass, field, fields, is_dataclass
 from numbers import Real
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from bbi.scalars import S, log1p
 
 
+@runtime_checkable
 class Law(Protocol):
     """What a member of the family defines; arguments and results are np.float64 or float64 tensors."""
 

@@ -22,16 +22,24 @@ _MIX1 = _signed(0xBF58476D1CE4E5B9)
 _MIX2 = _signed(0x94D049BB133111EB)
 
 
-def _shift(z: Tensor, bits: int) -> Tensor:
+def _shift(z: Tensor, bits: int, out: Tensor | None = None) -> Tensor:
     """Logical right shift; torch's ``>>`` on int64 copies the sign bit, which is masked off here."""
-    return (z >> bits) & ((1 << (64 - bits)) - 1)
+    return torch.bitwise_right_shift(z, bits, out=out).bitwise_and_((1 << (64 - bits)) - 1)
+
+
+def _mix_(z: Tensor, times: int) -> Tensor:
+    """:func:`mix` in place, in few buffers: a fresh tensor for each operation would leave the cache."""
+    buffer = torch.empty_like(z)
+    for _ in range(times):
+        z.bitwise_xor_(_shift(z, 30, buffer)).mul_(_MIX1)
+        z.bitwise_xor_(_shift(z, 27, buffer)).mul_(_MIX2)
+        z.bitwise_xor_(_shift(z, 31, buffer))
+    return z
 
 
 def mix(z: Tensor) -> Tensor:
     """SplitMix64's output function, a bijection of int64 onto itself, element by element."""
-    z = (z ^ _shift(z, 30)) * _MIX1
-    z = (z ^ _shift(z, 27)) * _MIX2
-    return z ^ _shift(z, 31)
+    return _mix_(z.clone(), 1)
 
 
 def replica_keys(seed: int, replicas: Tensor) -> Tensor:
@@ -45,7 +53,7 @@ def replica_keys(seed: int, replicas: Tensor) -> Tensor:
 def _bits(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
     # The index is added without a factor: inductor folds it into a loop variable in C++, where a signed
     # product beyond 2⁶³ is undefined and gave wrong numbers.
-    return mix(mix(mix(key + (draw.to(torch.int64) + 1) * _GAMMA) + index))
+    return _mix_(mix(key + (draw.to(torch.int64) + 1) * _GAMMA) + index, 2)
 
 
 def uniform(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
@@ -59,7 +67,7 @@ def uniform(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
     Returns:
         float64 tensor of the broadcast shape.
     """
-    return (_shift(_bits(key, draw, index), 11).to(torch.float64) + 0.5) * 2.0**-52 - 1.0
+    return _shift(_bits(key, draw, index), 11).to(torch.float64).add_(0.5).mul_(2.0**-52).sub_(1.0)
 
 
 def normal(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
@@ -69,6 +77,6 @@ def normal(key: Tensor, draw: Tensor, index: Tensor) -> Tensor:
     as those of :func:`uniform`.
     """
     z = _bits(key, draw, index)
-    radius = ((z >> 32).to(torch.float64) + (2.0**31 + 0.5)) * 2.0**-32
-    angle = (z & 0xFFFFFFFF).to(torch.float64) * (2 * math.pi * 2.0**-32)
-    return torch.sqrt(-2 * torch.log(radius)) * torch.cos(angle)
+    radius = (z >> 32).to(torch.float64).add_(2.0**31 + 0.5).mul_(2.0**-32)
+    angle = z.bitwise_and_(0xFFFFFFFF).to(torch.float64).mul_(2 * math.pi * 2.0**-32)
+    return radius.log_().mul_(-2).sqrt_().mul_(angle.cos_())

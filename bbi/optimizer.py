@@ -1,9 +1,8 @@
-"""ECD as a ``torch.optim.Optimizer``: Algorithm 1 for any law of the family."""
+"""ECD as a ``torch.optim.Optimizer``: its settings, its parameters, and what a step is given."""
 
 import math
-import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -11,18 +10,20 @@ from torch import Tensor
 from torch._compile import _disable_dynamo
 from torch.optim.optimizer import ParamsT
 
-from bbi import checks, projection, update
-from bbi.algorithm import EPS1, EPS2, TINY, advance, lowered
+from bbi import checks, norms, update
+from bbi.algorithm import EPS1, EPS2
+from bbi.entries import Entry, batched
 from bbi.laws import Law, identity
-from bbi.scalars import Flag, S, as_kind, at_least, may_hold, sqrt, where
-from bbi.state import SystemState
-from bbi.update import Entry, sum_squares
+from bbi.motion import Motion
+from bbi.scalars import as_kind
+from bbi.state import SYSTEM, at_first
 
 OWN = ("lr", "weight_decay")
 """Settings that belong to parameter groups; all others to the whole system."""
+Loss = TypeVar("Loss")
 
 
-class ECD(SystemState):
+class ECD(Motion):
     """Energy-conserving descent: Algorithm 1 of De Luca and Silverstein (2022) for any law.
 
     The loss F, with ½ w |Θ|² for a weight decay w, is a potential V = F + ½ w |Θ|² - ΔV in which the
@@ -35,9 +36,10 @@ class ECD(SystemState):
 
     with H_V = ½ (V/E + E/V), 2H_P = V/E and P = E²/V - V for the Born-Infeld law. Differences to
     the listing in the paper: a bounce and the move after it are one call of :meth:`step`, so that a
-    bounce needs no extra loss; ``n_bounces=0`` makes no scheduled bounce; where V ≤ ε2, or the loss is NaN
-    or inf, a step changes nothing (with minibatches the next one may go on); and where Π = 0 cannot
-    be scaled to Π² = P, the kick starts it along -∇F and the next step restores its norm.
+    bounce needs no extra loss; ``n_bounces=0`` makes no scheduled bounce; where V ≤ ε2, or the loss or
+    a gradient is NaN or inf, a step changes nothing (with minibatches the next one may go on, and
+    ``opt.skipped`` counts the latter); and where Π = 0 cannot be scaled to Π² = P, the kick starts it
+    along -∇F and the next step restores its norm.
 
     Energy, Π² and clocks belong to all parameters together, ``lr`` and ``weight_decay`` to the
     parameter groups. A parameter without gradient stands still and takes no part in Π²; when it has
@@ -75,7 +77,8 @@ class ECD(SystemState):
 
     Raises:
         ValueError: For a value out of range, naming it.
-        TypeError: For parameters that are not floating-point tensors.
+        TypeError: For parameters that are not floating-point tensors whole on every rank, or a value of
+            another type.
 
     Source: https://arxiv.org/abs/2201.11137, section 3.3.
     """
@@ -105,6 +108,7 @@ class ECD(SystemState):
         variant: str = "paper",
         process_group: Any = None,
     ) -> None:
+        checks.law(law)
         defaults = {
             "lr": lr,
             "law": identity(law),
@@ -127,6 +131,7 @@ class ECD(SystemState):
         checks.energy(law, delta_e)
         self.law, self.process_group = law, process_group
         super().__init__(params, defaults)
+        self.param_groups[0][SYSTEM] = at_first(self.param_groups)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, at any time. They start from rest, so that E and Π² do not change.
@@ -145,6 +150,16 @@ class ECD(SystemState):
             del self.param_groups[-1]  # the parameters are known only after torch's own checks
             raise
 
+    @overload
+    def step(self, closure: None = None, *, loss: None = None) -> Any: ...
+
+    @overload
+    def step(self, closure: Callable[[], Loss], *, loss: None = None) -> Loss: ...
+
+    @overload
+    def step(self, closure: Callable[[], None] | None = None, *, loss: Loss) -> Loss: ...
+
+    @_disable_dynamo  # a compiled training step leaves its graph here: scalars are numbers of Python
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None, *, loss: Any = None) -> Any:
         """One step from the loss at the parameters and the gradients in their ``.grad``.
@@ -171,21 +186,32 @@ class ECD(SystemState):
             with torch.enable_grad():
                 returned = closure()
         loss = checks.only(loss, vars(self).pop("loss", None), returned)
+        if loss is None and closure is None and self._only_prepares():
+            return None
         value = checks.loss(loss, self.param_groups[0]["replicas"])
         entries = self._entries()
         if entries:
             device = entries[0].param.device
-            value = update.average(value, device, self.process_group)
             if device.type == "cpu" and value.dim() == 0:
-                self._step_on_host(entries, np.float64(value.item()))
+                batches = list(batched(entries))
+                value = value if norms.finite(batches) else torch.full_like(value, math.nan)
+                value = update.average(value, device, self.process_group)
+                with np.errstate(all="ignore"):
+                    self._step(entries, np.float64(value.item()), batches=batches)
             else:
-                self._step(entries, as_kind(value, torch.zeros_like(value, device=device)))
+                value = as_kind(value, torch.zeros_like(value, device=device))
+                size = norms.largest([entry.grad for entry in entries], value)
+                value = torch.where(size < math.inf, value, math.nan)
+                self._step(entries, update.average(value, device, self.process_group), size=size)
         return loss
 
-    @_disable_dynamo  # it would trace np.float64 as a tensor
-    def _step_on_host(self, entries: list[Entry], f: np.float64) -> None:
-        with np.errstate(all="ignore"):
-            self._step(entries, f)
+    def _only_prepares(self) -> bool:
+        """Make the buffers, if this is the step by which ``torch.distributed.checkpoint`` asks for them.
+
+        It gives no loss, to an optimizer that has made no step and whose step sizes are all 0.
+        """
+        asked = not self.state and not any(torch.as_tensor(g["lr"]).any() for g in self.param_groups)
+        return asked and bool(self._entries())
 
     def _entries(self) -> list[Entry]:
         """Parameters with a gradient, with their group's lr and their address among all elements."""
@@ -211,95 +237,3 @@ class ECD(SystemState):
                     entries.append(Entry(real, grad, u, lr, group["weight_decay"], first))
                 first += p.numel() // replicas * (2 if p.is_complex() else 1)
         return entries
-
-    def _step(self, entries: list[Entry], f: S) -> None:
-        algorithm, first = self._algorithm, "energy" not in self._system
-        v = self._potential(entries, f)
-        active, host = algorithm.active(v), not isinstance(v, Tensor)
-        if host and not active:
-            return
-        self._settle(entries, v)
-        clocks, energy = self._clocks(v), self._kept("energy", v)
-        fresh = active & (clocks.v_min == math.inf)  # those that have made no step yet
-        if may_hold(fresh):
-            energy = self._start(entries, v, energy, fresh, first)
-        p2 = self._kept("p2", v)
-        at_v = algorithm.coefficients(v, energy, p2)
-        active = active & at_v.finite
-        if host and not active:
-            return
-        bounce, moved, clocks_after = algorithm.bounce(clocks, *self._clock_settings(v), active)
-        u2 = self._redraw(entries, bounce, clocks.draws)
-        pull = float(at_v.kick) * max(float(e.lr) for e in entries) if host and moved else 0.0
-        factor, sigma = update.split(algorithm.restored(p2, at_v.p2), u2, pull)
-        kick, drift = where(moved, at_v.kick / sigma, 0.0), where(moved, at_v.drift * sigma, 0.0)
-        if self.law.isokinetic:
-            factor, kick = projection.across(entries, factor, kick, u2)
-        late = self.law.separable
-        u2 = update.kick(entries, where(active, factor, 1.0), kick, None if late else drift, moved)
-        p2 = where(active, sigma * sigma * u2, p2)
-        if late:
-            update.drift(entries, where(moved, self.law.drift(v, energy, p2) * sigma, 0.0))
-        self._keep(p2=p2, u2=u2, **advance(clocks_after, v, moved)._asdict())
-
-    def _potential(self, entries: list[Entry], f: S) -> S:
-        """V at the loss ``f``, with ΔV lowered if it is to be tuned."""
-        group, system = self.param_groups[0], self._system
-        f = f + update.weight_energy(entries, f)
-        given = as_kind(group["delta_v"], f)
-        delta_v = given
-        if group["tune_delta_v"]:
-            now, times = as_kind(system.get("delta_v", given), f), as_kind(system.get("lowered", 0.0), f)
-            delta_v, times = lowered(f, now, times, given)
-            self._keep(lowered=times)
-        v = f - delta_v
-        self._keep(potential=v, delta_v=delta_v)
-        if not isinstance(v, Tensor) and v < 0 and "energy" not in system:
-            warnings.warn(
-                f"the loss is {f:g}, below delta_v={given:g}: no step is made until it is above; "
-                "lower delta_v, or set tune_delta_v=True",
-                stacklevel=9,
-            )
-        return v
-
-    def _clock_settings(self, like: S) -> tuple[S, S, S]:
-        """T0, T1 and N_b."""
-        t0, t1, n_bounces = (as_kind(self.param_groups[0][k], like) for k in checks.WHOLE)
-        return t0, t1, n_bounces
-
-    def _redraw(self, entries: list[Entry], bounce: Flag, number: S) -> S:
-        """Put random vectors in the place of u, or add a part of one, where ``bounce``; the new |u|²."""
-        group, u2 = self.param_groups[0], self._kept("u2", number)
-        nu: float = group["nu"]
-        clocks = nu or isinstance(group["t1"], Tensor) or (group["t1"], group["n_bounces"]) != (math.inf, 0)
-        if not clocks or not may_hold(bounce):
-            return u2
-        algorithm = self._algorithm
-        share = algorithm.refresh(projection.elements(entries, u2)) * sqrt(u2) if nu else None
-        return update.redraw(entries, algorithm, group["seed"], bounce, number, share)
-
-    def _start(self, entries: list[Entry], v: S, energy: S, fresh: Flag, first: bool) -> S:
-        """Give those that are ``fresh`` E and Π_0, eqs. (13), (14), and return the energies of all."""
-        group, algorithm, rest = self.param_groups[0], self._algorithm, self._kept("p2", v)
-        start, p2 = algorithm.start(v, as_kind(group["delta_e"], v))
-        energy = where(fresh, start, energy)
-        self._keep(energy=energy)
-        fresh = fresh & algorithm.coefficients(v, energy, 0.0 * v).finite
-        # Reading whether a single run starts later than at its first loss would synchronise a device.
-        late = isinstance(v, Tensor) and not (first or v.dim())
-        if late or not may_hold(fresh):
-            return energy
-        update.downhill(entries, fresh)
-        u2 = sum_squares([entry.momentum for entry in entries], v)
-        if algorithm.variant == "released":  # tensor by tensor: each of them gets the whole length
-            for entry in entries:
-                own = sum_squares([entry.momentum], v)
-                factor = where(fresh & (own > 0), sqrt(p2 / at_least(own, TINY)), 1.0)
-                update.rescale([entry], factor)
-            p2 = u2 = sum_squares([entry.momentum for entry in entries], v)
-        else:
-            flat = fresh & (u2 == 0)
-            if may_hold(flat):
-                u2 = update.redraw(entries, algorithm, group["seed"], flat, rest - 1.0)
-        self._keep(p2=where(fresh, p2, rest), u2=where(fresh, u2, self._kept("u2", v)))
-        return energy

@@ -6,23 +6,57 @@ from typing import Any
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from bbi.algorithm import EPS2
+from bbi import checks
+from bbi.algorithm import EPS1, EPS2
 from bbi.laws import BornInfeld, Isokinetic, Power, Separable
 from bbi.optimizer import ECD
 
 
 class BBI(ECD):
-    """Energy-conserving descent with the Born-Infeld law: :class:`ECD` with ``law=BornInfeld()``.
+    """Energy-conserving descent with the Born-Infeld law.
 
-    ``BBI(params, lr=0.1, *, weight_decay=0.0, delta_v=0.0, delta_e=0.0, t0=1000, t1=3000, n_bounces=1,
-    tune_delta_v=False, nu=0.0, eps1=1e-10, eps2=1e-40, seed=0, replicas=None, variant="paper",
-    process_group=None)``; :class:`ECD` describes the arguments.
+    It is :class:`ECD` with ``law=BornInfeld()``, which describes the arguments.
     """
 
-    def __init__(self, params: ParamsT, lr: float | Tensor = 0.1, **settings: Any) -> None:
-        if "law" in settings:
-            raise TypeError("BBI has the Born-Infeld law; use ECD(params, lr, law=...) for another one")
-        super().__init__(params, lr, law=BornInfeld(), **settings)
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 0.1,
+        *,
+        weight_decay: float = 0.0,
+        delta_v: float | Tensor = 0.0,
+        delta_e: float | Tensor = 0.0,
+        t0: float | Tensor = 1000,
+        t1: float | Tensor = 3000,
+        n_bounces: float | Tensor = 1,
+        tune_delta_v: bool = False,
+        nu: float = 0.0,
+        eps1: float = EPS1,
+        eps2: float = EPS2,
+        seed: int = 0,
+        replicas: int | None = None,
+        variant: str = "paper",
+        process_group: Any = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            law=BornInfeld(),
+            weight_decay=weight_decay,
+            delta_v=delta_v,
+            delta_e=delta_e,
+            t0=t0,
+            t1=t1,
+            n_bounces=n_bounces,
+            tune_delta_v=tune_delta_v,
+            nu=nu,
+            eps1=eps1,
+            eps2=eps2,
+            seed=seed,
+            replicas=replicas,
+            variant=variant,
+            process_group=process_group,
+        )
 
 
 def separable(
@@ -36,18 +70,16 @@ def separable(
 
     Raises:
         ValueError: For a value out of range, naming it.
+        TypeError: For a value of another type, or a setting that it does not have, naming it.
     """
-    for name, value in (("eta", eta), ("s", s)):
-        _positive(name, value)
-    return {"law": Power(Separable(s), eta), "nu": nu, "delta_v": f0, **_NO_CLOCKS, **settings}
+    checks.settings({"eta": eta, "s": s})
+    fixed = {"delta_v": f0, **_NO_CLOCKS}
+    for name in fixed.keys() & settings.keys():
+        raise TypeError(f"ECDSep has no {name}: f0 is its delta_v, and nu takes the place of clocks")
+    return {"law": Power(Separable(s), eta), "nu": nu, **fixed, **settings}
 
 
 _NO_CLOCKS = {"t0": math.inf, "t1": math.inf, "n_bounces": 0, "eps1": 0.0}
-
-
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"Invalid {name}: {value} ({name} must be a finite number > 0)")
 
 
 def isokinetic(eta: float, nu: float, f0: float | Tensor) -> dict[str, Any]:
@@ -56,7 +88,7 @@ def isokinetic(eta: float, nu: float, f0: float | Tensor) -> dict[str, Any]:
     Raises:
         ValueError: For a value out of range, naming it.
     """
-    _positive("eta", eta)
+    checks.settings({"eta": eta})
     return {"law": Isokinetic(eta), "nu": nu, "delta_v": f0, **_NO_CLOCKS}
 
 
@@ -72,10 +104,18 @@ class ECDSep(ECD):
         nu: ν, strength of the partial refresh, about 1e-5. It sets the chaos.
         s: Offset of Π², > 0, usually 1.
         f0: F0, the value of F at which the run stops.
-        settings: What else :class:`ECD` takes; ``delta_e`` is Π² at the start.
+        delta_e: Π² at the start.
+        weight_decay: As the other arguments, that of :class:`ECD`.
+        tune_delta_v: Lowers F0.
+        eps2: As in ECD.
+        seed: As in ECD.
+        replicas: As in ECD.
+        variant: As in ECD.
+        process_group: As in ECD.
 
     Raises:
         ValueError: For a value out of range, naming it.
+        TypeError: For a value of another type, naming it.
     """
 
     def __init__(
@@ -87,9 +127,28 @@ class ECDSep(ECD):
         nu: float = 1e-5,
         s: float = 1.0,
         f0: float | Tensor = 0.0,
-        **settings: Any,
+        weight_decay: float = 0.0,
+        delta_e: float | Tensor = 0.0,
+        tune_delta_v: bool = False,
+        eps2: float = EPS2,
+        seed: int = 0,
+        replicas: int | None = None,
+        variant: str = "paper",
+        process_group: Any = None,
     ) -> None:
-        super().__init__(params, lr, **separable(eta, nu, s, f0, **settings))
+        super().__init__(
+            params,
+            lr,
+            weight_decay=weight_decay,
+            delta_e=delta_e,
+            tune_delta_v=tune_delta_v,
+            eps2=eps2,
+            seed=seed,
+            replicas=replicas,
+            variant=variant,
+            process_group=process_group,
+            **separable(eta, nu, s, f0),
+        )
 
 
 class ECDq1(ECD):

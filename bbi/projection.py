@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from bbi.algorithm import TINY
+from bbi.entries import SLICE, Entry, in_memory_order
 from bbi.scalars import S, as_kind, at_least, where
-from bbi.update import SLICE, Entry, in_memory_order
 
 
 def elements(entries: list[Entry], like: S) -> int:

@@ -17,7 +17,7 @@ from bbi import checks
 from bbi.algorithm import EPS1, EPS2, TINY, Algorithm, Clocks, advance, due
 from bbi.laws import BornInfeld, Law
 from bbi.presets import isokinetic, separable
-from bbi.scalars import at_least, sqrt, where
+from bbi.scalars import at_least, power_of_two, sqrt, where
 
 Scalars = tuple[Tensor, ...]
 Settings = dict[str, Tensor]
@@ -119,6 +119,7 @@ class ECDRule(Rule):
         index = torch.arange(len(grad), device=grad.device)[:, None]
         random = self._algorithm.vectors(key, torch.full_like(value, -1), index)
         base = torch.where((grad == 0).all(0), random, -grad)
+        base = base / power_of_two(base.abs().amax(0))  # its squares neither overflow nor underflow
         norm = base.square().sum(0).sqrt()
         return base / norm * torch.sqrt(p2), (energy, *Clocks.start(torch.zeros_like(value)))
 
@@ -239,6 +240,7 @@ def _ecd(name: str, law: Law, **settings: Any) -> Ensemble:
     _refuse(name, settings, NEUTRAL)
     checks.settings(rule)
     checks.energy(law, own.get("delta_e", 0.0))
+    checks.clocks({**rule, **own})
     t1, n_bounces = own.get("t1"), own.get("n_bounces")
     clocks = isinstance(t1, Tensor) or isinstance(n_bounces, Tensor) or (t1, n_bounces) != (math.inf, 0)
     return ECDRule(law, **rule, bounces=clocks or rule.get("nu", 0.0) > 0), own

@@ -48,6 +48,14 @@ def at_least(x: S, low: float) -> S:
     return x.clamp(min=low) if isinstance(x, Tensor) else max(x, np.float64(low))
 
 
+def power_of_two(x: S) -> S:
+    """The largest power of two ≤ x, by which a division is exact; 1 where x is 0, inf or NaN."""
+    if isinstance(x, Tensor):
+        power = torch.exp2(torch.frexp(x).exponent.to(torch.float64) - 1.0)
+        return torch.where((x > 0) & (x < math.inf), power, 1.0)
+    return np.float64(2.0 ** (math.frexp(x)[1] - 1) if 0 < x < math.inf else 1.0)
+
+
 def log1p(x: S) -> S:
     """log(1 + x) for x > -1, and NaN below."""
     if isinstance(x, Tensor):

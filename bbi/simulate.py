@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bbi.compiling import Function, compiled
+from bbi.compiling import Function, compiled, frozen
 from bbi.noise import replica_keys
 from bbi.records import Curves, Records
 from bbi.rules import Replicas, Rule
@@ -33,8 +33,11 @@ OPTIONS = {
     "size_asserts": False,
     "alignment_asserts": False,
     "realize_reads_threshold": 16,
+    "realize_opcount_threshold": 16,
 }
-"""Of inductor: one thread, since slots fit one core's cache."""
+"""Of inductor: one thread, since slots fit one core's cache; and which results it stores instead of computing
+them for each use. Without the last one generating a step's kernel takes twice as long, and that of random
+vectors ten times: each number of the hash is used twice in the next."""
 CHECK = 32
 """Steps between two checks of which replicas have finished."""
 
@@ -187,15 +190,17 @@ class _Kernel:
 
     def for_state(self, state: list[Tensor]) -> Callable[[], None]:
         """A function that makes a step of ``state``."""
-        step, wanted = self._shaped(self._step, state), state[-1]
+        kernel, wanted = self._shaped(self._step, state), state[-1]
+        eager = kernel == self._step
+        step = functools.partial(kernel, *state) if eager else frozen(kernel, state)
         scalars, s = self._named(state)
         if self.rule.due(scalars, s) is None:
-            return lambda: step(*state)
+            return step
         own = [state[7], *state[-3:-1], *scalars]
-        renew = self._shaped(self._renew, own) if step != self._step else self._renew
+        renew = self._renew if eager else self._shaped(self._renew, own)
 
         def step_with_vectors() -> None:
-            step(*state)
+            step()
             if wanted.item():
                 renew(*own)
 

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from bbi import update
 from bbi.algorithm import TINY, Algorithm, Clocks
+from bbi.entries import Entry
 from bbi.laws import Law
+from bbi.norms import sum_squares
 from bbi.scalars import S, as_kind, at_least, where
-from bbi.update import Entry, sum_squares
 
 SYSTEM = "system"
-"""Key of ``optimizer.state`` for these numbers. Unlike entries of a parameter, ``load_state_dict`` does not
-cast its float64 scalars, and deepcopy and pickle keep it."""
+"""Key of these numbers in the first parameter group. Unlike the state of a parameter, it is not cast by
+``load_state_dict``, and ``torch.distributed.checkpoint`` knows state of parameters and groups only."""
 
 
 class SystemState(torch.optim.Optimizer):
@@ -38,16 +39,20 @@ class SystemState(torch.optim.Optimizer):
         Raises:
             ValueError: Naming both laws.
         """
+        groups, kept = state["param_groups"], state["state"]
         if "defaults" not in state:  # from load_state_dict: torch shares what it need not cast
-            own, kept = self.defaults["law"], state["state"]
-            for group in state["param_groups"]:
-                if group["law"] != own:
+            own = self.defaults["law"]
+            for group in groups:
+                saved = group.get("law", "another optimizer")
+                if saved != own:
                     raise ValueError(
-                        f"the state dict is one of {group['law']}, and this optimizer has {own}: "
+                        f"the state dict is one of {saved}, and this optimizer has {own}: "
                         "make it with the law and the numbers that the state dict was saved with"
                     )
             for key in kept:
                 kept[key] = copy.deepcopy(kept[key])
+        # Checkpoints of earlier versions have the numbers in the state.
+        groups[0][SYSTEM] = {**at_first(groups), **kept.pop(SYSTEM, {}), **groups[0].get(SYSTEM, {})}
         super().__setstate__(state)
 
     @property
@@ -83,7 +88,15 @@ class SystemState(torch.optim.Optimizer):
     @property
     def bounces(self) -> Tensor:
         """Bounces of both clocks so far, float64 () or (R,)."""
-        return self._read("draws").nan_to_num(0.0)
+        return self._read("draws")
+
+    @property
+    def skipped(self) -> Tensor:
+        """Steps so far that changed nothing, float64 () or (R,).
+
+        The loss or a gradient was NaN or inf, or a factor of the step was beyond the parameters' dtype.
+        """
+        return self._read("skipped")
 
     @property
     def stopped(self) -> Tensor:
@@ -100,9 +113,8 @@ class SystemState(torch.optim.Optimizer):
 
     @property
     def _system(self) -> dict[str, Any]:
-        """The numbers; torch types ``state`` as keyed by parameters, but takes any key."""
-        shared: Any = self.state
-        system: dict[str, Any] = shared.setdefault(SYSTEM, {})
+        """The numbers, of which no step has been made while ``members`` is empty."""
+        system: dict[str, Any] = self.param_groups[0][SYSTEM]
         return system
 
     def _keep(self, **numbers: np.float64 | Tensor) -> None:
@@ -129,24 +141,35 @@ class SystemState(torch.optim.Optimizer):
     def _settle(self, entries: list[Entry], v: S) -> None:
         """Have the numbers of the system, of the kind of ``v``, for the parameters that take part now."""
         system, members = self._system, [entry.first for entry in entries]
-        if "energy" not in system:
-            rest = where(v < math.inf, v, 0.0) * 0.0
-            self._keep(energy=rest, p2=rest, u2=rest, **Clocks.start(rest)._asdict())
-            system["members"] = members
         device = v.device if isinstance(v, Tensor) else None
         if device != getattr(system["energy"], "device", None):
             for name in system.keys() - {"members"}:  # from a checkpoint of another device
                 system[name] = as_kind(system[name], v) if device else float(system[name])
-        if system["members"] != members:  # parameters came or went since Π² was summed
+        if not system["members"]:
+            rest = where(v < math.inf, v, 0.0) * 0.0
+            self._keep(energy=rest, p2=rest)
+        elif system["members"] != members:  # parameters came or went since Π² was summed
             for p in (p for group in self.param_groups for p in group["params"] if p.grad is None):
                 if "momentum_buffer" in self.state.get(p, ()):
                     self.state[p]["momentum_buffer"].zero_()  # it will start from rest
             u2 = sum_squares([entry.momentum for entry in entries], v)
             old, p2 = self._kept("u2", v), self._kept("p2", v)
             self._keep(p2=where(old > 0, p2 / at_least(old, TINY) * u2, u2), u2=u2)
-            system["members"] = members
+        system["members"] = members
 
     def _read(self, name: str) -> Tensor:
-        replicas = self.param_groups[0]["replicas"]
-        unknown = torch.full(() if replicas is None else (replicas,), math.nan, dtype=torch.float64)
-        return torch.as_tensor(self._system.get(name, unknown), dtype=torch.float64).clone()
+        return torch.as_tensor(self._system[name], dtype=torch.float64).clone()
+
+
+def at_first(groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """The numbers before the first step: floats for one run on the CPU, else float64 tensors."""
+    replicas = groups[0]["replicas"]
+    unknown = dict.fromkeys(("energy", "potential", "delta_v", "p2"), math.nan)
+    numbers: dict[str, Any] = unknown | {"u2": 0.0, "lowered": 0.0, "skipped": 0.0}
+    numbers |= Clocks.start(np.float64(0.0))._asdict()
+    device = next((p.device for group in groups for p in group["params"]), torch.device("cpu"))
+    if replicas is None and device.type == "cpu":
+        return {name: float(x) for name, x in numbers.items()} | {"members": []}
+    shape = () if replicas is None else (replicas,)
+    full = {k: torch.full(shape, float(x), dtype=torch.float64, device=device) for k, x in numbers.items()}
+    return full | {"members": []}

@@ -1,4 +1,4 @@
-"""The tensor part of a step: kick, drift, sums of squares, random vectors; in place and in few passes.
+"""The tensor part of a step: kick and drift, in place and in few passes.
 
 Momenta are stored as Π = -σ u with one σ for all parameters. What Algorithm 1 does to the length of Π,
 restoring the energy and bouncing, then only changes scalars. A step is
@@ -13,84 +13,18 @@ tensors together, large ones in slices. In all other cases the coefficients are 
 kept at norm 1, which needs no synchronisation.
 """
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from bbi.algorithm import TINY, Algorithm
-from bbi.noise import replica_keys
-from bbi.scalars import Flag, S, at_least, sqrt, where
-
-SLICE = 2**19
-"""Elements worked on at a time: 2 MiB of float32."""
-SMALL = 2**14
-"""Elements of a tensor that is copied to be summed with others."""
-
-
-class Entry(NamedTuple):
-    """A parameter that takes part in a step; a complex one as its real view."""
-
-    param: Tensor
-    grad: Tensor
-    momentum: Tensor
-    """The buffer u."""
-    lr: float | Tensor
-    """Δt of its group."""
-    weight_decay: float
-    """w of its group, in the potential ½ w |Θ|²."""
-    first: int
-    """Index of its first element among all elements of a replica, for the random numbers."""
-
-
-def in_memory_order(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Contiguous views of tensors that are all in channels_last; others unchanged."""
-    if all(not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last) for x in tensors):
-        return tuple(x.permute(0, 2, 3, 1) for x in tensors)
-    return tensors
-
-
-def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Tensors of one group and dtype up to SLICE elements together; larger ones cut into slices."""
-    batch: list[Entry] = []
-    size = 0
-    for entry in entries:
-        p, g, m = in_memory_order(*entry[:3])
-        entry = entry._replace(param=p, grad=g, momentum=m)
-        length = p.numel()
-        if length > SLICE and p.is_contiguous() and g.is_contiguous() and m.is_contiguous():
-            for parts in zip(*(torch.split(t.view(-1), SLICE) for t in (p, g, m)), strict=True):
-                yield [entry._replace(param=parts[0], grad=parts[1], momentum=parts[2])]
-            continue
-        if batch:
-            last = batch[-1]
-            same_group = entry.lr is last.lr and entry.weight_decay == last.weight_decay
-            if not same_group or p.dtype != last.param.dtype or size + length > SLICE:
-                yield batch
-                batch, size = [], 0
-        batch.append(entry)
-        size += length
-    if batch:
-        yield batch
-
-
-def _norms2(tensors: list[Tensor]) -> float:
-    """Σ |x|² over a batch of one dtype, to that dtype's relative error; half precision as float64."""
-    if tensors[0].dtype in (torch.float32, torch.float64) and all(x.is_contiguous() for x in tensors):
-        small: list[Tensor] = []
-        large: list[Tensor] = []
-        for x in tensors:
-            (small if x.numel() <= SMALL else large).append(x.view(-1))
-        if small:  # one product of copies costs less than many
-            large.append(torch.cat(small) if len(small) > 1 else small[0])
-        total = sum((float(torch.dot(x, x)) for x in large), 0.0)
-        if 1e-30 < total < 1e30:  # squares are far from float32's limits
-            return total
-    norms = [float(torch.linalg.vector_norm(x, dtype=torch.float64)) for x in tensors]
-    return sum((norm * norm for norm in norms), 0.0)  # a power would raise where this is inf
+from bbi.algorithm import TINY
+from bbi.entries import Entry
+from bbi.norms import batch_squares, largest, sum_squares
+from bbi.scalars import Flag, S, at_least, power_of_two, sqrt, where
 
 
 def fit(scalar: Tensor, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -98,22 +32,6 @@ def fit(scalar: Tensor, like: Tensor, dtype: torch.dtype | None = None) -> Tenso
     if scalar.dim() == 0:
         return scalar
     return scalar.to(dtype or like.dtype).reshape(-1, *[1] * (like.dim() - 1))
-
-
-def sum_squares(tensors: list[Tensor], like: S) -> S:
-    """Σ x² over all tensors, of the kind of ``like``: np.float64, or float64 () or (R,)."""
-    if not isinstance(like, Tensor):
-        flat = (y for x in tensors for y in in_memory_order(x))
-        cut = (
-            torch.split(x.view(-1), SLICE) if x.is_contiguous() and x.numel() > SLICE else (x,) for x in flat
-        )
-        return np.float64(sum((_norms2([part]) for parts in cut for part in parts), 0.0))
-    total = torch.zeros_like(like)
-    for x in tensors:
-        rows = x.reshape(len(x), -1) if like.dim() else x.reshape(1, -1)
-        norm = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
-        total = total + norm.square().reshape(like.shape)
-    return total
 
 
 def weight_energy(entries: list[Entry], like: S) -> S:
@@ -125,27 +43,31 @@ def weight_energy(entries: list[Entry], like: S) -> S:
     return total
 
 
-def split(length2: S, u2: S, pull: float) -> tuple[S, S]:
+def split(length2: S, u2: S, pull: float, unit: S) -> tuple[S, S]:
     """Write Π of squared length ``length2`` along -u, of squared norm ``u2``, as -σ (factor u).
 
     Tensors are normalised in each step. A run on the CPU takes σ = ``pull``, the largest Δt H_V of a group,
-    where that is above 0, so that ∇V need not be scaled. Π = 0 gives factor 0. Returns the factor and σ > 0.
+    where that is above 0, so that ∇V need not be scaled. Π = 0 gives factor 0, and a σ ``unit`` times as
+    large, a power of two that brings a small or large ∇V near 1. Returns the factor and σ > 0.
     """
     some = (length2 > 0) & (u2 > 0)
     if isinstance(u2, Tensor):
-        return where(some, at_least(u2, TINY).rsqrt(), 0.0), where(some, sqrt(length2), 1.0)
+        return where(some, at_least(u2, TINY).rsqrt(), 0.0), where(some, sqrt(length2), unit)
     sigma = np.float64(pull if pull > 0 else 1.0)
-    return where(some, sqrt(length2 / u2) / sigma, 0.0), sigma
+    return where(some, sqrt(length2 / u2) / sigma, 0.0), where(some, sigma, sigma * unit)
 
 
-def kick(entries: list[Entry], factor: S, kick: S, drift: S | None, moved: Flag) -> S:
+def kick(
+    entries: list[Entry], batches: Sequence[list[Entry]], factor: S, kick: S, drift: S | None, moved: Flag
+) -> S:
     """u ← factor u + Δt kick (∇F + w Θ), and Θ ← Θ - Δt drift u unless ``drift`` is None; the new |u|².
 
-    Only the gradients of the runs in ``moved`` count; those of the others may be NaN.
+    Only the gradients of the runs in ``moved`` count; those of the others may be NaN. One run on the CPU
+    takes the entries in ``batches``.
     """
     if not isinstance(factor, Tensor):
         numbers = float(factor), float(kick), float(drift or 0.0)
-        return np.float64(sum((_kick_batch(batch, *numbers) for batch in _batches(entries)), 0.0))
+        return np.float64(sum((_kick_batch(batch, *numbers) for batch in batches), 0.0))
     for p, g, u, lr, decay, _ in entries:
         force = torch.where(fit(cast(Tensor, moved), u, torch.bool), g.to(u.dtype), 0.0)
         u.mul_(fit(factor, u)).addcmul_(force, fit(lr * kick, u))
@@ -175,7 +97,7 @@ def _kick_batch(batch: list[Entry], factor: float, kick: float, drift: float) ->
             maximize=False,
             is_first_step=False,
         )
-        return _norms2(us)
+        return batch_squares(us)
     if factor != 1.0:
         torch._foreach_mul_(us, factor)
     if pull:
@@ -184,7 +106,7 @@ def _kick_batch(batch: list[Entry], factor: float, kick: float, drift: float) ->
             torch._foreach_add_(us, params, alpha=pull * decay)
     if push:
         torch._foreach_add_(params, us, alpha=-push)
-    return _norms2(us)
+    return batch_squares(us)
 
 
 def drift(entries: list[Entry], drift: S) -> None:
@@ -196,51 +118,24 @@ def drift(entries: list[Entry], drift: S) -> None:
             p.add_(u, alpha=-float(lr) * float(drift))
 
 
-def downhill(entries: list[Entry], mask: Flag) -> None:
-    """u ← ∇F + w Θ, and so Π along -∇V, where ``mask`` holds, in place."""
+def downhill(entries: list[Entry], mask: Flag, like: S) -> S:
+    """u ← (∇F + w Θ)/c, and so Π along -∇V, where ``mask`` holds, in place; the new |u|².
+
+    The power of two c brings the largest element near 1, so that squares neither overflow nor underflow.
+    """
     for p, g, u, _, decay, _ in entries:
         slope = g.to(u.dtype) + decay * p if decay else g.to(u.dtype)
         u.copy_(torch.where(fit(mask, u, torch.bool), slope, u) if isinstance(mask, Tensor) else slope)
+    us = [entry.momentum for entry in entries]
+    rescale(entries, where(mask, 1.0 / power_of_two(largest(us, like)), 1.0))
+    return sum_squares(us, like)
 
 
 def rescale(entries: list[Entry], factor: S) -> None:
-    """u ← factor u in place."""
+    """u ← factor u in place; a factor beyond the range of a dtype is the largest number of that."""
     for entry in entries:
-        u = entry.momentum
-        u.mul_(fit(factor, u) if isinstance(factor, Tensor) else float(factor))
-
-
-def redraw(
-    entries: list[Entry], algorithm: Algorithm, seed: int, bounce: Flag, number: S, share: S | None = None
-) -> S:
-    """Replace Π by random vectors N, and so u by -N, where ``bounce`` holds; the new |u|².
-
-    ``number`` counts the draws. For a partial refresh, u - ``share`` N takes the place of -N.
-    """
-    device = entries[0].momentum.device
-    replicas = number.numel() if isinstance(number, Tensor) else 1
-    keys = replica_keys(seed, torch.arange(replicas, device=device))[:, None]
-    draws = _column(number, device)
-    mask, shares = _column(bounce, device).bool(), None if share is None else _column(share, device)
-    for entry in entries:
-        rows = entry.momentum.reshape(replicas, -1)
-        for start in range(0, rows.shape[1], SLICE):
-            part = rows[:, start : start + SLICE]
-            index = torch.arange(part.shape[1], device=device) + (entry.first + start)
-            fresh = -algorithm.vectors(keys, draws, index)
-            if shares is not None:
-                fresh = part + shares * fresh
-            part.copy_(torch.where(mask, fresh.to(part.dtype), part))
-        if not entry.momentum.is_contiguous():  # reshape had to copy
-            entry.momentum.copy_(rows.reshape(entry.momentum.shape))
-    return sum_squares([entry.momentum for entry in entries], number)
-
-
-def _column(x: object, device: torch.device) -> Tensor:
-    """A scalar or a flag as a float64 column (R, 1) or (1, 1), without synchronising a device."""
-    if isinstance(x, Tensor):
-        return x.to(torch.float64).reshape(-1, 1)
-    return torch.full((1, 1), float(cast(np.float64, x)), dtype=torch.float64, device=device)
+        u, top = entry.momentum, torch.finfo(entry.momentum.dtype).max
+        u.mul_(fit(factor.clamp(max=top), u) if isinstance(factor, Tensor) else min(float(factor), top))
 
 
 def average(value: Tensor, device: torch.device, group: Any) -> Tensor:

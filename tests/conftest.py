@@ -10,6 +10,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from experiments.harness import plotting
+
 torch.set_num_threads(1)
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("repeatable")
@@ -27,3 +29,10 @@ def golden() -> Callable[[str], pd.DataFrame]:
     if not folder.is_dir():
         pytest.skip(f"no recorded trajectories: there is no folder {folder}")
     return lambda stem: pd.read_csv(folder / f"{stem}.csv", index_col="step")
+
+
+@pytest.fixture
+def coarse_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are coarse pictures of one kind, drawn in little time."""
+    monkeypatch.setattr(plotting, "_METADATA", {"png": {}})
+    monkeypatch.setitem(plotting.STYLE, "savefig.dpi", 20)

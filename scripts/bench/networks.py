@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 
-from bbi import BBI
+from bbi import BBI, ECD, ECDSep
 from bench.timing import Row, compare, in_turn
 
 Shapes = list[tuple[int, ...]]
 UNIT = "ms per step"
-OURS, FUSED, LOOP = "BBI", "SGD, fused", "SGD, for-loop"
+OURS, SEPARABLE, FUSED, LOOP = "BBI", "ECDSep, defaults", "SGD, fused", "SGD, for-loop"
+ADAMW = "AdamW, fused"
 
 
 def resnet18(classes: int = 10) -> Shapes:
@@ -44,7 +45,7 @@ def _stepper(
     for p in parameters:
         p.grad = torch.randn(p.shape, generator=generator)
     optimizer = make(parameters)
-    given = {"loss": torch.tensor(2.3)} if isinstance(optimizer, BBI) else {}
+    given = {"loss": torch.tensor(2.3)} if isinstance(optimizer, ECD) else {}
 
     def loop() -> None:
         for _ in range(steps):
@@ -62,6 +63,8 @@ def _network(
         OURS: lambda parameters: BBI(parameters, 1e-6, **settings),
         FUSED: lambda parameters: torch.optim.SGD(parameters, 1e-6, momentum=0.9, fused=True),
         LOOP: lambda parameters: torch.optim.SGD(parameters, 1e-6, momentum=0.9, foreach=False),
+        SEPARABLE: lambda parameters: ECDSep(parameters, 1e-6),
+        ADAMW: lambda parameters: torch.optim.AdamW(parameters, 1e-6, fused=True),
     }
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -70,9 +73,19 @@ def _network(
     finally:
         torch.set_num_threads(before)
     per = dict.fromkeys(makers, steps)
+    pairs = ((OURS, FUSED), (OURS, LOOP), (SEPARABLE, FUSED), (ADAMW, FUSED))
     return [
-        compare(name, times, OURS, other, UNIT, per, threads, ratio_limit=limits.get(other, math.nan))
-        for other in (FUSED, LOOP)
+        compare(
+            name,
+            times,
+            what,
+            other,
+            UNIT,
+            per,
+            threads,
+            ratio_limit=limits.get(f"{what} / {other}", math.nan),
+        )
+        for what, other in pairs
     ]
 
 
@@ -82,7 +95,8 @@ def networks(cores: int) -> list[Row]:
     Args:
         cores: Number of threads for the first.
     """
-    rows = _network("ResNet-18", resnet18(), 5, 15, cores, {FUSED: 1.5})
+    limits = {f"{OURS} / {FUSED}": 1.5, f"{SEPARABLE} / {FUSED}": 3.0}
+    rows = _network("ResNet-18", resnet18(), 5, 15, cores, limits)
     if cores > 1:
         rows += _network("ResNet-18", resnet18(), 5, 9, 1, {})
-    return rows + _network("small network", perceptron(), 200, 15, 1, {LOOP: 2.0})
+    return rows + _network("small network", perceptron(), 200, 15, 1, {f"{OURS} / {LOOP}": 2.0})

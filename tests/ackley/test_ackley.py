@@ -4,6 +4,7 @@ import pytest
 
 from tests.landscapes.commands import finished, refusal
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
 REFUSED = {
     "search.trails=5": "trials",
     "search.trials=0": "1 or more",
@@ -35,10 +36,10 @@ def test_what_cannot_work_is_refused_in_one_line(words, capsys):
     assert REFUSED[words] in refusal("ackley", words, capsys)
 
 
-def test_any_optimizer_takes_part(tmp_path, monkeypatch):
+def test_any_optimizer_takes_part(tmp_path):
     others = ("adam", "lbfgs", "ecdsep", "frictionless")
     added = " ".join(f"+optimizer@competitors.my_{name}={name}" for name in others)
-    tables = finished("ackley", f"{TINY} ~competitors.gdm_small {added}", tmp_path, monkeypatch)
+    tables = finished("ackley", f"{TINY} ~competitors.gdm_small {added}", tmp_path)
     runs = tables["runs"].groupby(["competitor", "stage"]).size()
     for name in others:
         repeats = 1 if name in ("adam", "lbfgs") else 5  # the others draw random numbers
@@ -49,10 +50,10 @@ def test_any_optimizer_takes_part(tmp_path, monkeypatch):
     assert (tables["curves"].groupby("competitor")["run"].nunique() == 1).all()
 
 
-def test_the_method_alone_on_a_landscape_without_passes(tmp_path, monkeypatch):
+def test_the_method_alone_on_a_landscape_without_passes(tmp_path):
     """Its δE is searched in place of its step size; nothing is a baseline, so there is no grid of regimes."""
     given = "competitors.bbi.space.lr=null +competitors.bbi.fixed.lr=0.01 ~competitors.bbi.fixed.delta_e"
     searched = "+competitors.bbi.space.delta_e={low:1,high:3} barrier.values=2 coefficients=[9.0]"
-    tables = finished("ackley", f"{TINY} {ONE_METHOD} {given} {searched}", tmp_path, monkeypatch)
+    tables = finished("ackley", f"{TINY} {ONE_METHOD} {given} {searched}", tmp_path)
     assert set(tables["runs"]["stage"]) == {"long", "robust", "barrier"}
     assert tables["trials"]["delta_e"].between(1, 3).all()

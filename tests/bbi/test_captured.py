@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bbi import BBI, ECDq1, ECDSep
-from bbi import optimizer as module
+from bbi import motion as module
 
 BOUNCY = {"delta_e": 1.0, "t0": 4, "t1": 6, "n_bounces": 3, "seed": 5}
 CASES = {
@@ -70,7 +70,7 @@ class Run:
         self.opt.step(loss=loss)
 
     def numbers(self) -> dict[str, torch.Tensor]:
-        return {k: x for k, x in self.opt.state["system"].items() if isinstance(x, torch.Tensor)}
+        return {k: x for k, x in self.opt.param_groups[0]["system"].items() if isinstance(x, torch.Tensor)}
 
     def same(self, other: "Run") -> None:
         assert all(torch.equal(p, q) for p, q in zip(self.params, other.params, strict=True))

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch._inductor
 
-from bbi.compiling import compiled
+from bbi.compiling import compiled, frozen
 
 
 def slope(x, w):
@@ -60,3 +60,52 @@ def test_a_compiler_that_is_older_than_the_cpu_gets_a_second_attempt(monkeypatch
     monkeypatch.setattr(torch._inductor, "standalone_compile", compile_slowly)
     x = torch.rand(3)
     assert torch.equal(compiled(lambda x: [x + 1], [x], what="sum")(x)[0], x + 1)
+
+
+def counted(kernel):
+    """A kernel, and the list that grows with each call of it."""
+    calls = []
+
+    def call(*tensors):
+        calls.append(tensors)
+        return kernel(*tensors)
+
+    return call, calls
+
+
+def test_frozen_calls_do_what_the_kernel_does_without_it():
+    def advance(x, n):
+        n.add_(1)
+        x.copy_(torch.where(x < 0, torch.nan, (x * n).cos() + 2))
+        return ()
+
+    start = torch.tensor([0.3, -1.0, 2.0], dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    kernel, calls = counted(compiled(advance, start, what="advance"))
+    given = [x.clone() for x in start]
+    step = frozen(kernel, given)
+    assert all(torch.equal(x, y) for x, y in zip(given, start, strict=True))
+    calls.clear()
+    for number in range(1, 4):
+        step()
+        start[1].fill_(number - 1)
+        advance(*start)
+        assert given[1] == number
+        torch.testing.assert_close(given[0], start[0], rtol=1e-14, atol=0, equal_nan=True)
+    assert not calls
+
+
+@pytest.mark.parametrize("where", ["in the kernel", "after it"])
+def test_a_kernel_that_does_more_than_its_calls_is_not_frozen(where):
+    def power(x):
+        x.copy_(torch.linalg.solve(x + 2, x * 0 + 1) if where == "in the kernel" else x + 1)
+        return ()
+
+    x = torch.eye(2, dtype=torch.float64)
+    plain = compiled(power, [x], what="power")
+    kernel, calls = counted(plain if where == "in the kernel" else lambda x: (plain(x), x.mul_(2)))
+    step = frozen(kernel, [x])
+    expected = torch.linalg.solve(x + 2, x * 0 + 1) if where == "in the kernel" else (x + 1) * 2
+    calls.clear()
+    step()
+    assert len(calls) == 1
+    torch.testing.assert_close(x, expected)

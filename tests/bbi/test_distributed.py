@@ -1,5 +1,6 @@
 """Two processes over gloo: every rank takes the same step, that of one process on the whole batch."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,15 @@ def rank(number: int, folder: str) -> None:
         with pytest.raises(ValueError, match="process_group"):
             BBI(model().parameters(), process_group=groups[0])
     torch.save(found, os.path.join(folder, f"own{number}.pt"))
+    # a gradient that is NaN on one rank only, as without DistributedDataParallel: no rank moves
+    net = model()
+    opt = BBI(net.parameters(), 0.02, delta_e=0.5)
+    before = [p.detach().clone() for p in net.parameters()]
+    for p in net.parameters():
+        p.grad = torch.full_like(p, math.nan if number else 1.0)
+    opt.step(loss=1.0)
+    assert all(map(torch.equal, before, net.parameters()))
+    assert opt.skipped == 1
     dist.destroy_process_group()
     # Gloo's threads may outlive the interpreter and then abort the process (pytorch #179291).
     os._exit(0)
@@ -93,5 +103,21 @@ def test_a_shard_of_a_parameter_is_refused() -> None:
         shard = distribute_tensor(torch.zeros(4), init_device_mesh("cpu", (1,)), [Shard(0)])
         with pytest.raises(TypeError, match="whole on every rank"):
             BBI([torch.nn.Parameter(shard)])
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.filterwarnings("ignore:FSDP is switching to use")
+@pytest.mark.parametrize("originals", [False, True])
+def test_parameters_that_fsdp_has_flattened_are_refused(originals: bool) -> None:
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        net = FullyShardedDataParallel(
+            torch.nn.Linear(3, 2), use_orig_params=originals, device_id=torch.device("cpu")
+        )
+        with pytest.raises(TypeError, match=r"FSDP has flattened.*use DistributedDataParallel"):
+            BBI(net.parameters())
     finally:
         dist.destroy_process_group()

@@ -268,9 +268,9 @@ def test_a_delta_v_at_its_lowest_is_not_lowered_or_counted_on(lead: tuple[int]) 
     p = torch.nn.Parameter(torch.ones(*lead, 2, dtype=torch.float64))
     opt = BBI([p], 0.1, delta_v=5.0, tune_delta_v=True, replicas=1 if lead else None)
     assert steps_at(opt, p, [4.0]) == [True]
-    assert (opt.delta_v, opt.state["system"]["lowered"]) == (3.0, 1)  # 5 - 2¹ · 1
+    assert (opt.delta_v, opt.param_groups[0]["system"]["lowered"]) == (3.0, 1)  # 5 - 2¹ · 1
     assert not any(steps_at(opt, p, [-1.0] * 1100))
-    assert (opt.delta_v, opt.state["system"]["lowered"]) == (0.0, 2)
+    assert (opt.delta_v, opt.param_groups[0]["system"]["lowered"]) == (0.0, 2)
 
 
 @pytest.mark.parametrize(
@@ -299,6 +299,9 @@ def test_a_state_dict_of_another_law_is_refused_and_changes_nothing(
 def test_a_law_is_known_by_its_class_and_its_numbers() -> None:
     class Mine:
         """A law whose repr is an address."""
+
+        separable = isokinetic = False
+        start = energy = momentum_squared = kick = drift = Frictionless.kick
 
     p = [start()]
     ECDSep(p, eta=2.0).load_state_dict(ECDSep(p, eta=2).state_dict())

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bbi import noise
+from bbi import noise, redraw
+from bbi.algorithm import Algorithm
+from bbi.entries import Entry
+from bbi.laws import BornInfeld
 
 MASK = 2**64 - 1
 GAMMA = 0x9E3779B97F4A7C15
@@ -136,3 +139,17 @@ def test_a_number_depends_only_on_its_address(kind):
     for r, d, i in [(0, 0, 0), (6, 2, 128), (3, 1, 64), (5, 0, 100)]:
         assert ask(kind, -5, r, float(d), i).item() == together[r, d, i]
     assert (ask(kind, -5, [[4]], 1.0, range(50, 60)).numpy() == together[4, 1, 50:60]).all()
+
+
+def test_random_vectors_in_pieces_are_those_of_their_addresses(monkeypatch):
+    monkeypatch.setattr(redraw, "NOISE", 10)  # pieces within, across and of several tensors
+    shapes, entries, first = [(3,), (4, 9), (2,), (5,), (23,)], [], 0
+    for shape in shapes:
+        buffer = torch.zeros(2, *shape)
+        entries.append(Entry(buffer, buffer, buffer, 0.1, 0.0, first))
+        first += math.prod(shape)
+    bounce, number = torch.tensor([True, False]), torch.tensor([5.0, 6.0], dtype=torch.float64)
+    redraw.redraw(entries, Algorithm(BornInfeld()), 3, bounce, number)
+    expected = -ask("normal", 3, 0, 5, torch.arange(first)).float()
+    assert torch.equal(torch.cat([e.momentum[0].flatten() for e in entries]), expected)
+    assert not any(e.momentum[1].any() for e in entries)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bbi import BBI, BornInfeld
-from bbi.update import sum_squares
+from bbi.norms import sum_squares
 from experiments.landscapes.functions import Quadratic, Zakharov
 
 SETTINGS = {"delta_e": 1.0, "t0": 3, "t1": 5, "n_bounces": 4}
@@ -106,7 +106,7 @@ def test_a_bad_value_is_named(changes, words):
         (lambda: BBI([torch.zeros(2, dtype=torch.int64)], 0.1), TypeError, "int64"),
         (lambda: BBI([torch.zeros(2)], "fast"), TypeError, "lr.*'fast'"),
         (lambda: BBI([torch.zeros(2)], 0.1, seed=0.5), TypeError, "seed: 0.5"),
-        (lambda: BBI([torch.zeros(2)], 0.1, law=BornInfeld()), TypeError, "ECD"),
+        (lambda: BBI([torch.zeros(2)], 0.1, law=BornInfeld()), TypeError, r"BBI.*'law'"),
         (lambda: BBI([torch.zeros(2)], 0.1).step(), RuntimeError, "loss=loss"),
         (lambda: BBI([torch.zeros(2)], 0.1).step(loss=torch.ones(2)), ValueError, r"\(2,\)"),
         (lambda: BBI([torch.zeros(2)], 0.1, replicas=2).step(loss=1.0), ValueError, r"\(2,\)"),

@@ -34,7 +34,7 @@ def same(a, b):
     """Bits of parameters and of all that the optimizers keep."""
     (params_a, opt_a), (params_b, opt_b) = a, b
     assert all(torch.equal(x, y) for x, y in zip(params_a, params_b, strict=True))
-    system_a, system_b = opt_a.state["system"], opt_b.state["system"]
+    system_a, system_b = opt_a.param_groups[0]["system"], opt_b.param_groups[0]["system"]
     assert system_a.keys() == system_b.keys()
     for name in system_a:
         assert type(system_a[name]) is type(system_b[name])

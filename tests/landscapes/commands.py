@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from experiments.__main__ import main
-from experiments.harness import plotting, results, session
+from experiments.harness import results, session
 from experiments.harness.settings import compose, load
 from experiments.harness.tables import Tables
 from experiments.harness.verdicts import judge, load_paper, sentence
@@ -19,10 +19,8 @@ def refusal(experiment: str, words: str, capsys: pytest.CaptureFixture[str]) -> 
     return line
 
 
-def finished(experiment: str, words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Tables:
+def finished(experiment: str, words: str, folder: Path) -> Tables:
     """The tables of a run that leaves three figures or more, and whose claims have verdicts and sentences."""
-    monkeypatch.setattr(plotting, "_METADATA", {"png": {}})  # coarse pictures of one kind: in little time
-    monkeypatch.setitem(plotting.STYLE, "savefig.dpi", 20)
     given = [f"experiment={experiment}", "profile=smoke", f"paths.results={folder}", "executor=serial"]
     assert main([*given, *words.split()]) == 0
     place = folder / "smoke" / experiment

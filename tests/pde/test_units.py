@@ -7,6 +7,7 @@ from experiments.__main__ import main
 from experiments.harness.errors import UserError
 from tests.composed import composed
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
 MINE = "problems.k2.competitors.mine"
 
 

@@ -10,6 +10,7 @@ from experiments.theory.estimates import estimate
 from experiments.theory.units import volumes
 from tests.composed import composed
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
 TINY = (
     "energy.runs=2 energy.steps=4 energy.halvings=2 family.runs=2 family.steps=5 stall.runs=2 "
     "stall.steps=100 shallow.steps=300 overshoot.runs=2 overshoot.steps=40 tuned.runs=2 tuned.steps=3 "

@@ -10,6 +10,7 @@ from experiments.two_basin.estimates import estimate
 from tests.composed import composed
 from tests.landscapes.commands import finished, refusal
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
 CLAIMS = {claim["id"]: claim for claim in load_paper()[0]}
 REFUSED = {
     "~counts.paper": "one must have published_runs",
@@ -34,21 +35,18 @@ def test_what_cannot_work_is_refused_in_one_line(words, capsys):
     assert REFUSED[words] in refusal("two_basin", words, capsys)
 
 
-def test_any_optimizer_is_counted_in_blocks(tmp_path, monkeypatch):
+def test_any_optimizer_is_counted_in_blocks(tmp_path):
     """From beside the second basin, where it is steep: a descent enters that one at once."""
     mine = "+optimizer@competitors.mine=adam competitors.mine.space=null +competitors.mine.fixed.lr=0.1"
     counted = "+counts.mine={competitor:mine,label:Adam,runs:5} block=2 start=[3,3]"
-    tables = finished("two_basin", f"{TINY} {mine} {counted}", tmp_path, monkeypatch)
+    tables = finished("two_basin", f"{TINY} {mine} {counted}", tmp_path)
     rows = tables["runs"].query("variant == 'mine'")
     assert rows["run"].tolist() == [0, 1, 2, 3, 4] and rows["basin"].tolist() == [2.0] * 5
 
 
-def test_results_do_not_depend_on_the_blocks(tmp_path, monkeypatch):
+def test_results_do_not_depend_on_the_blocks(tmp_path):
     words = f"{TINY} steps=400 counts.bounces_5.runs=5 ~counts.released start=[3,3]"
-    one, two = (
-        finished("two_basin", f"{words} block={block}", tmp_path / str(block), monkeypatch)
-        for block in (2, 9)
-    )
+    one, two = (finished("two_basin", f"{words} block={block}", tmp_path / str(block)) for block in (2, 9))
     assert one["runs"].equals(two["runs"]) and one["runs"]["basin"].isin([1, 2]).any()
 
 
@@ -94,10 +92,10 @@ def test_mixing_without_bounces_would_be_seen(without, verdict):
         ("occupation.start=[-2,-2] competitors.bbi_endless.fixed.delta_e=0", False),
     ],
 )
-def test_an_occupation_that_is_not_known_is_no_crash(tmp_path, monkeypatch, wild, gone):
+def test_an_occupation_that_is_not_known_is_no_crash(tmp_path, wild, gone):
     budget = "occupation.runs=16 occupation.steps=60 occupation.burn_in=50 occupation.every=1"
     words = f"{TINY} {budget} {wild}"
-    tables = finished("two_basin", words, tmp_path, monkeypatch)
+    tables = finished("two_basin", words, tmp_path)
     runs = tables["runs"].query("stage == 'occupation'")
     assert runs["run"].tolist() == list(range(16)) and runs["in_basin_2"].isna().any() == gone
     found = estimate(tables, composed("two_basin", *words.split(), profile="smoke"))

@@ -7,6 +7,7 @@ from experiments.zakharov.estimates import estimate
 from tests.composed import composed
 from tests.landscapes.commands import finished, refusal
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
 REFUSED = {
     "~competitors.bbi ~competitors.bbi_log": "role=method",
     "random.sides=[]": "a list of 1 or more",
@@ -23,21 +24,21 @@ def test_what_cannot_work_is_refused_in_one_line(words, capsys):
     assert REFUSED[words] in refusal("zakharov", words, capsys)
 
 
-def test_any_optimizer_takes_part(tmp_path, monkeypatch):
+def test_any_optimizer_takes_part(tmp_path):
     given = "competitors.gdm_log.space.lr=null +competitors.gdm_log.fixed.lr=1e-6 ~competitors.gdm_gamma"
     added = "+optimizer@competitors.mine=adam +optimizer@competitors.second=lbfgs"
-    tables = finished("zakharov", f"{TINY} {given} {added}", tmp_path, monkeypatch)
+    tables = finished("zakharov", f"{TINY} {given} {added}", tmp_path)
     stages = tables["runs"].groupby("competitor")["stage"].value_counts()
     assert all(stages[name, "long"] == 1 and stages[name, "random"] == 4 for name in ("mine", "second"))
     assert {"mine", "second"} < set(tables["trials"]["competitor"])
 
 
-def test_a_start_from_which_every_trial_diverges(tmp_path, monkeypatch):
+def test_a_start_from_which_every_trial_diverges(tmp_path):
     gone = " ".join(
         f"~competitors.{name}" for name in ("gdm", "gdm_gamma", "gdm_log", "gdm_narrow", "bbi_log")
     )
     words = f"{TINY} start=[1e100] {gone} ~competitors.bbi.fixed.delta_v"
-    assert "curves" not in finished("zakharov", words, tmp_path, monkeypatch)
+    assert "curves" not in finished("zakharov", words, tmp_path)
 
 
 def test_a_diverged_run_of_the_method_counts_against_it():
