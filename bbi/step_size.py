@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from bbi.optimizer import ECD
+from bbi.state import SYSTEM, at_first
 
 TRIAL = 8
 """Steps of a trial."""
@@ -56,7 +57,8 @@ def first_lr(optimizer: ECD, closure: Callable[[], Any], model: torch.nn.Module 
     tensors = [p for group in groups for p in group["params"]]
     buffers = list(model.buffers()) if model is not None else []
     kept = [t.detach().clone() for t in (*tensors, *buffers)]
-    grads, state, rates = [p.grad for p in tensors], optimizer.state, [group["lr"] for group in groups]
+    grads, rates = [p.grad for p in tensors], [group["lr"] for group in groups]
+    state, system = optimizer.state, groups[0][SYSTEM]
     for p in tensors:
         p.grad = None  # the closure may clear gradients in place
 
@@ -67,7 +69,7 @@ def first_lr(optimizer: ECD, closure: Callable[[], Any], model: torch.nn.Module 
 
     def too_large(lr: float) -> bool:
         put_back()
-        optimizer.state = defaultdict(dict)
+        optimizer.state, groups[0][SYSTEM] = defaultdict(dict), at_first(groups)
         for group in groups:
             group["lr"] = lr
         return not _error(optimizer, closure) <= LIMIT
@@ -83,7 +85,7 @@ def first_lr(optimizer: ECD, closure: Callable[[], Any], model: torch.nn.Module 
                     return SHARE[optimizer.law.separable] * max(lr, lr / factor)
     finally:
         put_back()
-        optimizer.state = state
+        optimizer.state, groups[0][SYSTEM] = state, system
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
         for p, grad in zip(tensors, grads, strict=True):

@@ -3,7 +3,7 @@
     python scripts/first_lr.py --results results
 
 For each task of `tasks.py`, BBI and ECDSep are run from some seeds with the lr proposed (the geometric mean
-over the seeds), and with 8 times more to 8 times less in factors of 2; the grid grows until the best is
+over the seeds), and with 4 times more to 4 times less in factors of 2; the grid grows until the best is
 inside. The score is the geometric mean over the seeds. It takes some minutes.
 """
 
@@ -59,7 +59,7 @@ def score(task: Task, name: str, lr: float) -> float:
 def compare(task: Task, name: str) -> dict[str, object]:
     """One row of the table."""
     first = proposed(task, name)
-    scores = {k: score(task, name, first * 2.0**k) for k in range(-3, 4)}
+    scores = {k: score(task, name, first * 2.0**k) for k in range(-2, 3)}
     while (best := min(scores, key=lambda k: scores[k])) in (low := min(scores), high := max(scores)):
         k = low - 1 if best == low else high + 1
         scores[k] = score(task, name, first * 2.0**k)

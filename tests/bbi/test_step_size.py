@@ -69,7 +69,9 @@ def test_it_leaves_model_optimizer_and_random_numbers_as_they_were() -> None:
 
     def numbers() -> list[Any]:
         grads = [p.grad for p in model.parameters()]
-        return copy.deepcopy([model.state_dict(), opt.state_dict()["state"], grads])
+        return copy.deepcopy(
+            [model.state_dict(), opt.state_dict()["state"], grads, opt.param_groups[0]["system"]]
+        )
 
     before, random = numbers(), torch.get_rng_state()
     assert first_lr(opt, train, model) > 0
@@ -95,3 +97,22 @@ def test_what_it_cannot_do_is_refused_and_leaves_no_trace() -> None:
     with pytest.raises(ValueError, match="found no lr"):
         first_lr(opt, flat)
     assert not opt.state and opt.param_groups[0]["lr"] == 0.01 and torch.equal(p, start())
+
+
+@pytest.mark.parametrize("cls", [BBI, ECDSep])
+def test_the_default_lr_trains_a_classifier_on_which_it_was_not_chosen(cls: type[ECD]) -> None:
+    datasets = pytest.importorskip("sklearn.datasets")
+    images, labels = map(torch.from_numpy, datasets.load_digits(return_X_y=True))
+    torch.manual_seed(0)
+    order = torch.randperm(len(images))
+    x, y = images[order].float() / 16, labels[order]
+    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    opt = cls(model.parameters())
+    for _ in range(500):
+        rows = torch.randint(1347, (64,))
+        opt.zero_grad()
+        loss = nn.functional.cross_entropy(model(x[rows]), y[rows])
+        loss.backward()
+        opt.step(loss=loss)
+    accuracy = (model(x[1347:]).argmax(1) == y[1347:]).double().mean()
+    assert accuracy > 0.95
