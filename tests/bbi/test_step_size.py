@@ -47,10 +47,11 @@ def test_it_is_stable_and_four_times_as_much_is_not(cls: type[ECD], lr: float) -
 
 
 def test_it_scales_as_the_time_step_does() -> None:
-    # With a loss c F and Θ → s Θ, dΘ/dt ~ √V: the time to cross a basin scales as s/√c.
-    p, q = start(), start()
-    one, other = first_lr(BBI([p], 0.01), closure(p)), first_lr(BBI([q], 0.01), closure(q, 16.0))
-    assert other == pytest.approx(one / 4)
+    # |dΘ/dt| ~ √V for BBI, so that with the loss c F time scales as 1/√c; log V, of ECDSep, is only shifted.
+    for cls, ratio in ((BBI, 4.0), (ECDSep, 1.0)):
+        p, q = start(), start()
+        one, other = first_lr(cls([p], 0.01), closure(p)), first_lr(cls([q], 0.01), closure(q, 16.0))
+        assert other == pytest.approx(one / ratio)
 
 
 def test_it_leaves_model_optimizer_and_random_numbers_as_they_were() -> None:
