@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from experiments.harness import plotting
+from tests.coarse import coarse
 
 torch.set_num_threads(1)
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
@@ -34,5 +34,4 @@ def golden() -> Callable[[str], pd.DataFrame]:
 @pytest.fixture
 def coarse_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are coarse pictures of one kind, drawn in little time."""
-    monkeypatch.setattr(plotting, "_METADATA", {"png": {}})
-    monkeypatch.setitem(plotting.STYLE, "savefig.dpi", 20)
+    coarse(monkeypatch)

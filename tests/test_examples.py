@@ -52,7 +52,7 @@ def test_data_parallel(example: ModuleType) -> None:
     first, second = example.main(120)
     for name, p in first["network"].items():
         assert torch.equal(p, second["network"][name])
-    system = first["optimizer"]["state"]["system"]
+    system = first["optimizer"]["param_groups"][0]["system"]
     assert system["draws"] == 1
     assert system["potential"] < 0.1 * system["energy"]
 

@@ -32,8 +32,8 @@ ONE_METHOD = f"{NO_GDM} ~competitors.gdm_released ~competitors.bbi_log ~competit
 
 
 @pytest.mark.parametrize("words", REFUSED)
-def test_what_cannot_work_is_refused_in_one_line(words, capsys):
-    assert REFUSED[words] in refusal("ackley", words, capsys)
+def test_what_cannot_work_is_refused_in_one_line(words):
+    assert REFUSED[words] in refusal("ackley", words)
 
 
 def test_any_optimizer_takes_part(tmp_path):

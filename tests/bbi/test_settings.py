@@ -58,7 +58,7 @@ def test_a_state_dict_of_another_optimizer_is_refused():
 def test_signatures_name_every_setting_and_share_their_defaults(cls):
     own, base = (inspect.signature(c.__init__).parameters for c in (cls, ECD))
     assert all(p.kind is not p.VAR_KEYWORD for p in own.values())
-    shared = own.keys() & base.keys() - {"nu"}
+    shared = own.keys() & base.keys() - {"nu", "lr"}
     assert {name: own[name].default for name in shared} == {name: base[name].default for name in shared}
     missing = {"law"} if cls is BBI else {"law", "delta_v", "t0", "t1", "n_bounces", "eps1"}
     assert base.keys() - own.keys() == missing

@@ -15,13 +15,18 @@ from tests.harness.conftest import ROOT, until
 SCRIPT = ROOT / "scripts" / "reproduce.py"
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
+def load() -> ModuleType:
+    """The script as a module."""
     spec = importlib.util.spec_from_file_location("reproduce", SCRIPT)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    return load()
 
 
 def test_a_mistake_in_one_experiment_is_found_before_any_is_run(

@@ -4,19 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from experiments.__main__ import main
+from experiments.__main__ import main, one_line, prepare
 from experiments.harness import results, session
+from experiments.harness.errors import UserError
 from experiments.harness.settings import compose, load
 from experiments.harness.tables import Tables
 from experiments.harness.verdicts import judge, load_paper, sentence
 
 
-def refusal(experiment: str, words: str, capsys: pytest.CaptureFixture[str]) -> str:
+def refusal(experiment: str, words: str) -> str:
     """The line that refuses these settings."""
-    assert main([f"experiment={experiment}", "profile=smoke", *words.split()]) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    return line
+    overrides = [f"experiment={experiment}", "profile=smoke", *words.split()]
+    with pytest.raises(UserError) as refused, one_line(overrides):
+        prepare(compose(*overrides), overrides)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
 
 
 def finished(experiment: str, words: str, folder: Path) -> Tables:

@@ -31,8 +31,8 @@ TINY = (
 
 
 @pytest.mark.parametrize("words", REFUSED)
-def test_what_cannot_work_is_refused_in_one_line(words, capsys):
-    assert REFUSED[words] in refusal("two_basin", words, capsys)
+def test_what_cannot_work_is_refused_in_one_line(words):
+    assert REFUSED[words] in refusal("two_basin", words)
 
 
 def test_any_optimizer_is_counted_in_blocks(tmp_path):

@@ -20,8 +20,8 @@ TINY = "search.trials=2 search.steps=3 long.steps=4 random.points=2 random.steps
 
 
 @pytest.mark.parametrize("words", REFUSED)
-def test_what_cannot_work_is_refused_in_one_line(words, capsys):
-    assert REFUSED[words] in refusal("zakharov", words, capsys)
+def test_what_cannot_work_is_refused_in_one_line(words):
+    assert REFUSED[words] in refusal("zakharov", words)
 
 
 def test_any_optimizer_takes_part(tmp_path):

@@ -1,0 +1,11 @@
+"""Figures for tests that do not look at them."""
+
+import pytest
+
+from experiments.harness import plotting
+
+
+def coarse(patch: pytest.MonkeyPatch) -> None:
+    """Let figures be coarse pictures of one kind, which take little time."""
+    patch.setattr(plotting, "_METADATA", {"png": {}})
+    patch.setitem(plotting.STYLE, "savefig.dpi", 20)
