@@ -32,14 +32,7 @@ def digests(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("results")
-    words = [
-        "--profile",
-        "smoke",
-        "--only",
-        " ".join(EXPERIMENTS),
-        f"paths.results={root}",
-        "executor=serial",
-    ]
+    given = [f"paths.results={root}", "executor=serial", "paths.download=false"]
     with pytest.MonkeyPatch.context() as patch, (root / "stderr").open("w") as err, redirect_stderr(err):
         patch.delenv("BBI_DATA", raising=False)
         coarse(patch)
