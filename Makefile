@@ -22,7 +22,7 @@ $(BIN)/.installed: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[experiments,test]'
 	@touch $@
 
-test: lint  ## lint, types and all tests (at most 5 minutes on 2 cores)
+test: lint  ## lint, types and all tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: install
