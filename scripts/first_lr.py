@@ -7,15 +7,13 @@ over the seeds), and with 4 times more to 4 times less in factors of 2; the grid
 inside. The score is the geometric mean over the seeds. It takes some minutes.
 """
 
-import argparse
 import math
 import sys
 import time
 import warnings
-from pathlib import Path
 
 import torch
-from measured import write
+from measured import root, write
 from tasks import TASKS, Task
 
 from bbi import BBI, ECD, ECDSep, first_lr
@@ -87,9 +85,7 @@ DEFAULTS = {"BBI": _default(BBI), "ECDSep": _default(ECDSep)}
 
 def main() -> int:
     """Measure and write; returns 0."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
-    results: Path = parser.parse_args().results
+    results = root(__doc__)
     started = time.time()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # a loss below delta_v at the start of a run is no news here

@@ -1,5 +1,6 @@
 """Write a table of measurements with its provenance."""
 
+import argparse
 import json
 import time
 from pathlib import Path
@@ -9,6 +10,14 @@ import pandas as pd
 
 from experiments.harness import provenance, tables
 from experiments.harness.settings import Experiment, Paths
+
+
+def root(doc: str | None) -> Path:
+    """The folder of results that the command line of a script chooses; ``doc`` is the script's docstring."""
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
+    chosen: Path = parser.parse_args().results
+    return chosen
 
 
 def write(name: str, rows: list[dict[str, Any]], results: Path, started: float, command: str) -> Path:

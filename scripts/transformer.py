@@ -7,17 +7,15 @@ chosen by the validation loss of seed 0, in steps of √10, from a grid that gro
 the table holds the validation losses of three other seeds. It takes some minutes.
 """
 
-import argparse
 import functools
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from pydoc_data.topics import topics
 
 import torch
-from measured import write
+from measured import root, write
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -104,9 +102,7 @@ def tuned(name: str) -> tuple[float, dict[float, float]]:
 
 def main() -> int:
     """Measure and write; returns 0."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
-    results: Path = parser.parse_args().results
+    results = root(__doc__)
     started = time.time()
     torch.set_num_threads(1)
     rows = []
