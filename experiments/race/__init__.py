@@ -1,0 +1,1 @@
+"""A race of optimizers on functions and small networks; docs/race.md is its protocol."""

@@ -1,0 +1,99 @@
+"""Settings of the race; docs/race.md is the protocol."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from experiments.competitors import Competitor, one_method
+from experiments.harness.errors import did_you_mean
+from experiments.harness.settings import Count, Experiment, NonNegative, Positive, Settings
+from experiments.race.functions import TASKS
+from experiments.race.networks import NETWORKS
+
+
+class Entrant(Competitor):
+    """An optimizer in the race, and what it is told.
+
+    Attributes:
+        minimum: Name of the setting that takes the minimum F*; empty if it does not know it.
+        too_low: How much lower than F* it is told.
+        too_low_share: How much lower than that, as a share of the first F - F*.
+        knows_box: Whether its setting ``box`` takes half the side of the box. It then takes no part where
+            there is no box.
+    """
+
+    minimum: str = ""
+    too_low: NonNegative = 0.0
+    too_low_share: NonNegative = 0.0
+    knows_box: bool = False
+
+    @property
+    def knowledge(self) -> str:
+        """What it knows, in a word."""
+        wrong = "wrong " if self.too_low or self.too_low_share else ""
+        minimum = f"{wrong}F*" if self.minimum else ""
+        return " and ".join(filter(None, [minimum, "box" if self.knows_box else ""])) or "nothing"
+
+
+def _falling(targets: list[float]) -> list[float]:
+    if any(a <= b for a, b in pairwise(targets)):
+        raise ValueError("targets must fall")
+    return targets
+
+
+Targets = Annotated[list[Positive], Field(min_length=2), AfterValidator(_falling)]
+
+
+class Budget(Settings):
+    """Evaluations a run, and the targets."""
+
+    evaluations: Annotated[int, Field(ge=2)]
+    targets: Targets
+
+
+class Functions(Budget):
+    """Functions of :data:`experiments.race.functions.TASKS`, each in all dimensions."""
+
+    names: Annotated[list[str], Field(min_length=1)]
+    dimensions: Annotated[list[Annotated[int, Field(ge=2, le=1000)]], Field(min_length=1)]
+
+
+class Tuning(Settings):
+    """``trials`` random settings, each on the same ``instances``; all of it is done ``repeats`` times."""
+
+    trials: Count
+    instances: Annotated[int, Field(ge=2)]
+    repeats: Count
+
+
+class Scoring(Settings):
+    """Fresh instances on which the settings found are judged."""
+
+    instances: Count
+
+
+class Config(Experiment):
+    """Who races, on what, and for how long. Networks have their budgets by name."""
+
+    functions: Functions
+    networks: dict[str, Budget]
+    tuning: Tuning
+    scoring: Scoring
+    entrants: Annotated[dict[str, Entrant], AfterValidator(one_method)]
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for key, names, known in (
+            ("functions.names", self.functions.names, TASKS),
+            ("networks", list(self.networks), NETWORKS),
+        ):
+            allowed: Mapping[str, object] = known
+            for name in names:
+                if name not in allowed:
+                    raise ValueError(f"{key}={name}: not known{did_you_mean(name, allowed)}")
+        for name, entrant in self.entrants.items():
+            if not entrant.space:
+                raise ValueError(f"entrants.{name}.space: must have an axis, as all are tuned alike")
+        return self

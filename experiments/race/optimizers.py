@@ -1,0 +1,193 @@
+"""Optimizers of the race that torch and :mod:`bbi` lack; their ensembles are in ``rules.py``."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import vector_to_parameters
+from torch.optim.optimizer import Optimizer, ParamsT
+
+from bbi import BBI
+from bbi.algorithm import TINY
+from bbi.noise import replica_keys
+from bbi.state import SYSTEM, at_first
+from experiments.race.rules import uniform
+
+
+def at_least(low: float, **settings: float) -> None:
+    """Raise ValueError, naming it, for a setting below ``low`` or NaN."""
+    for name, value in settings.items():
+        if not value >= low:
+            raise ValueError(f"Invalid {name}: {value!r} (must be {low:g} or more)")
+
+
+class _Plain(Optimizer):
+    """An optimizer by a first-order step, from gradients that are there."""
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        """The parameters that have a gradient."""
+        return [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor] | None = None, *, loss: Any = None) -> Any:  # type: ignore[override]
+        """One step, from a closure that computes gradients and returns the loss, or from the ``loss``."""
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        if self.leaves:
+            self._move(float(loss) if loss is not None else math.nan)
+        return loss
+
+    def _norm(self) -> float:
+        """|∇F| over all parameters."""
+        return float(torch.nn.utils.get_total_norm([p.grad for p in self.leaves if p.grad is not None]))
+
+    def _move(self, loss: float) -> None:
+        raise NotImplementedError
+
+
+class Polyak(_Plain):
+    """Polyak's step θ ← θ - c (F - F*) ∇F/|∇F|² (B. T. Polyak, Introduction to Optimization, 1987).
+
+    Args:
+        params: Parameters or groups.
+        lr: c, in (0, 2) for convex F.
+        f_star: F*, the minimum. Where F ≤ F* nothing moves.
+
+    Raises:
+        ValueError: For an lr below 0.
+    """
+
+    def __init__(self, params: ParamsT, lr: float = 1.0, *, f_star: float = 0.0) -> None:
+        at_least(0.0, lr=lr)
+        super().__init__(params, {"lr": lr, "f_star": f_star})
+
+    def _move(self, loss: float) -> None:
+        group = self.param_groups[0]
+        square = max(self._norm() ** 2, TINY)
+        for p in self.leaves:
+            assert p.grad is not None
+            p.add_(p.grad, alpha=-group["lr"] * max(loss - group["f_star"], 0.0) / square)
+
+
+class ClippedGDM(torch.optim.SGD):
+    """SGD with momentum whose gradients are cut to a length, by ``torch.nn.utils.clip_grad_norm_``.
+
+    Args:
+        params: Parameters or groups.
+        lr: η.
+        momentum: μ.
+        max_norm: Largest length of the gradient over all parameters.
+
+    Raises:
+        ValueError: For a value out of range.
+    """
+
+    def __init__(
+        self, params: ParamsT, lr: float = 1e-3, *, momentum: float = 0.0, max_norm: float = 1.0
+    ) -> None:
+        at_least(0.0, max_norm=max_norm)
+        super().__init__(params, lr, momentum)
+        self.max_norm = max_norm
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step; the gradients are cut in place."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        leaves = [p for group in self.param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(leaves, self.max_norm)
+        super().step()
+        return loss
+
+
+class _Restarts:
+    """Jumps to uniform points of the box [-``box``, ``box``]ⁿ; without a box, none."""
+
+    def __init__(self, every: float, box: float | None, seed: int) -> None:
+        at_least(1.0, every=every)
+        self.every, self.box, self.seed = round(every), box, seed
+        self.steps = self.jumps = 0
+
+    def count(self, leaves: list[Tensor]) -> bool:
+        """Count a step; whether it was the last of its period, after which the parameters jump."""
+        self.steps += 1
+        if self.box is None or self.steps % self.every:
+            return False
+        key, size = replica_keys(self.seed, torch.zeros(1, dtype=torch.int64)), sum(p.numel() for p in leaves)
+        half = torch.tensor([self.box], dtype=torch.float64)
+        point = uniform(key, torch.tensor([self.jumps], dtype=torch.float64), size, half)[:, 0]
+        vector_to_parameters(point.to(leaves[0].dtype), leaves)
+        self.jumps += 1
+        return True
+
+
+class DecayingDescent(_Plain):
+    """Gradient descent whose step falls linearly to 0 and begins anew at a random point of the box.
+
+    Args:
+        params: Parameters or groups.
+        lr: The first step size of a period.
+        every: Steps of a period, rounded.
+        box: Half the side of the box; None for periods without jumps.
+        seed: Of the random points.
+
+    Raises:
+        ValueError: For a value out of range.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        *,
+        every: float = 100,
+        box: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        at_least(0.0, lr=lr)
+        self.restarts = _Restarts(every, box, seed)
+        super().__init__(params, {"lr": lr})
+
+    def _move(self, loss: float) -> None:
+        age = self.restarts.steps % self.restarts.every
+        for p in self.leaves:
+            assert p.grad is not None
+            p.add_(p.grad, alpha=-self.param_groups[0]["lr"] * (1 - age / self.restarts.every))
+        self.restarts.count(self.leaves)
+
+
+class RestartedBBI(BBI):
+    """BBI that begins anew at a random point of the box after ``every`` steps.
+
+    Args:
+        params: Parameters or groups.
+        lr: Δt.
+        every: Steps of a period, rounded.
+        box: Half the side of the box; None for no restarts.
+        **settings: Those of :class:`bbi.BBI`.
+
+    Raises:
+        ValueError: For a value out of range.
+    """
+
+    def __init__(
+        self, params: ParamsT, lr: float = 0.1, *, every: float = 1000, box: float | None = None,
+        seed: int = 0, **settings: Any,
+    ) -> None:  # fmt: skip
+        self.restarts = _Restarts(every, box, seed)
+        super().__init__(params, lr, seed=seed, **settings)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None, *, loss: Any = None) -> Any:
+        """One step of BBI, and the jump if it is due."""
+        result = super().step(closure, loss=loss)
+        if self.restarts.count([p for group in self.param_groups for p in group["params"]]):
+            self.state.clear()
+            self.param_groups[0][SYSTEM] = at_first(self.param_groups)
+        return result
