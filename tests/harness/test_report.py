@@ -20,6 +20,7 @@ from experiments.harness.verdicts import VERDICTS, load_paper
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIMS = [claim["id"] for claim in load_paper()[0]]
+FIGURES = ["alt.json", "solved.pdf", "solved.png"]
 
 
 class _Config(Experiment):
@@ -71,7 +72,7 @@ def finished(tmp_path, monkeypatch):
 
 
 def test_the_report_tells_everything(finished):
-    assert [path.name for path in report.draw(finished, "quick")] == ["solved.pdf", "solved.png"]
+    assert [path.name for path in report.draw(finished, "quick")] == FIGURES
     path = report.write(finished, "quick")
     text = path.read_text()
     assert path == finished / "quick" / "report.md"
@@ -154,7 +155,7 @@ def _script(monkeypatch, capsys, *arguments):
 
 def test_it_prints_what_it_wrote(finished, monkeypatch, capsys):
     code, out, _ = _script(monkeypatch, capsys, "--figures", "--results", finished)
-    assert code == 0 and [Path(line).name for line in out.splitlines()] == ["solved.pdf", "solved.png"]
+    assert code == 0 and [Path(line).name for line in out.splitlines()] == FIGURES
     code, out, _ = _script(monkeypatch, capsys, "--results", finished, "--profile", "quick")
     assert code == 0 and Path(out.strip()).read_text().startswith("# The paper's claims: profile quick")
 
