@@ -37,6 +37,7 @@ def run(cfg: Config, compute: Compute) -> Tables:
         for (name, first), search in searches(cfg, compute, landscape(a), _plan(cfg, compute), a).items():
             units[Key("search", a, name, first)] = search
         units |= _maps(cfg, compute, a)
+    units = dict(sorted(units.items(), key=lambda item: item[0].first))  # the paper's own searches come first
     early = by_key(compute, units, "searches, barrier and regimes")
     settings, units = {}, {}
     for a in cfg.coefficients:

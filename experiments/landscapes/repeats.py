@@ -49,11 +49,11 @@ def searches(
     The first search is that of the paper, with its trials. Seeds depend on ``labels``.
     """
     found = {}
-    for name, competitor in cfg.competitors.items():
-        if not competitor.space:
-            continue
-        for first in range(0, cfg.repeats.searches, cfg.repeats.block):
-            numbers = range(first, min(first + cfg.repeats.block, cfg.repeats.searches))
+    for first in range(0, cfg.repeats.searches, cfg.repeats.block):
+        numbers = range(first, min(first + cfg.repeats.block, cfg.repeats.searches))
+        for name, competitor in cfg.competitors.items():
+            if not competitor.space:
+                continue
             found[name, first] = unit(
                 repeats, landscape=landscape, optimizer=competitor.optimizer(), ensemble=competitor.ensemble,
                 space=competitor.space, start=cfg.start, budget=cfg.search,
