@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -23,7 +22,7 @@ ROBUST = ("robust.runs", "robust.steps", "robust.side", "robust.success")
 
 def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     """Answers to the claims of section 4.1, one a coefficient."""
-    runs = table_of(tables, "runs", "point", "regime", "delta_e", "left", "lr", "search")
+    runs = table_of(tables, "runs", "point", "regime", "delta_e", "left", "lr", "final", "search", "where")
     found: list[Estimate] = []
     trials = table_of(tables, "trials", "coefficient", "competitor", "loss", "status")
     for coefficient in cfg.coefficients:
@@ -82,20 +81,23 @@ def _searches_over_gamma(cfg: Config) -> list[tuple[str, str]]:
     return [(name, plain[same]) for name in over if (same := frozenset(spaces[name])) in plain]
 
 
+def shares_by_search(runs: pd.DataFrame, name: str, success: float) -> "pd.Series[float]":
+    """The share of points that each repeated search of a competitor solves, or that of the only search."""
+    repeated = where(runs, stage="search", where="robust", competitor=name)
+    if len(repeated):
+        return (repeated["best"] < success).groupby(repeated["search"]).mean()
+    points = solved_points(runs, name, success)
+    return pd.Series([points.mean()] if len(points) else [], dtype=float)
+
+
 def _over_gamma(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
-    """Mean share of points solved, searches over γ minus searches over μ; there is one of each by default."""
+    """Mean share of points solved, searches over γ minus searches over μ."""
     found = []
     for pair in _searches_over_gamma(cfg):
-        of_gamma, of_plain = (
-            [
-                solved_points(mine, name, cfg.robust.success).mean()
-                for _, mine in where(runs, stage="robust", competitor=name).groupby("search", dropna=False)
-            ]
-            for name in pair
-        )
-        if not of_gamma or not of_plain:
+        of_gamma, of_plain = (shares_by_search(runs, name, cfg.robust.success) for name in pair)
+        if of_gamma.empty or of_plain.empty:
             continue
-        shares = float(np.mean(of_gamma)), float(np.mean(of_plain))
+        shares = of_gamma.mean(), of_plain.mean()
         numbers = {
             "of_gamma": len(of_gamma),
             "of_plain": len(of_plain),

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
 from omegaconf import OmegaConf
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from experiments.harness.errors import UserError
+from experiments.harness.errors import UserError, did_you_mean
 from experiments.harness.settings import Count, Finite, Settings, Whole, load
 
 PAPER = Path(__file__).resolve().parents[2] / "results" / "paper.yaml"
@@ -183,6 +183,8 @@ def load_paper(path: Path = PAPER) -> Paper:
 
 def _entry(given: Mapping[str, Any], schema: type[Some], path: Path, kind: str) -> Some:
     try:
+        for key in given.keys() - schema.model_fields.keys():
+            raise UserError(f"{key}: no such field{did_you_mean(key, schema.model_fields)}")
         return load(given, schema)
     except UserError as error:
         raise UserError(f"{path.name}, {kind} {given.get('id', 'without id')!r}: {error}") from error

@@ -5,7 +5,7 @@ Every function returns an interval as `(low, high)`, so that an estimate reads
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -71,12 +71,21 @@ def newcombe(successes: int, n: int, other_successes: int, other_n: int) -> tupl
     return p - q - math.hypot(p - low, other_high - q), p - q + math.hypot(high - p, q - other_low)
 
 
-def welch(ours: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
-    """Welch's interval of the difference of two means; NaN for fewer than `FEWEST` values of one."""
-    if min(len(ours), len(others)) < FEWEST:
+def welch(ours: ArrayLike, others: ArrayLike) -> tuple[float, float]:
+    """Welch's interval of the difference of two means.
+
+    It is unknown, NaN, for fewer than `FEWEST` values of one, and where all values of each are equal.
+    """
+    both = [np.asarray(values, dtype=float) for values in (ours, others)]
+    if min(map(np.size, both)) < FEWEST or not any(map(np.ptp, both)):
         return math.nan, math.nan
-    interval = stats.ttest_ind(ours, others, equal_var=False).confidence_interval(LEVEL)
-    return float(interval.low), float(interval.high)
+    squared = [values.var(ddof=1) / values.size for values in both]
+    freedom = sum(squared) ** 2 / sum(
+        s**2 / (values.size - 1) for s, values in zip(squared, both, strict=True)
+    )
+    gap = both[0].mean() - both[1].mean()
+    low, high = stats.t.interval(LEVEL, freedom, gap, math.sqrt(sum(squared)))
+    return float(low), float(high)
 
 
 def ratio(a: int, b: int) -> tuple[float, float]:
@@ -103,9 +112,9 @@ def of_mean(values: ArrayLike, seed: int, resamples: int = 9_999) -> tuple[float
     if data.size < FEWEST or not np.isfinite(data).all() or np.ptp(data) == 0:
         return math.nan, math.nan
     if data.size < MANY:
-        interval = stats.ttest_1samp(data, 0.0).confidence_interval(LEVEL)
+        low, high = stats.t.interval(LEVEL, data.size - 1, data.mean(), stats.sem(data))
     else:
-        interval = stats.bootstrap(
+        low, high = stats.bootstrap(
             (data,),
             np.mean,
             n_resamples=resamples,
@@ -114,7 +123,7 @@ def of_mean(values: ArrayLike, seed: int, resamples: int = 9_999) -> tuple[float
             method="BCa",
             rng=np.random.default_rng(seed),
         ).confidence_interval
-    return float(interval.low), float(interval.high)
+    return float(low), float(high)
 
 
 def of_median(values: ArrayLike) -> tuple[float, float]:
