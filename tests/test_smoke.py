@@ -13,7 +13,7 @@ import pytest
 
 from experiments.__main__ import main
 from experiments.harness import report
-from experiments.harness.verdicts import load_paper
+from experiments.harness.claims import load_paper
 from tests.coarse import coarse
 from tests.harness.test_reproduce import load
 
@@ -64,9 +64,9 @@ def test_figures_1_to_6_of_the_paper_are_there(results: Path) -> None:
 
 def test_every_claim_of_these_experiments_has_a_verdict(results: Path) -> None:
     verdicts = pd.read_csv(results / "verdicts.csv").groupby("claim")["verdict"].agg(set)
-    for claim in load_paper()[0]:
-        here = claim["experiment"] in EXPERIMENTS
-        assert (verdicts[claim["id"]] == {"not run"}) == (not here), claim["id"]
+    for claim in load_paper().claims.values():
+        here = claim.experiment in EXPERIMENTS
+        assert (verdicts[claim.id] == {"not run"}) == (not here), claim.id
 
 
 def test_what_is_scaled_down_is_not_compared(results: Path) -> None:

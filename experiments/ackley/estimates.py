@@ -3,29 +3,27 @@
 import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
 from experiments.ackley.config import REGIMES, Config
 from experiments.competitors import baselines, method
+from experiments.harness.claims import published, thresholds
 from experiments.harness.reduced import Reduced
-from experiments.harness.statistics import UNKNOWN, Estimate, bootstrap, newcombe, wilson
+from experiments.harness.statistics import UNKNOWN, Estimate, of_median, welch, wilson
 from experiments.harness.tables import Tables, table_of, where
-from experiments.harness.verdicts import published
 from experiments.landscapes.estimates import depends_on, searched
 from experiments.landscapes.functions import Ackley, lowest_pass
 
 COEFFICIENTS = (0.2, 0.02)  # printed, and released
-DRAWN = 5  # long runs of BBI in Fig. 3
-TARGET = 1.01e-4  # a run stops at ΔV = 1e-4, give or take a step
 PAPER_REGIMES = ("stuck at the start", "erratic", "diverged")
 ROBUST = ("robust.runs", "robust.steps", "robust.side", "robust.success")
 
 
 def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     """Answers to the claims of section 4.1, one a coefficient."""
-    runs, found = table_of(tables, "runs", "point", "regime", "delta_e", "left", "lr"), list[Estimate]()
+    runs = table_of(tables, "runs", "point", "regime", "delta_e", "left", "lr", "final", "search", "where")
+    found: list[Estimate] = []
     trials = table_of(tables, "trials", "coefficient", "competitor", "loss", "status")
     for coefficient in cfg.coefficients:
         mine = where(runs, coefficient=coefficient)
@@ -66,10 +64,12 @@ def _solved(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> 
             "per_point": len(each) // n,
             "solved": int(each.sum()),
             "runs": len(each),
+            "success": cfg.robust.success,
+            "stay": int((where(runs, stage="robust", competitor=name)["final"] < cfg.robust.success).sum()),
             "lr": where(runs, stage="robust", competitor=name)["lr"].iloc[0],
         }
         size = reduced(*depends_on(cfg, name), *ROBUST)
-        found.append(Estimate(claim, k / n, *wilson(k, n), n, numbers, variant=which, reduced=size))
+        found.append(Estimate(claim, k / n, *wilson(k, n), n, numbers, (k, n), which, size))
     return found
 
 
@@ -81,84 +81,89 @@ def _searches_over_gamma(cfg: Config) -> list[tuple[str, str]]:
     return [(name, plain[same]) for name in over if (same := frozenset(spaces[name])) in plain]
 
 
+def shares_by_search(runs: pd.DataFrame, name: str, success: float) -> "pd.Series[float]":
+    """The share of points that each repeated search of a competitor solves, or that of the only search."""
+    repeated = where(runs, stage="search", where="robust", competitor=name)
+    if len(repeated):
+        return (repeated["best"] < success).groupby(repeated["search"]).mean()
+    points = solved_points(runs, name, success)
+    return pd.Series([points.mean()] if len(points) else [], dtype=float)
+
+
 def _over_gamma(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
-    """Share of points solved, search over γ minus search over μ: both have the same points."""
+    """Mean share of points solved, searches over γ minus searches over μ."""
     found = []
     for pair in _searches_over_gamma(cfg):
-        gamma, plain = (solved_points(runs, name, cfg.robust.success) for name in pair)
-        n = len(gamma)
-        if not n or not len(plain):
+        of_gamma, of_plain = (shares_by_search(runs, name, cfg.robust.success) for name in pair)
+        if of_gamma.empty or of_plain.empty:
             continue
-        gap = gamma.astype(float) - plain.astype(float)
-        low, high = bootstrap(gap, np.mean, seed=cfg.seed)
-        if not gap.any():  # resampling equal values would claim to know the difference exactly
-            high = wilson(0, n)[1]
-            low = -high
+        shares = of_gamma.mean(), of_plain.mean()
         numbers = {
-            "gamma_alone": int((gap > 0).sum()),
-            "plain_alone": int((gap < 0).sum()),
-            "gap": (gap.mean(), low, high),
+            "of_gamma": len(of_gamma),
+            "of_plain": len(of_plain),
+            "gamma_share": shares[0],
+            "plain_share": shares[1],
         }
         sizes = dict.fromkeys(reduced(*depends_on(cfg, name), *ROBUST) for name in pair)
+        gap = (shares[0] - shares[1], *welch(of_gamma, of_plain), len(of_gamma) + len(of_plain))
         size = ", ".join(filter(None, sizes))
-        found.append(
-            Estimate("ackley-gamma", gap.mean(), n=n, numbers=numbers, variant=variant, reduced=size)
-        )
+        found.append(Estimate("ackley-gamma", *gap, numbers, variant=variant, reduced=size))
     return found
 
 
 def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
-    """Whether one of five runs of BBI, as in Fig. 3, is likely to reach the target; no baseline may.
-
-    The chance of one of five, not the best of all runs: more runs narrow its interval and do no more.
-    """
+    """The share of BBI's runs that reach the target, which no baseline may."""
+    target = thresholds("ackley-long-run")["target"]
     long = where(runs, stage="long")
     best = {str(name): part["best"] for name, part in long.groupby("competitor", sort=False)}
-    reached = {name: (int((part <= TARGET).sum()), len(part)) for name, part in best.items()}
+    reached = {name: (int((part <= target).sum()), len(part)) for name, part in best.items()}
     ours, rivals = method(cfg.competitors), [name for name in baselines(cfg.competitors) if name in best]
     size = reduced("start", "search.*", "competitors.*", "long.steps")
-    numbers: dict[str, Any] = {"target": TARGET, "found": list(best), "drawn": DRAWN}
+    numbers: dict[str, Any] = {"target": target, "found": list(best)}
+    numbers["baselines_within"] = sum(reached[name][0] for name in rivals)
     if ours not in best or not rivals:
         return [Estimate("ackley-long-run", *UNKNOWN, 0, numbers, variant=variant, reduced=size)]
-    (k, n), ends = reached[ours], wilson(*reached[ours])
-    chance = [1 - (1 - p) ** DRAWN for p in (k / n, *ends)]
+    k, n = reached[ours]
     numbers |= {
         "ours": ours,
         "counts": {name: {"reached": a, "runs": b} for name, (a, b) in reached.items()},
-        "share": (k / n, *ends),
-        "chance": chance,
-        "middle": (best[ours].median(), *bootstrap(best[ours], np.median, cfg.seed)),
+        "middle": (best[ours].median(), *of_median(best[ours])),
         "lowest": {name: best[name].iloc[0] for name in rivals},
     }
-    holds = False if any(reached[name][0] for name in rivals) else None  # None: the interval decides
-    off, low, high = (p - 0.5 for p in chance)
-    found = [Estimate("ackley-long-run", off, low, high, n, numbers, holds, variant, size)]
+    found = [Estimate("ackley-long-run", k / n, *wilson(k, n), n, numbers, variant=variant, reduced=size)]
     for name, lowest in best.items():
         claim = f"ackley-{cfg.competitors[name].paper}-long"
         if claim in published():
             many = cfg.competitors[name].stochastic
-            edges = bootstrap(lowest, np.median, cfg.seed) if many else UNKNOWN[1:]
+            edges = of_median(lowest) if many else UNKNOWN[1:]
             found.append(Estimate(claim, lowest.median(), *edges, len(lowest), variant=variant, reduced=size))
     return found
 
 
 def _regimes(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
-    """What became of the baselines' long runs with the settings of searches; nothing if none found any."""
+    """The share of runs in none of the paper's regimes: long ones as tuned, and those of a grid."""
     names = [name for name, competitor in cfg.competitors.items() if competitor.space]
-    long = where(runs, stage="long")
+    long, grid = where(runs, stage="long"), where(runs, stage="regimes")
     tuned = long[long["regime"].isin(REGIMES) & long["competitor"].isin(names)]
-    k, n = int(tuned["regime"].isin(PAPER_REGIMES).sum()), len(tuned)
-    if not n:
-        return []
-    grid = where(runs, stage="regimes")
-    numbers = {
-        "tuned": dict(zip(tuned["competitor"], tuned["regime"], strict=True)),
-        "settings": len(grid),
-        "counts": grid["regime"].value_counts().to_dict(),
+    which = [f"competitors.{name}.*" for name in baselines(cfg.competitors)]
+    sizes = {
+        "tuned": ("start", "search.*", *which, "long.steps", "robust.success"),
+        "all settings": ("start", *which, "regimes.*", "robust.success"),
     }
-    which = (f"competitors.{name}.*" for name in baselines(cfg.competitors))
-    size = reduced("start", "search.*", *which, "long.steps", "robust.success")
-    return [Estimate("ackley-regimes", k / n, math.nan, math.nan, n, numbers, k == n, variant, size)]
+    found = []
+    for what, rows in (("tuned", tuned), ("all settings", grid)):
+        if rows.empty:
+            continue
+        other = ~rows["regime"].isin(PAPER_REGIMES)
+        numbers: dict[str, Any] = {
+            "counts": rows["regime"].value_counts().to_dict(),
+            "fewest": min(int((rows["regime"] == name).sum()) for name in PAPER_REGIMES),
+        }
+        if what == "tuned":
+            numbers["tuned"] = dict(zip(rows["competitor"], rows["regime"], strict=True))
+        one = Estimate("ackley-regimes", other.mean(), n=len(rows), numbers=numbers)
+        found.append(one._replace(variant=f"{what}, {variant}", reduced=reduced(*sizes[what])))
+    return found
 
 
 def threshold(cfg: Config, coefficient: float) -> float:
@@ -172,15 +177,15 @@ def threshold(cfg: Config, coefficient: float) -> float:
 
 
 def _barrier(runs: pd.DataFrame, cfg: Config, coefficient: float, variant: str, reduced: Reduced) -> Estimate:
-    """Share of runs that leave the first basin, for δE above the threshold minus below it."""
+    """Share of the runs with δE above the threshold that leave the first basin."""
     edge = threshold(cfg, coefficient)
     mine = where(runs, stage="barrier")
     left = mine["left"] == 1
     below, above = left[mine["delta_e"] < edge], left[mine["delta_e"] > edge]
     a, n, b, m = int(above.sum()), len(above), int(below.sum()), len(below)
-    gap = a / n - b / m if n and m else math.nan
     numbers = {"edge": edge, "below": b, "of_below": m, "above": a, "of_above": n}
+    numbers["below_share"] = b / m if m else math.nan
     fixed = f"competitors.{method(cfg.competitors)}.fixed.*"
     size = reduced("start", fixed, "barrier.lr", "barrier.highest", "barrier.steps")
-    ends = newcombe(a, n, b, m)
-    return Estimate("ackley-barrier", gap, *ends, n + m, numbers, variant=variant, reduced=size)
+    share = (a / n if n else math.nan, *wilson(a, n))
+    return Estimate("ackley-barrier", *share, n, numbers, variant=variant, reduced=size)

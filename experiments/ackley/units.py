@@ -1,53 +1,79 @@
 """Section 4.1, the Ackley function: who leaves a local minimum, and who finds the global one?"""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import hydra.utils
 import numpy as np
+import pandas as pd
 import torch
 
 from experiments.ackley.config import Barrier, Config, Regimes, landscape
 from experiments.competitors import Optimizer, baselines, method, numbers
 from experiments.harness.session import Compute
 from experiments.harness.settings import Count, Positive, Whole
-from experiments.harness.tables import Tables, join, labelled
+from experiments.harness.tables import Tables, join, labelled, where
 from experiments.harness.units import Unit, unit
 from experiments.landscapes import studies
 from experiments.landscapes.ensemble import curve_rows, ends
 from experiments.landscapes.ensemble import run as run_ensemble
-from experiments.landscapes.studies import Starts, by_key, searches, tuned
+from experiments.landscapes.repeats import Later, Plan, again, first_of, searches
+from experiments.landscapes.studies import Starts, by_key, tuned
 
 
 class Key(NamedTuple):
-    """The labels of a unit's rows."""
+    """The labels of a unit's rows; ``first`` is the number of the first search of a block."""
 
     stage: str
     coefficient: float
     competitor: str
+    first: int = 0
 
 
 def run(cfg: Config, compute: Compute) -> Tables:
     """For each coefficient: search, vary δE, map a baseline's settings, run long and from random points."""
     units: dict[Key, Unit] = {}
     for a in cfg.coefficients:
-        for name, search in searches(cfg, compute, landscape(a), a).items():
-            units[Key("search", a, name)] = search
+        for (name, first), search in searches(cfg, compute, landscape(a), _plan(cfg, compute), a).items():
+            units[Key("search", a, name, first)] = search
         units |= _maps(cfg, compute, a)
-    first = by_key(compute, units, "searches, barrier and regimes")
+    units = dict(sorted(units.items(), key=lambda item: item[0].first))  # the paper's own searches come first
+    early = by_key(compute, units, "searches, barrier and regimes")
     settings, units = {}, {}
     for a in cfg.coefficients:
-        trials = {key.competitor: t for key, t in first.items() if key[:2] == ("search", a)}
-        settings[a] = tuned(cfg, trials)
+        found = {key[2:]: tables for key, tables in early.items() if key[:2] == ("search", a)}
+        settings[a] = tuned(cfg, first_of(found))
         for name, optimizer in settings[a].items():
             units |= _runs(cfg, compute, a, name, optimizer)
+        units |= _regimes_found(cfg, a, found)
     later = by_key(compute, units, "long runs and random starts")
     return join([
         _labelled(cfg, key, tables, settings[a].get(key.competitor, {}))
         for a in cfg.coefficients
-        for some in (later, first)
+        for some in (later, early)
         for key, tables in some.items()
         if key.coefficient == a
     ])  # fmt: skip
+
+
+def _plan(cfg: Config, compute: Compute) -> Plan:
+    """What follows each search: the long runs, and the runs from random points, new ones for each."""
+
+    def plan(i: int, name: str) -> dict[str, Later]:
+        many, robust = cfg.competitors[name].stochastic, cfg.robust
+        starts = Starts(
+            center=[0.0, 0.0], side=robust.side, points=robust.points, seed=compute.seed("points", *again(i)),
+            repeats=robust.runs if many else 1,
+        )  # fmt: skip
+        long = Starts(center=cfg.start, points=cfg.long.runs if many else 1)
+        return {
+            "robust": Later(starts=starts, steps=robust.steps, success=robust.success,
+                            seed=compute.seed("robust", *again(i))),
+            "long": Later(starts=long, steps=cfg.long.steps, success=robust.success,
+                          seed=compute.seed("long", *again(i))),
+        }  # fmt: skip
+
+    return plan
 
 
 def _maps(cfg: Config, compute: Compute, a: float) -> dict[Key, Unit]:
@@ -94,16 +120,36 @@ def _runs(cfg: Config, compute: Compute, a: float, name: str, optimizer: dict[st
     return {Key("long", a, name): longest, Key("robust", a, name): somewhere}
 
 
+def _regimes_found(cfg: Config, a: float, searched: Mapping[tuple[str, int], Tables]) -> dict[Key, Unit]:
+    """For each baseline without random numbers: what becomes of the settings that its searches found."""
+    units = {}
+    for name in baselines(cfg.competitors):
+        competitor = cfg.competitors[name]
+        rows = [tables["runs"] for (one, _), tables in searched.items() if one == name]
+        if not rows or competitor.stochastic:
+            continue
+        found = where(pd.concat(rows), where="search").dropna(subset=["best"])
+        columns = {axis: found[axis].tolist() for axis in competitor.space}
+        if len(found):
+            units[Key("regimes found", a, name)] = unit(
+                regimes, landscape=landscape(a), compiled=cfg.compiled, optimizer=competitor.optimizer(),
+                ensemble=competitor.ensemble, steps=cfg.long.steps, start=cfg.start,
+                success=cfg.robust.success, settings={"search": found["search"].tolist(), **columns},
+            )  # fmt: skip
+    return units
+
+
 def _labelled(cfg: Config, key: Key, tables: Tables, optimizer: Optimizer) -> Tables:
     """A unit's rows with labels and settings."""
-    found = {name: labelled(table, **key._asdict()) for name, table in tables.items()}
+    labels = {"stage": key.stage, "coefficient": key.coefficient, "competitor": key.competitor}
+    found = {name: labelled(table, **labels) for name, table in tables.items()}
     if key.stage in ("long", "robust"):
         count = len(tables["runs"])
         per_point = count // cfg.robust.points if key.stage == "robust" else count
         point, number = np.divmod(np.arange(count), per_point)
         where = {"point": point} if key.stage == "robust" else {}
         columns = {**where, "run": number, **numbers(optimizer)}
-        found["runs"] = labelled(tables["runs"], **key._asdict(), **columns)
+        found["runs"] = labelled(tables["runs"], **labels, **columns)
     return found
 
 
@@ -145,10 +191,12 @@ def regimes(
     compiled: bool,
     grid: Regimes | None = None,
     record_every: Whole = 0,
+    settings: dict[str, list[float]] | None = None,
 ) -> Tables:
     """Runs of an optimizer without random numbers from one point, and what becomes of each.
 
-    Pairs of settings from a ``grid`` take the place of the optimizer's; without it there is one run.
+    Pairs of settings from a ``grid``, or columns of ``settings`` beside the numbers of their searches, take
+    the place of the optimizer's; without either there is one run.
 
     Returns:
         ``runs``, one row a run, with ``moved`` (how far it moves in 100 more steps from rest at its end) and
@@ -160,15 +208,20 @@ def regimes(
         lr = torch.logspace(-4, np.log10(0.5), grid.lr, dtype=torch.float64)
         momentum = torch.linspace(0, 1, grid.momentum, dtype=torch.float64)
         columns = {"lr": lr.repeat_interleave(grid.momentum), "momentum": momentum.repeat(grid.lr)}
-    starts = torch.tensor([start] * (grid.lr * grid.momentum if grid else 1), dtype=torch.float64)
-    settings = {**optimizer, **columns}
+    given = dict(settings or {})
+    numbers = given.pop("search", None)
+    columns |= {name: torch.tensor(x, dtype=torch.float64) for name, x in given.items()}
+    count = max(map(len, columns.values()), default=1)
+    starts = torch.tensor([start] * count, dtype=torch.float64)
+    settled = {**optimizer, **columns}
     done = run_ensemble(
-        potential, settings, ensemble, starts, steps, record_every=record_every, compiled=compiled
+        potential, settled, ensemble, starts, steps, record_every=record_every, compiled=compiled
     )
-    after = run_ensemble(potential, settings, ensemble, done.theta, 100, compiled=compiled)
+    after = run_ensemble(potential, settled, ensemble, done.theta, 100, compiled=compiled)
     table = ends(done).assign(moved=(after.theta - done.theta).abs().amax(-1).numpy())
     words = [_regime(row, start, success) for row in table.itertuples()]
     rows = labelled(table.assign(regime=words), **{name: x.numpy() for name, x in columns.items()})
+    rows = rows if numbers is None else rows.assign(search=numbers)
     return {"runs": rows, **({"curves": curve_rows(done)} if record_every else {})}
 
 

@@ -1,11 +1,9 @@
 """What the tables of section 4.5 say of its claims, for CIFAR-10."""
 
-import numpy as np
-
 from experiments.cifar.config import Config
-from experiments.harness.statistics import Estimate, bootstrap
+from experiments.harness.claims import published
+from experiments.harness.statistics import Estimate, of_mean
 from experiments.harness.tables import Tables
-from experiments.harness.verdicts import published
 from experiments.images.config import PAPER
 from experiments.images.estimates import Reduced, chosen, table2, trained
 
@@ -34,6 +32,6 @@ def _released(tables: Tables, cfg: Config, name: str, reduced: str) -> list[Esti
     for what, column in (("mean", "test_accuracy"), ("loss", "train_loss")):
         values = runs[column].to_numpy()
         if len(values):
-            number = (values.mean(), *bootstrap(values, np.mean, seed=0), len(values))
+            number = (values.mean(), *of_mean(values, seed=0), len(values))
             found.append(Estimate(f"cifar-{competitor.paper}-{what}", *number))
     return [one._replace(reduced=reduced) for one in found if one.claim in published()]

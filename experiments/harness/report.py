@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,12 +12,13 @@ import pandas as pd
 import yaml
 
 from experiments.harness import session
+from experiments.harness.claims import Claim, Entry, for_variant, load_paper
 from experiments.harness.errors import UserError
 from experiments.harness.results import read_record, read_tables
 from experiments.harness.settings import CONF, Experiment, Paths, load
 from experiments.harness.statistics import Estimate
 from experiments.harness.tables import replace
-from experiments.harness.verdicts import VERDICTS, judge, load_paper, published_for, sentence, templates
+from experiments.harness.verdicts import VERDICTS, judge, sentence, templates
 
 
 def experiments() -> list[str]:
@@ -92,14 +93,14 @@ def write(results_root: Path, profile: str) -> Path:
         UserError: when the profile has no results, or a table is damaged.
         ValueError: when an experiment answers an id that `paper.yaml` does not have.
     """
-    claims, numbers = load_paper()
+    claims, numbers, comparisons = load_paper()
     runs = {run.folder.name: run for run in _finished(results_root, profile)}
     answers = [answer for run in runs.values() for answer in run.answers]
-    entries = {entry["id"]: entry for entry in [*claims, *chain(*numbers.values())]}
+    entries: dict[str, Entry] = {entry.id: entry for entry in chain(claims.values(), *numbers.values())}
     if strange := sorted({answer.claim for answer in answers} - entries.keys()):
         raise ValueError(f"estimates for ids that paper.yaml does not have: {strange}")
 
-    rows = list(_rows(claims, runs))
+    rows = list(_rows(claims.values(), runs))
     report = (
         templates()
         .get_template("report.md.j2")
@@ -110,10 +111,13 @@ def write(results_root: Path, profile: str) -> Path:
             counts=Counter(row["verdict"] for row in rows),
             rows=rows,
             runs={
-                name: runs.get(name) for name in dict.fromkeys([c["experiment"] for c in claims] + list(runs))
+                name: runs.get(name)
+                for name in dict.fromkeys([*(claim.experiment for claim in claims.values()), *runs])
             },
             note=lambda answer: sentence(entries[answer.claim], answer),
             numbers=numbers,
+            claims=claims.values(),
+            comparisons=comparisons,
             published=_number,
             interval=_interval,
         )
@@ -124,24 +128,24 @@ def write(results_root: Path, profile: str) -> Path:
     return folder / "report.md"
 
 
-def _rows(claims: Sequence[Mapping[str, Any]], runs: Mapping[str, Run]) -> Iterator[dict[str, Any]]:
+def _rows(claims: Iterable[Claim], runs: Mapping[str, Run]) -> Iterator[dict[str, Any]]:
     """The rows of `verdicts.csv`: one for each answer to each claim, in the paper's order.
 
     Any experiment may answer any claim; a claim without an answer has a row too.
     """
     for claim in claims:
-        found = [(name, a) for name, run in runs.items() for a in run.answers if a.claim == claim["id"]]
+        found = [(name, a) for name, run in runs.items() for a in run.answers if a.claim == claim.id]
         for name, ours in found or [("", Estimate("", math.nan, n=0))]:
             size = f"not the published size: {ours.reduced}" if ours.reduced else ""
             yield {
-                "claim": claim["id"],
+                "claim": claim.id,
                 "variant": ours.variant,
-                **{key: claim[key] for key in ("section", "statement", "quantity", "rule")},
-                "published": _number(published_for(claim, ours.variant) if name else claim["published"]),
+                **{key: getattr(claim, key) for key in ("section", "statement", "quantity", "rule")},
+                "published": _number(for_variant(claim.published, ours.variant) if name else claim.published),
                 **{key: getattr(ours, key) for key in ("estimate", "low", "high", "n")},
                 "verdict": judge(claim, ours) if name else "not run",
-                "experiment": name or claim["experiment"],
-                "command": (name and runs[name].provenance["command"]) or claim["command"],
+                "experiment": name or claim.experiment,
+                "command": (name and runs[name].provenance["command"]) or claim.command,
                 "note": "; ".join(filter(None, [sentence(claim, ours), size])),
             }
 

@@ -17,6 +17,8 @@ from experiments.harness.tables import CORRUPT, FILES, Tables, dtypes, dump_yaml
 from experiments.harness.units import Done
 
 RECORD = "provenance.json"
+FIGURE_TEXTS = "alt.json"
+"""Captions and alternative texts of the figures, in their folder."""
 
 
 def write(
@@ -133,3 +135,16 @@ def read_tables(folder: Path) -> Tables:
         else:
             found[name] = pd.read_parquet(file)
     return found
+
+
+def figure_texts(folder: Path) -> dict[str, dict[str, str]]:
+    """The ``caption`` and the ``alt`` text of every figure of an experiment, by the figure's name.
+
+    Returns:
+        Nothing where the figures in ``folder`` were not drawn.
+    """
+    try:
+        texts: dict[str, dict[str, str]] = json.loads((folder / "figures" / FIGURE_TEXTS).read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    return texts

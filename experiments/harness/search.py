@@ -89,8 +89,26 @@ def tpe(
     Returns:
         One row a trial: ``trial``, the parameters, and the columns of ``evaluate``.
     """
-    rows = checkpoint.run(_Search(space, evaluate, trials, stream, batch))
-    return pd.DataFrame(rows)
+    return together(space, evaluate, trials, [stream], batch).drop(columns="search")
+
+
+def together(
+    space: Mapping[str, Range],
+    evaluate: Evaluate,
+    trials: int,
+    streams: Sequence[Sequence[Any]],
+    batch: int = 1,
+) -> pd.DataFrame:
+    """Independent searches, one a stream, whose trials are evaluated side by side.
+
+    Each search is the one that :func:`tpe` makes with its stream alone, if ``evaluate`` treats each
+    parameter set by itself.
+
+    Returns:
+        The rows of :func:`tpe` with a column ``search``, the number of the stream; search by search.
+    """
+    rows = pd.DataFrame(checkpoint.run(_Lockstep(space, evaluate, trials, streams, batch)))
+    return rows.sort_values(["search", "trial"], ignore_index=True)
 
 
 def failed(trials: pd.DataFrame) -> Any:
@@ -107,70 +125,111 @@ def best(trials: pd.DataFrame, names: Iterable[str]) -> dict[str, float] | None:
     return {name: float(good[name].iloc[first]) for name in names}
 
 
-class _Search:
-    """A search as resumable work: a batch of trials is a piece.
-
-    Its state is hyperopt's history. Hyperopt sees only the uniform coordinates of :class:`Range`: a search on
-    a logarithmic axis is a uniform search over the logarithm.
-    """
+class _Lockstep:
+    """Searches as resumable work: a batch of trials of each is a piece."""
 
     def __init__(
-        self, space: Mapping[str, Range], evaluate: Evaluate, trials: int, stream: Sequence[Any], batch: int
+        self,
+        space: Mapping[str, Range],
+        evaluate: Evaluate,
+        trials: int,
+        streams: Sequence[Sequence[Any]],
+        batch: int,
     ) -> None:
-        from hyperopt import Trials, hp
-        from hyperopt.base import Domain
-
-        self._space, self._evaluate, self._stream = space, evaluate, stream
-        self._total, self._batch = trials, batch
-        axes = {name: hp.uniform(name, *axis.coordinates()) for name, axis in space.items()}
-        self._domain, self._history = Domain(lambda point: 0.0, axes), Trials()
+        self._evaluate, self._total, self._batch = evaluate, trials, batch
+        self._searches = [_Search(space, stream) for stream in streams]
 
     @property
     def finished(self) -> bool:
         """Whether all trials are made."""
-        return len(self._history.trials) >= self._total
+        return len(self._searches[0]) >= self._total
 
     def advance(self) -> list[checkpoint.Row]:
-        """Suggest the next batch, in the light of all trials so far, and evaluate it."""
-        from hyperopt import JOB_STATE_DONE
-
-        first = len(self._history.trials)
+        """Suggest the next batch of each search, in the light of all its trials so far, and evaluate them."""
+        first = len(self._searches[0])
         numbers = range(first, min(first + self._batch, self._total))
-        documents = [self._suggest(number) for number in numbers]
+        documents = [search.suggest(numbers) for search in self._searches]
         sets = [
-            {name: axis.value(float(one["misc"]["vals"][name][0])) for name, axis in self._space.items()}
-            for one in documents
+            search.values(one) for search, some in zip(self._searches, documents, strict=True) for one in some
         ]
         found = self._evaluate(sets)
         if len(found) != len(sets):
             raise ValueError(f"evaluate returned {len(found)} rows for {len(sets)} parameter sets")
-        for document, bad, loss in zip(documents, failed(found), found["loss"], strict=True):
-            result = {"status": "fail"} if bad else {"status": "ok", "loss": float(loss)}
-            document.update(state=JOB_STATE_DONE, result=result)
-        self._insert(documents)
+        losses = np.where(failed(found), np.nan, found["loss"]).reshape(len(documents), len(numbers))
+        for search, some, mine in zip(self._searches, documents, losses, strict=True):
+            search.observe(some, mine)
         rows = found[["loss", "status", *found.columns.drop(["loss", "status"])]].to_dict("records")
+        labels = [(which, number) for which in range(len(documents)) for number in numbers]
         return [
-            {"trial": number, **values, **{str(k): v for k, v in row.items() if k not in values}}
-            for number, values, row in zip(numbers, sets, rows, strict=True)
+            {
+                "search": which,
+                "trial": number,
+                **values,
+                **{str(k): v for k, v in row.items() if k not in values},
+            }
+            for (which, number), values, row in zip(labels, sets, rows, strict=True)
         ]
 
     def state_dict(self) -> dict[str, Any]:
-        """All finished trials, as JSON."""
-        return {"history": json.dumps(self._history.trials, default=np.generic.item)}
+        """All finished trials of each search, as JSON."""
+        return {"histories": [search.history() for search in self._searches]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on after these trials."""
-        self._insert(json.loads(state["history"]))
+        for search, history in zip(self._searches, state["histories"], strict=True):
+            search.go_on(history)
 
-    def _suggest(self, number: int) -> dict[str, Any]:
-        """Hyperopt's document for a trial; it makes one a call, and those of a batch differ by seed."""
+
+class _Search:
+    """The history of one search, and what hyperopt suggests next.
+
+    Hyperopt sees only the uniform coordinates of :class:`Range`: a search on a logarithmic axis is a uniform
+    search over the logarithm.
+    """
+
+    def __init__(self, space: Mapping[str, Range], stream: Sequence[Any]) -> None:
+        from hyperopt import Trials, hp
+        from hyperopt.base import Domain
+
+        self._space, self._stream = space, stream
+        axes = {name: hp.uniform(name, *axis.coordinates()) for name, axis in space.items()}
+        self._domain, self._trials = Domain(lambda point: 0.0, axes), Trials()
+
+    def __len__(self) -> int:
+        return len(self._trials.trials)
+
+    def suggest(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
+        """Hyperopt's documents for trials; it makes one a call, and those of a batch differ by seed."""
         from hyperopt import tpe
 
-        seed = derived_seed(*self._stream, number)
-        [document] = tpe.suggest([number], self._domain, self._history, seed, verbose=False)
-        assert isinstance(document, dict)
-        return document
+        documents = list[dict[str, Any]]()
+        for number in numbers:
+            seed = derived_seed(*self._stream, number)
+            documents += tpe.suggest([number], self._domain, self._trials, seed, verbose=False)
+        return documents
+
+    def values(self, document: dict[str, Any]) -> dict[str, float]:
+        """The parameters that a document suggests."""
+        drawn = document["misc"]["vals"]
+        return {name: axis.value(float(drawn[name][0])) for name, axis in self._space.items()}
+
+    def observe(self, documents: list[dict[str, Any]], losses: Iterable[float]) -> None:
+        """Add evaluated trials to the history; NaN stands for one that failed."""
+        from hyperopt import JOB_STATE_DONE
+
+        for document, loss in zip(documents, losses, strict=True):
+            result = {"status": "fail"} if math.isnan(loss) else {"status": "ok", "loss": float(loss)}
+            document.update(state=JOB_STATE_DONE, result=result)
+        self._insert(documents)
+
+    def history(self) -> str:
+        """All finished trials, as JSON."""
+        return json.dumps(self._trials.trials, default=np.generic.item)
+
+    def go_on(self, history: str) -> None:
+        """Take the finished trials of an interrupted search."""
+        self._insert(json.loads(history))
 
     def _insert(self, documents: list[dict[str, Any]]) -> None:
-        self._history.insert_trial_docs(documents)
-        self._history.refresh()
+        self._trials.insert_trial_docs(documents)
+        self._trials.refresh()

@@ -168,12 +168,12 @@ def draw(cfg: Experiment, section: Any, again: bool = False) -> None:
         section: The experiment's package.
         again: Draw them in any case.
     """
-    from experiments.harness import plotting, verdicts  # matplotlib takes a second to import
+    from experiments.harness import claims, plotting  # matplotlib takes a second to import
 
     folder = cfg.folder / "figures"
     if again or not folder.is_dir():
         with plotting.style():
-            drawn = section.draw(results.read_tables(cfg.folder), cfg, verdicts.published())
+            drawn = section.draw(results.read_tables(cfg.folder), cfg, claims.published())
         plotting.save(drawn, folder)
 
 

@@ -128,7 +128,7 @@ class Job(NamedTuple):
     command: str
 
 
-Schema = TypeVar("Schema", bound=Experiment)
+Schema = TypeVar("Schema", bound=Settings)
 
 
 def compose(*overrides: str, conf_dir: Path = CONF) -> DictConfig:
@@ -143,7 +143,7 @@ def load(cfg: DictConfig | Mapping[str, Any], schema: type[Schema]) -> Schema:
 
     Args:
         cfg: What Hydra composed, or what :meth:`Experiment.portable` gave.
-        schema: The section's ``Config``.
+        schema: The section's ``Config``, or another group of settings.
 
     Returns:
         An instance of ``schema`` made of plain Python objects, validated.

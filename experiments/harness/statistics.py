@@ -5,8 +5,7 @@ Every function returns an interval as `(low, high)`, so that an estimate reads
 """
 
 import math
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -15,8 +14,10 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 LEVEL = 0.95
-FEWEST = 8
-"""Values that a bootstrap needs: of fewer it knows too little of the spread, and covers far below 95 %."""
+FEWEST = 3
+"""Values that an interval of a mean needs."""
+MANY = 20
+"""Values from which on a mean's interval is a bootstrap; of fewer BCa covers less than it says."""
 _CELLS = 5_000_000  # resampled values held at once: 40 MB
 
 
@@ -29,7 +30,7 @@ class Estimate(NamedTuple):
         low, high: its 95 % interval; both equal `estimate` where nothing is random, NaN where unknown.
         n: how many runs (points, trials, fitted points) stand behind it.
         numbers: named numbers and words for the sentence beside the claim, its `note` in `paper.yaml`.
-        holds: whether the stated relation was seen, where a number cannot say so.
+        counts: (successes, trials), where the number is a proportion or the odds of one.
         variant: which variant of the claim this is ("0.02" for Ackley's coefficient, "median", ...). What
             follows a comma qualifies it ("mean, honest selection"), beside the same published number.
         reduced: what was run at another size than published, so that the number is shown but not compared.
@@ -41,7 +42,7 @@ class Estimate(NamedTuple):
     high: float = math.nan
     n: int = 1
     numbers: Mapping[str, Any] = MappingProxyType({})
-    holds: bool | None = None
+    counts: tuple[int, int] | None = None
     variant: str = ""
     reduced: str = ""
 
@@ -70,6 +71,23 @@ def newcombe(successes: int, n: int, other_successes: int, other_n: int) -> tupl
     return p - q - math.hypot(p - low, other_high - q), p - q + math.hypot(high - p, q - other_low)
 
 
+def welch(ours: ArrayLike, others: ArrayLike) -> tuple[float, float]:
+    """Welch's interval of the difference of two means.
+
+    It is unknown, NaN, for fewer than `FEWEST` values of one, and where all values of each are equal.
+    """
+    both = [np.asarray(values, dtype=float) for values in (ours, others)]
+    if min(map(np.size, both)) < FEWEST or not any(map(np.ptp, both)):
+        return math.nan, math.nan
+    squared = [values.var(ddof=1) / values.size for values in both]
+    freedom = sum(squared) ** 2 / sum(
+        s**2 / (values.size - 1) for s, values in zip(squared, both, strict=True)
+    )
+    gap = both[0].mean() - both[1].mean()
+    low, high = stats.t.interval(LEVEL, freedom, gap, math.sqrt(sum(squared)))
+    return float(low), float(high)
+
+
 def ratio(a: int, b: int) -> tuple[float, float]:
     """Interval of `a/b`, the two outcomes of `a + b` independent runs.
 
@@ -79,44 +97,52 @@ def ratio(a: int, b: int) -> tuple[float, float]:
     return low / (1 - low), (high / (1 - high) if b > 0 else math.inf)
 
 
-def bootstrap(
-    values: ArrayLike, statistic: Callable[..., Any], seed: int, resamples: int = 9_999
-) -> tuple[float, float]:
-    """Bootstrap interval of `statistic(values)`: BCa, or percentiles where BCa is undefined (equal values).
+def of_mean(values: ArrayLike, seed: int, resamples: int = 9_999) -> tuple[float, float]:
+    """Interval of a mean: Student's for fewer than `MANY` values, a bootstrap (BCa) for more.
 
-    It is unknown, NaN, for fewer than `FEWEST` values.
+    It is unknown, NaN, for fewer than `FEWEST` values, for equal ones (whose spread is finer than what was
+    counted or rounded) and with infinite ones.
 
     Args:
-        values: one number a run. Infinities are allowed, and widen the interval of a median as they should.
-        statistic: takes `axis`, as `numpy.mean` and `numpy.median` do.
+        values: one number a run.
         seed: of the resampling.
         resamples: number of bootstrap samples.
     """
     data = np.asarray(values, dtype=float)
-    if data.size < FEWEST:
+    if data.size < FEWEST or not np.isfinite(data).all() or np.ptp(data) == 0:
         return math.nan, math.nan
-    for method in ("BCa", "percentile"):
-        # equal or infinite values make BCa warn and return NaN, which is the sign to go on with percentiles
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            interval = stats.bootstrap(
-                (data,),
-                statistic,
-                n_resamples=resamples,
-                batch=max(1, _CELLS // data.size),
-                confidence_level=LEVEL,
-                method=method,
-                rng=np.random.default_rng(seed),
-            ).confidence_interval
-        if not (np.isnan(interval.low) or np.isnan(interval.high)):
-            break
+    if data.size < MANY:
+        low, high = stats.t.interval(LEVEL, data.size - 1, data.mean(), stats.sem(data))
+    else:
+        low, high = stats.bootstrap(
+            (data,),
+            np.mean,
+            n_resamples=resamples,
+            batch=max(1, _CELLS // data.size),
+            confidence_level=LEVEL,
+            method="BCa",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
+    return float(low), float(high)
+
+
+def of_median(values: ArrayLike) -> tuple[float, float]:
+    """Interval of a median between two of the sorted values, by the binomial distribution of their ranks.
+
+    It covers 95 % at least whatever the distribution; NaN for fewer than six values, of which no two do.
+    Infinite values may be its ends.
+    """
+    data = np.asarray(values, dtype=float)
+    if not data.size or np.isnan(data).any():
+        return math.nan, math.nan
+    interval = stats.quantile_test(data, p=0.5).confidence_interval(LEVEL)
     return float(interval.low), float(interval.high)
 
 
-def power_law(x: ArrayLike, y: ArrayLike) -> tuple[float, float, float]:
-    """Exponent k of y ∝ x^k with its interval: `(k, low, high)`, by least squares on the logarithms.
+def power_law(x: ArrayLike, y: ArrayLike) -> float:
+    """Exponent k of y ∝ x^k by least squares on the logarithms.
 
-    The interval is Student's, with `len(x) − 2` degrees of freedom; unknown (NaN) with two points.
+    It has no interval: where nothing is random, what is left of a fit is the curvature of the data.
 
     Raises:
         ValueError: when a value is not positive.
@@ -124,8 +150,4 @@ def power_law(x: ArrayLike, y: ArrayLike) -> tuple[float, float, float]:
     xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if not ((xs > 0).all() and (ys > 0).all()):
         raise ValueError("a power law needs positive values")
-    fit = stats.linregress(np.log(xs), np.log(ys))
-    if xs.size < 3:
-        return float(fit.slope), math.nan, math.nan
-    half = float(stats.t.ppf((1 + LEVEL) / 2, xs.size - 2) * fit.stderr)
-    return float(fit.slope), float(fit.slope) - half, float(fit.slope) + half
+    return float(stats.linregress(np.log(xs), np.log(ys)).slope)

@@ -1,6 +1,6 @@
 """Table 2 from the tables: accuracies, the difference between the optimizers, and what BBI conserves."""
 
-from collections.abc import Callable
+import math
 from itertools import product
 from typing import Any
 
@@ -9,11 +9,10 @@ import pandas as pd
 
 from experiments.competitors import baselines, method
 from experiments.harness import reduced
-from experiments.harness.statistics import Estimate, bootstrap
+from experiments.harness.statistics import Estimate, of_mean, of_median
 from experiments.harness.tables import Tables, table_of, where
 from experiments.images.config import PAPER, ClassificationConfig, Protocol
 
-STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
 SIZE = ("dataset", "recipe.*", "network.*", "epochs", "grid.epochs", "search.*")
 """Settings on which all accuracies depend."""
 
@@ -109,23 +108,32 @@ def _accuracies(
     }
     claim, size = f"{cfg.experiment}-{competitor.paper}", known.accuracies(name, protocol=key)
     found = []
-    for statistic, compute in STATISTICS.items():
-        ends, variant = bootstrap(values, compute, seed=0), statistic + words
-        value = float(compute(values))
-        found.append(Estimate(claim, value, *ends, len(values), numbers, variant=variant, reduced=size))
+    for statistic, value, ends in (
+        ("mean", values.mean(), of_mean(values, seed=0)),
+        ("median", np.median(values), of_median(values)),
+    ):
+        one = Estimate(claim, float(value), *ends, len(values), numbers, variant=statistic + words)
+        found.append(one._replace(reduced=size))
     return found
 
 
 def _difference(
     tables: Tables, cfg: ClassificationConfig, key: str, name: str, rival: str, known: Reduced
 ) -> list[Estimate]:
-    """BBI minus a baseline in test accuracy, run by run: both start from the same network and batches."""
+    """BBI minus a baseline, run by run, in test accuracy, and a baseline minus BBI in log10 of training loss.
+
+    Both start from the same network and batches.
+    """
     protocol, images = cfg.protocols[key], data_name(tables)
     mine, theirs = (trained(tables, protocol, one).set_index("run") for one in (name, rival))
     if mine.empty or theirs.empty:
         return []
     both = theirs.index.intersection(mine.index)
-    gap = (mine["test_accuracy"] - theirs["test_accuracy"]).loc[both].to_numpy()
+    loss = pd.concat([theirs["train_loss"], mine["train_loss"]], axis=1).loc[both]
+    gaps = {
+        "no-overfit": (mine["test_accuracy"] - theirs["test_accuracy"]).loc[both],
+        "training-loss": -np.log10(loss.where(loss > 0)).diff(axis=1).iloc[:, 1],
+    }
     numbers = {
         "images": images,
         "baseline": cfg.competitors[rival].label,
@@ -136,21 +144,30 @@ def _difference(
     words = [images, f"{protocol.label} selection", cfg.competitors[name].label]
     if rival != baselines(cfg.competitors)[0]:
         words.append(f"against {cfg.competitors[rival].label}")
-    interval, size = bootstrap(gap, np.mean, seed=0), known.accuracies(rival, name, protocol=key)
-    variant = ", ".join(words)
-    return [Estimate("no-overfit", gap.mean(), *interval, len(gap), numbers, variant=variant, reduced=size)]
+    size, found = known.accuracies(rival, name, protocol=key), []
+    for claim, gap in gaps.items():
+        one = Estimate(claim, gap.mean(skipna=False), *of_mean(gap, seed=0), len(gap), numbers)
+        found.append(one._replace(variant=", ".join(words), reduced=size))
+    return found
 
 
 def _conservation(tables: Tables, cfg: ClassificationConfig) -> list[Estimate]:
     """The speed limit and the energy, at every step of a training on minibatches of its own, in float64."""
-    found = []
+    found, checked = [], cfg.checked_steps
+    epoch = math.ceil(_data(tables)["train_images"] / cfg.recipe.batch)
     for row in where(tables["runs"], stage="conservation").to_dict("records"):
         steps, above = int(row["steps"]), int(row["above"])
         variant = f"{data_name(tables)} minibatches, {cfg.competitors[row['competitor']].label}"
-        numbers = {"steps": steps, "above": above, "stride": row["stride"]}
+        numbers = {
+            "checked": checked,
+            "share": checked / (cfg.epochs * epoch),
+            "above": above,
+            "still": checked - steps,
+            "speed": row["speed"],
+        }
         changes = steps - above - 1  # of the batch, across which the energy can be compared
-        speed = row["speed"] if steps > 0 else np.nan
+        stride = row["stride"] if steps > 0 else np.nan
         energy = row["energy"] if changes > 0 else np.nan
-        for claim, value, n in (("speed-limit", speed, steps), ("batch-rescale", energy, max(changes, 0))):
+        for claim, value, n in (("speed-limit", stride, steps), ("batch-rescale", energy, max(changes, 0))):
             found.append(Estimate(claim, value, n=n, numbers=numbers, variant=variant))
     return found

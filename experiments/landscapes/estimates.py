@@ -4,11 +4,11 @@ import math
 
 import pandas as pd
 
+from experiments.harness.claims import published
 from experiments.harness.reduced import Reduced
 from experiments.harness.search import failed
 from experiments.harness.statistics import Estimate
 from experiments.harness.tables import where
-from experiments.harness.verdicts import published
 from experiments.landscapes.studies import Study
 
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from experiments.competitors import Competitors, Optimizer
-from experiments.harness.search import Range, best, tpe
+from experiments.harness.search import Evaluate, Range, best, tpe
 from experiments.harness.session import Compute
 from experiments.harness.settings import Count, Experiment, NonNegative, Point, Seed, Settings, Whole
 from experiments.harness.tables import Tables
-from experiments.harness.units import Unit, unit
+from experiments.harness.units import Unit
 from experiments.landscapes.ensemble import curve_rows, ends, run, uniform_points
 
 Key = TypeVar("Key", bound=Hashable)
@@ -52,27 +52,21 @@ class Starts(Settings):
         return center.repeat_interleave(self.repeats, 0)
 
 
+class Repeats(Settings):
+    """How many searches are made, each with another seed; ``block`` of them are one unit of work."""
+
+    searches: Count = 1
+    block: Count = 1
+
+
 class Study(Experiment):
     """An experiment that searches each competitor's settings on a landscape, from ``start`` (n,)."""
 
     start: Point
     search: Search
+    repeats: Repeats = Repeats()
     competitors: Competitors
     compiled: bool
-
-
-def searches(cfg: Study, compute: Compute, landscape: dict[str, Any], *labels: object) -> dict[str, Unit]:
-    """A search for each competitor that has a space, by name; seeds depend on ``labels``."""
-    return {
-        name: unit(
-            search, landscape=landscape, optimizer=competitor.optimizer(), ensemble=competitor.ensemble,
-            space=competitor.space, start=cfg.start, budget=cfg.search,
-            seed=compute.seed("trials", *labels, name), stream=[cfg.seed, "tpe", "search", *labels, name],
-            compiled=cfg.compiled,
-        )
-        for name, competitor in cfg.competitors.items()
-        if competitor.space
-    }  # fmt: skip
 
 
 def tuned(cfg: Study, searched: Mapping[str, Tables]) -> dict[str, dict[str, Any]]:
@@ -109,6 +103,21 @@ def search(
     Returns:
         ``trials``, one row a trial: ``trial``, the settings searched, ``loss``, ``status``, ``steps``.
     """
+    evaluate = evaluation(landscape, optimizer, ensemble, space, start, budget.steps, seed, compiled)
+    return {"trials": tpe(space, evaluate, budget.trials, stream, budget.batch)}
+
+
+def evaluation(
+    landscape: dict[str, Any],
+    optimizer: Optimizer,
+    ensemble: str,
+    space: dict[str, Range],
+    start: list[float],
+    steps: int,
+    seed: int,
+    compiled: bool,
+) -> Evaluate:
+    """The objective of a search, the lowest F in ``steps`` steps; other arguments as of :func:`search`."""
     potential = hydra.utils.instantiate(landscape)
     axis = "lr" if "lr" in space else next(iter(space))
 
@@ -118,14 +127,14 @@ def search(
         numbers = columns[axis].view(torch.int64)
         starts = torch.tensor([start] * len(points), dtype=torch.float64)
         done = run(
-            potential, {**optimizer, **columns}, ensemble, starts, budget.steps, seed, replicas=numbers,
+            potential, {**optimizer, **columns}, ensemble, starts, steps, seed, replicas=numbers,
             compiled=compiled,
         )  # fmt: skip
         # A run that ends in NaN or infinity is a failed trial, whatever it saw on the way.
         loss = np.where(np.array(done.status) == "diverged", np.nan, done.best.numpy())
         return pd.DataFrame({"loss": loss, "status": done.status, "steps": done.steps.numpy()})
 
-    return {"trials": tpe(space, evaluate, budget.trials, stream, budget.batch)}
+    return evaluate
 
 
 def runs(

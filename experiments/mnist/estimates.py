@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from experiments.harness.claims import published
 from experiments.harness.statistics import Estimate
 from experiments.harness.tables import Tables, table_of, where
-from experiments.harness.verdicts import published
 from experiments.images.config import PAPER
 from experiments.images.estimates import Reduced, table2
 from experiments.mnist.config import Config

@@ -35,9 +35,7 @@ def _solutions(curves: pd.DataFrame, cfg: Config, name: str, reduced: Reduced) -
     centres = where(radial, r=0).set_index("solution")["u"]
     numbers = {"lowest": scan["u0"].min(), "highest": scan["u0"].max(), "centres": list(centres)}
     size = f"k = {task.k:g}" if task.reduced else reduced(f"problems.{name}.k", f"problems.{name}.dimension")
-    found = [
-        Estimate("pde-second-solution", count, count, count, len(scan), numbers, count == 2, task.title, size)
-    ]
+    found = [Estimate("pde-second-solution", count, count, count, len(scan), numbers, None, task.title, size)]
     if not size and "second" in centres:
         second = where(radial, solution="second")
         for claim, value, variant in (
@@ -91,7 +89,7 @@ def _second(about: Estimate, runs: pd.DataFrame) -> Estimate:
         if test.expected_freq.min() >= 5:  # with fewer the statistic does not follow the χ² distribution
             p = float(test.pvalue)
     both = runs.groupby("network")["label"].agg(lambda labels: {"first", "second"} <= set(labels))
-    return _share("pde-both", second, about, runs, {"p": p})._replace(holds=bool(both.any()))
+    return _share("pde-both", second, about, runs, {"p": p, "both": int(both.sum())})
 
 
 def _share(
@@ -104,8 +102,8 @@ def _share(
     """
     count, n = int(which.sum()), len(runs)
     low, high = wilson(count, n) if runs["network"].nunique() == 1 else UNKNOWN[1:]
-    numbers = {**numbers, **_outcomes(runs)}
-    return about._replace(claim=claim, estimate=count / n, low=low, high=high, numbers=numbers)
+    numbers, counts = {**numbers, **_outcomes(runs)}, (count, n)
+    return about._replace(claim=claim, estimate=count / n, low=low, high=high, numbers=numbers, counts=counts)
 
 
 def _outcomes(runs: pd.DataFrame) -> dict[str, Any]:

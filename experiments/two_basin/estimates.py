@@ -11,7 +11,7 @@ from scipy.stats.contingency import odds_ratio
 from bbi.laws import BornInfeld
 from experiments.competitors import method
 from experiments.harness.reduced import Reduced
-from experiments.harness.statistics import LEVEL, UNKNOWN, Estimate, bootstrap, ratio, wilson
+from experiments.harness.statistics import LEVEL, UNKNOWN, Estimate, of_mean, ratio, wilson
 from experiments.harness.tables import Tables, table_of, where
 from experiments.landscapes.volumes import density
 from experiments.two_basin.basins import LANDSCAPE, center, hessian, radius
@@ -89,9 +89,9 @@ def _ratios(tables: Tables, cfg: Config, theory: float, reduced: Reduced) -> lis
         kind = "" if plan.n_bounces == paper.n_bounces else "-others" if plan.n_bounces is None else "-mixing"
         numbers = {"first": a, "second": b, "gap": 100 * (1 - value / theory), "theory": theory}
         variant, size = f"{plan.label}, {n} runs", reduced(*_depends_on(cfg, name))
-        found.append(
-            Estimate(f"basin-ratio{kind}", value, *ratio(a, b), n, numbers, variant=variant, reduced=size)
-        )
+        counts = (a, a + b)
+        one = Estimate(f"basin-ratio{kind}", value, *ratio(a, b), n, numbers, counts, variant, size)
+        found += [one] if kind else [one, one._replace(claim="basin-entries")]
     return found
 
 
@@ -153,7 +153,7 @@ def _occupied(tables: Tables, cfg: Config, reduced: Reduced) -> Estimate:
         return Estimate("basin-occupation", *UNKNOWN, len(mine), numbers, reduced=size)
     value = float(first.mean() / second.mean())
     deviation = (first - value * second) / second.mean()  # of a ratio of means, to first order
-    interval = value, *bootstrap(value + deviation, np.mean, seed=cfg.seed)
+    interval = value, *of_mean(value + deviation, seed=cfg.seed)
     off, low, high = (x / expected - 1 for x in interval)
     numbers["ratio"] = interval
     return Estimate("basin-occupation", off, low, high, len(mine), numbers, reduced=size)

@@ -1,5 +1,6 @@
 """What the tables of section 4.2 say of its claims."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,11 @@ import pandas as pd
 import torch
 
 from experiments.competitors import baselines, method
+from experiments.harness.claims import published
 from experiments.harness.reduced import Reduced
 from experiments.harness.search import failed
 from experiments.harness.statistics import UNKNOWN, Estimate, wilson
 from experiments.harness.tables import Tables, table_of, where
-from experiments.harness.verdicts import published
 from experiments.landscapes.estimates import depends_on, searched
 from experiments.landscapes.functions import Zakharov
 from experiments.zakharov.config import Config
@@ -44,6 +45,7 @@ def _speed(long: pd.DataFrame, trials: pd.DataFrame, cfg: Config, reduced: Reduc
         "rival": "",
         "steps": 0,
         "status": "",
+        "stopped": math.nan,
     }
     size = reduced("start", "search.*", "competitors.*", "long.steps")
     ours, best = method(cfg.competitors), long["best"]
@@ -52,17 +54,18 @@ def _speed(long: pd.DataFrame, trials: pd.DataFrame, cfg: Config, reduced: Reduc
         return Estimate("zakharov-speed", *UNKNOWN, len(long), numbers, reduced=size)
     rival, floor = best[rivals].idxmin(), cfg.competitors[ours].fixed.get("delta_v", 0.0)
     numbers |= {"rival": rival, "steps": long["steps"][ours], "status": long["status"][ours]}
-    holds = bool(long["status"][ours] == "converged" and best[ours] <= floor < best[rival])
+    numbers["stopped"] = long["status"][ours] == "converged" and best[ours] <= floor
     gap = float(np.log10(best[rival]) - np.log10(best[ours]))
-    return Estimate("zakharov-speed", gap, n=len(long), numbers=numbers, holds=holds, reduced=size)
+    return Estimate("zakharov-speed", gap, gap, gap, len(long), numbers, reduced=size)
 
 
 def _from_random_points(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]:
-    """Share of points where BBI ends lower than a baseline, minus one half; diverged is highest.
+    """Share of points where BBI ends lower than a baseline; diverged is highest.
 
     Where both diverged BBI is not better: such points count against it.
     """
     found, ours = [], method(cfg.competitors)
+    floor = cfg.competitors[ours].fixed.get("delta_v", 0.0)
     for side in cfg.random.sides:
         mine = where(runs, side=side)
         best = mine.assign(best=mine["best"].where(mine["status"] != "diverged", np.inf))
@@ -72,11 +75,13 @@ def _from_random_points(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> li
                 continue
             bbi, other = lowest[ours], lowest[name]
             wins, n = int((bbi < other).sum()), len(lowest)
-            low, high = wilson(wins, n)
             off, others_off = np.isinf(bbi), np.isinf(other)
             numbers = {
                 "lower": wins,
                 "higher": int((bbi > other).sum()),
+                "floor": floor,
+                "there": int((bbi <= floor).sum()),
+                "others_there": int((other <= floor).sum()),
                 "diverged": int(off.sum()),
                 "others_diverged": int(others_off.sum()),
                 "alone": int((off & ~others_off).sum()),
@@ -85,6 +90,6 @@ def _from_random_points(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> li
             variant = f"{cfg.competitors[name].label}, side {side:g}"
             both = (f"competitors.{one}.*" for one in (ours, name))
             size = reduced("start", "search.*", "random.steps", *both)
-            interval = (wins / n - 0.5, low - 0.5, high - 0.5)
-            found.append(Estimate("zakharov-random", *interval, n, numbers, variant=variant, reduced=size))
+            share = (wins / n, *wilson(wins, n))
+            found.append(Estimate("zakharov-random", *share, n, numbers, variant=variant, reduced=size))
     return found

@@ -2,23 +2,24 @@
 
 import numpy as np
 
-from experiments.competitors import numbers
+from experiments.competitors import method, numbers
 from experiments.harness.session import Compute
 from experiments.harness.tables import Tables, join, labelled
 from experiments.harness.units import unit
 from experiments.landscapes import studies
-from experiments.landscapes.studies import Starts, by_key, searches, tuned
+from experiments.landscapes.repeats import Later, Plan, again, first_of, searches
+from experiments.landscapes.studies import Starts, by_key, tuned
 from experiments.zakharov.config import LANDSCAPE, Config
 
 
 def run(cfg: Config, compute: Compute) -> Tables:
     """Search settings for each competitor; with those found run long, and from random points."""
-    searched = by_key(compute, searches(cfg, compute, LANDSCAPE), "searches")
-    settings = tuned(cfg, searched)
+    searched = by_key(compute, searches(cfg, compute, LANDSCAPE, _plan(cfg, compute)), "searches")
+    settings = tuned(cfg, first_of(searched))
     units = {
         (name, side): unit(
             studies.runs, landscape=LANDSCAPE, compiled=cfg.compiled, optimizer=optimizer,
-            ensemble=cfg.competitors[name].ensemble, starts=_starts(cfg, compute, side), seed=0, slots=16,
+            ensemble=cfg.competitors[name].ensemble, starts=_starts(cfg, compute, side, 0), seed=0, slots=16,
             steps=cfg.random.steps if side else cfg.long.steps,
             record_every=0 if side else cfg.long.record_every,
         )
@@ -26,7 +27,8 @@ def run(cfg: Config, compute: Compute) -> Tables:
         for side in (0.0, *cfg.random.sides)  # 0: the long run from the start
     }  # fmt: skip
     rows = [
-        {"trials": labelled(t["trials"], stage="search", competitor=name)} for name, t in searched.items()
+        {kind: labelled(table, stage="search", competitor=name) for kind, table in tables.items()}
+        for (name, _), tables in searched.items()
     ]
     for (name, side), done in by_key(compute, units, "long runs and random starts").items():
         labels = {"stage": "random" if side else "long", "competitor": name}
@@ -38,8 +40,25 @@ def run(cfg: Config, compute: Compute) -> Tables:
     return join(rows)
 
 
-def _starts(cfg: Config, compute: Compute, side: float) -> Starts:
+def _plan(cfg: Config, compute: Compute) -> Plan:
+    """What follows each search: the long run, and the runs from random points, new ones for each."""
+    floor = float(cfg.competitors[method(cfg.competitors)].fixed.get("delta_v", 0.0))
+
+    def plan(i: int, name: str) -> dict[str, Later]:
+        return {
+            f"side {side:g}" if side else "long": Later(
+                starts=_starts(cfg, compute, side, i), seed=0, success=floor,
+                steps=cfg.random.steps if side else cfg.long.steps,
+            )
+            for side in (0.0, *cfg.random.sides)
+        }  # fmt: skip
+
+    return plan
+
+
+def _starts(cfg: Config, compute: Compute, side: float, search: int) -> Starts:
     if not side:
         return Starts(center=cfg.start)
     origin = [0.0] * len(cfg.start)
-    return Starts(center=origin, side=side, points=cfg.random.points, seed=compute.seed("points", side))
+    seed = compute.seed("points", side, *again(search))
+    return Starts(center=origin, side=side, points=cfg.random.points, seed=seed)

@@ -55,5 +55,5 @@ def test_the_method_alone_on_a_landscape_without_passes(tmp_path):
     given = "competitors.bbi.space.lr=null +competitors.bbi.fixed.lr=0.01 ~competitors.bbi.fixed.delta_e"
     searched = "+competitors.bbi.space.delta_e={low:1,high:3} barrier.values=2 coefficients=[9.0]"
     tables = finished("ackley", f"{TINY} {ONE_METHOD} {given} {searched}", tmp_path)
-    assert set(tables["runs"]["stage"]) == {"long", "robust", "barrier"}
+    assert set(tables["runs"]["stage"]) == {"search", "long", "robust", "barrier"}
     assert tables["trials"]["delta_e"].between(1, 3).all()

@@ -9,7 +9,8 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from experiments.harness.plotting import PALETTE, save, style, styles
+from experiments.harness.plotting import PALETTE, Picture, save, style, styles
+from experiments.harness.results import figure_texts
 
 
 def _figure() -> Figure:
@@ -42,8 +43,14 @@ def test_figures_are_closed_and_no_partial_file_stays(tmp_path):
     save({"a": _figure(), "ackley-0.02": _figure()}, tmp_path / "figures")
     assert plt.get_fignums() == []
     names = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert names == ["a.pdf", "a.png", "ackley-0.02.pdf", "ackley-0.02.png"]
+    assert names == ["a.pdf", "a.png", "ackley-0.02.pdf", "ackley-0.02.png", "alt.json"]
     assert [path.name for path in tmp_path.iterdir()] == ["figures"]
+
+
+def test_captions_and_alternative_texts_are_beside_the_figures(tmp_path):
+    assert figure_texts(tmp_path) == {}
+    save({"a": Picture(_figure(), "Δt against V.", "A parabola from 0 to 4.")}, tmp_path / "figures")
+    assert figure_texts(tmp_path) == {"a": {"caption": "Δt against V.", "alt": "A parabola from 0 to 4."}}
 
 
 def test_a_failed_drawing_keeps_the_old_file(tmp_path, monkeypatch):

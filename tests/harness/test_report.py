@@ -12,14 +12,16 @@ import pandas as pd
 import pytest
 
 from experiments.harness import report, results
+from experiments.harness.claims import load_paper
 from experiments.harness.errors import UserError
 from experiments.harness.settings import Experiment, Paths
 from experiments.harness.statistics import Estimate, wilson
 from experiments.harness.units import Done
-from experiments.harness.verdicts import VERDICTS, load_paper
+from experiments.harness.verdicts import VERDICTS
 
 ROOT = Path(__file__).resolve().parents[2]
-CLAIMS = [claim["id"] for claim in load_paper()[0]]
+CLAIMS = list(load_paper().claims)
+FIGURES = ["alt.json", "solved.pdf", "solved.png"]
 
 
 class _Config(Experiment):
@@ -55,10 +57,11 @@ def finished(tmp_path, monkeypatch):
         (conf / "experiment" / f"{name}.yaml").touch()
     monkeypatch.setattr(report, "CONF", conf)
     monkeypatch.setitem(sys.modules, "experiments.ackley", _toy())
-    claims, numbers = load_paper()
+    paper = load_paper()
     note = "{% if lost is defined %}{{ lost }} runs diverged.{% endif %}"
-    noted = [{**claim, "note": note} if claim["id"] == "ackley-success-bbi" else claim for claim in claims]
-    monkeypatch.setattr(report, "load_paper", lambda: (noted, numbers))
+    noted = paper.claims["ackley-success-bbi"].model_copy(update={"note": note})
+    claims = {**paper.claims, "ackley-success-bbi": noted}
+    monkeypatch.setattr(report, "load_paper", lambda: paper._replace(claims=claims))
     root = tmp_path / "results"
     said = {"experiment": "ackley", "title": "Ackley's function", "section": "4.1", "profile": "quick"}
     cfg = _Config(**said, seed=7, paths=Paths(results=str(root)))
@@ -71,16 +74,18 @@ def finished(tmp_path, monkeypatch):
 
 
 def test_the_report_tells_everything(finished):
-    assert [path.name for path in report.draw(finished, "quick")] == ["solved.pdf", "solved.png"]
+    assert [path.name for path in report.draw(finished, "quick")] == FIGURES
     path = report.write(finished, "quick")
     text = path.read_text()
     assert path == finished / "quick" / "report.md"
-    assert "1 reproduced, 1 not reproduced, 29 not run" in text
+    assert f"1 reproduced, 1 not reproduced, {len(CLAIMS) - 1} not run" in text
     row, other = (line for line in text.splitlines() if "| 0.9 |" in line and "**" in line)
     assert row.startswith("| `ackley-success-bbi`: From 100") and "*Measured:* proportion of points" in row
     assert "| 0.02 | 0.9 | 0.88 [0.80" in row and row.endswith("| 100 | **reproduced** |")
     assert other.startswith("|  |  | 0.2 \\| printed | 0.9 | 0.5 [0.4, 0.6]")  # a claim is told once
-    assert all(text.count(f"| `{claim}`") == 1 for claim in CLAIMS)
+    answers, _, rules = text.partition("How a verdict")
+    assert all(part.count(f"| `{claim}`") == 1 for part in (answers, rules) for claim in CLAIMS)
+    assert "- `diffusion`, 2026-11-25. Before: SGDM's squared displacement is larger" in rules
     assert "| mean 99.166, median 98.16 |  |  | **not run** |" in text
     assert "`python -m experiments experiment=ackley points=100`" in text
     assert "## ackley: Ackley's function (section 4.1)" in text and "seed 7" in text
@@ -123,7 +128,7 @@ def test_the_same_tables_give_the_same_bytes(finished):
 
 def test_an_unfinished_experiment_was_not_run(finished):
     (finished / "quick" / "ackley" / "provenance.json").unlink()
-    assert "30 not run" in report.write(finished, "quick").read_text()
+    assert f"{len(CLAIMS)} not run" in report.write(finished, "quick").read_text()
     assert report.draw(finished, "quick") == []
 
 
@@ -154,7 +159,7 @@ def _script(monkeypatch, capsys, *arguments):
 
 def test_it_prints_what_it_wrote(finished, monkeypatch, capsys):
     code, out, _ = _script(monkeypatch, capsys, "--figures", "--results", finished)
-    assert code == 0 and [Path(line).name for line in out.splitlines()] == ["solved.pdf", "solved.png"]
+    assert code == 0 and [Path(line).name for line in out.splitlines()] == FIGURES
     code, out, _ = _script(monkeypatch, capsys, "--results", finished, "--profile", "quick")
     assert code == 0 and Path(out.strip()).read_text().startswith("# The paper's claims: profile quick")
 

@@ -11,7 +11,7 @@ import pytest
 from hyperopt import hp
 
 from experiments.harness import checkpoint, search
-from experiments.harness.search import Range, best, tpe
+from experiments.harness.search import Range, best, together, tpe
 from experiments.harness.units import Surroundings, within
 
 SPACE = {"lr": Range(low=1e-4, high=0.5), "momentum": Range(low=0.0, high=1.0)}
@@ -80,6 +80,18 @@ def test_batches() -> None:
     table = searched(valley, 35, batch=8)
     assert valley.sizes == [8, 8, 8, 8, 3]
     assert table["lr"].nunique() == 35 and table["trial"].tolist() == list(range(35))
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_searches_side_by_side_are_those_made_alone(batch: int) -> None:
+    streams = [[0, name] for name in ("gdm", "a", "b")]
+    valley = Valley(corner=0.2)
+    both = together(SPACE, valley, 30, streams, batch)
+    assert valley.sizes[0] == 3 * batch and len(both) == 90
+    for number, stream in enumerate(streams):
+        mine = both[both["search"] == number].drop(columns="search").reset_index(drop=True)
+        alone = tpe(SPACE, Valley(corner=0.2), 30, stream, batch)
+        pd.testing.assert_frame_equal(mine, alone, check_exact=True)
 
 
 def test_it_learns() -> None:

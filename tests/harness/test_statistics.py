@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from experiments.harness.statistics import bootstrap, newcombe, power_law, ratio, wilson
+from experiments.harness.statistics import newcombe, of_mean, of_median, power_law, ratio, welch, wilson
 
 
 def _coverage(p: float, n: int, contains) -> float:
@@ -97,74 +97,88 @@ def test_ratio_covers():
     assert _coverage(1.684 / 2.684, 2000, contains) == pytest.approx(0.95, abs=0.01)
 
 
-def test_bootstrap_of_a_mean_agrees_with_student():
+def test_a_mean_of_many_values_agrees_with_student():
     values = np.random.default_rng(1).normal(99.17, 0.03, size=400)
     expected = scipy_stats.t.interval(0.95, 399, loc=values.mean(), scale=scipy_stats.sem(values))
-    assert bootstrap(values, np.mean, seed=0) == pytest.approx(expected, abs=2e-4)
+    assert of_mean(values, seed=0) == pytest.approx(expected, abs=2e-4)
 
 
-def test_bootstrap_repeats_with_its_seed_only():
+def test_a_mean_of_few_values_is_students():
+    values = np.random.default_rng(1).normal(99.17, 0.03, size=10)
+    low, high = scipy_stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert of_mean(values, seed=0) == pytest.approx((low, high), rel=1e-12)
+
+
+def test_a_bootstrap_repeats_with_its_seed_only():
     values = np.random.default_rng(2).normal(size=30)
-    assert bootstrap(values, np.median, seed=3) == bootstrap(values, np.median, seed=3)
-    assert bootstrap(values, np.mean, seed=3) != bootstrap(values, np.mean, seed=4)
+    assert of_mean(values, seed=3) == of_mean(values, seed=3) != of_mean(values, seed=4)
+    assert of_mean(values[:19], seed=3) == of_mean(values[:19], seed=4)
 
 
-def test_bootstrap_in_small_batches_is_the_same(monkeypatch):
+def test_a_bootstrap_in_small_batches_is_the_same(monkeypatch):
     values = np.random.default_rng(2).normal(size=30)
-    whole = bootstrap(values, np.mean, seed=3)
+    whole = of_mean(values, seed=3)
     monkeypatch.setattr("experiments.harness.statistics._CELLS", 3000)
-    assert bootstrap(values, np.mean, seed=3) == pytest.approx(whole)
+    assert of_mean(values, seed=3) == pytest.approx(whole)
 
 
-def test_bootstrap_of_degenerate_samples():
-    assert bootstrap([0.5] * 10, np.mean, seed=0) == (0.5, 0.5)
-    assert all(map(math.isnan, bootstrap([0.5], np.mean, seed=0)))
-    assert all(map(math.isnan, bootstrap([], np.mean, seed=0)))
-    assert all(map(math.isnan, bootstrap(range(7), np.mean, seed=0)))
-    low, high = bootstrap([1.0, 2.0, 3.0, 4.0, *[math.inf] * 4], np.median, seed=0)  # diverged runs
-    assert low >= 1.0 and high == math.inf
+@pytest.mark.parametrize("values", [[], [0.5], [0.4, 0.5], [0.5] * 10, [0.5] * 50, [1.0, 2.0, math.inf]])
+def test_a_mean_without_a_known_spread_has_no_interval(values):
+    assert all(map(math.isnan, of_mean(values, seed=0)))
 
 
-def test_too_few_values_would_be_covered_too_rarely(monkeypatch):
-    """The reason for the limit: the intervals of five normal values miss their mean three times as often."""
-    monkeypatch.setattr("experiments.harness.statistics.FEWEST", 2)
-    samples = np.random.default_rng(6).normal(size=(300, 5))
-    intervals = [bootstrap(sample, np.mean, seed, resamples=400) for seed, sample in enumerate(samples)]
-    assert np.mean([low <= 0 <= high for low, high in intervals]) < 0.9
+def test_the_reason_for_students_interval(monkeypatch):
+    """BCa of eight normal values misses their mean twice as often as it says; Student's does not."""
+    samples = np.random.default_rng(6).normal(size=(400, 8))
+
+    def covered():
+        intervals = [of_mean(sample, seed, resamples=400) for seed, sample in enumerate(samples)]
+        return np.mean([low <= 0 <= high for low, high in intervals])
+
+    assert covered() == pytest.approx(0.95, abs=0.035)
+    monkeypatch.setattr("experiments.harness.statistics.MANY", 2)
+    assert covered() < 0.92
 
 
-@pytest.mark.parametrize(("statistic", "truth"), [(np.mean, 1.0), (np.median, math.log(2))])
-def test_bootstrap_covers_skewed_samples(statistic, truth):
+def test_a_mean_of_many_skewed_values_is_covered():
     samples = np.random.default_rng(5).exponential(size=(300, 50))
-    intervals = [bootstrap(sample, statistic, seed, resamples=400) for seed, sample in enumerate(samples)]
-    covered = np.mean([low <= truth <= high for low, high in intervals])
-    assert 0.90 <= covered <= 0.99  # 0.95 ± four standard errors of 300 intervals
+    intervals = [of_mean(sample, seed, resamples=400) for seed, sample in enumerate(samples)]
+    assert 0.90 <= np.mean([low <= 1.0 <= high for low, high in intervals]) <= 0.99
 
 
-def test_power_law_of_exact_data():
-    x = np.array([0.5, 1.0, 2.0, 8.0])
-    slope, low, high = power_law(x, 3 * x**-2)
-    assert slope == pytest.approx(-2) and low == pytest.approx(-2) and high == pytest.approx(-2)
+@pytest.mark.parametrize("n", [6, 10, 50])
+def test_a_median_is_covered_whatever_the_distribution(n):
+    samples = np.random.default_rng(5).exponential(size=(1000, n))
+    intervals = [of_median(sample) for sample in samples]
+    assert np.mean([low <= math.log(2) <= high for low, high in intervals]) >= 0.94
 
 
-def test_power_law_agrees_with_a_covariance_matrix():
-    rng = np.random.default_rng(11)
+def test_a_median_of_few_values_and_of_diverged_runs():
+    assert of_median(range(6)) == (0.0, 5.0)  # 1 - 2/2^6 = 97 %
+    assert all(map(math.isnan, (*of_median(range(5)), *of_median([]), *of_median([math.nan] * 9))))
+    assert of_median([1.0, 2.0, 3.0, 4.0, *[math.inf] * 4]) == (1.0, math.inf)
+
+
+def test_welch_is_scipys():
+    rng = np.random.default_rng(3)
+    ours, others = rng.normal(1, 1, 5), rng.normal(0, 3, 9)
+    expected = scipy_stats.ttest_ind(ours, others, equal_var=False).confidence_interval(0.95)
+    assert welch(ours, others) == pytest.approx(tuple(expected))
+    low, high = welch(others, ours)
+    assert (-high, -low) == pytest.approx(tuple(expected))
+
+
+def test_welch_of_too_little():
+    assert all(map(math.isnan, (*welch([1.0, 2.0], [1.0, 2.0, 3.0]), *welch([1.0] * 5, [1.0] * 5))))
+    low, high = welch([0.0] * 5, [0.0, 0.1, 0.2])  # one of them varies
+    assert low < -0.1 < high
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_power_law(noise):
     x = np.logspace(0, 2, 12)
-    y = x**1.5 * np.exp(rng.normal(0, 0.1, size=12))
-    (expected, _), cov = np.polyfit(np.log(x), np.log(y), 1, cov=True)
-    half = scipy_stats.t.ppf(0.975, 10) * math.sqrt(cov[0, 0])
-    assert power_law(x, y) == pytest.approx((expected, expected - half, expected + half))
-
-
-def test_power_law_covers():
-    rng = np.random.default_rng(13)
-    x = np.logspace(0, 1, 6)
-    fits = [power_law(x, 2 / x * np.exp(rng.normal(0, 0.2, size=6))) for _ in range(1000)]
-    assert np.mean([low <= -1 <= high for _, low, high in fits]) == pytest.approx(0.95, abs=0.03)
-
-
-def test_power_law_limits():
-    slope, low, high = power_law([1, 2], [1, 4])
-    assert slope == pytest.approx(2) and math.isnan(low) and math.isnan(high)
+    y = 3 * x**-1.5 * np.exp(np.random.default_rng(11).normal(0, noise, size=12))
+    assert power_law(x, y) == pytest.approx(np.polyfit(np.log(x), np.log(y), 1)[0])
+    assert power_law([1, 2], [1, 4]) == pytest.approx(2)
     with pytest.raises(ValueError, match="positive"):
         power_law([1, 2, 3], [1, 0, 3])

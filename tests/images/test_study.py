@@ -14,13 +14,13 @@ from torch.nn.functional import cross_entropy
 
 from experiments.competitors import check_all
 from experiments.harness import checkpoint, session
+from experiments.harness.claims import published
 from experiments.harness.errors import UserError
 from experiments.harness.executor import SerialExecutor
 from experiments.harness.plotting import style
 from experiments.harness.session import Compute
 from experiments.harness.store import Store
 from experiments.harness.tables import Tables
-from experiments.harness.verdicts import published
 from experiments.images import study
 from experiments.images.batches import Batches, Split, normalised
 from experiments.images.config import Task

@@ -6,10 +6,11 @@ import pytest
 
 from experiments.__main__ import main, one_line, prepare
 from experiments.harness import results, session
+from experiments.harness.claims import load_paper
 from experiments.harness.errors import UserError
 from experiments.harness.settings import compose, load
 from experiments.harness.tables import Tables
-from experiments.harness.verdicts import judge, load_paper, sentence
+from experiments.harness.verdicts import judge, sentence
 
 
 def refusal(experiment: str, words: str) -> str:
@@ -29,14 +30,13 @@ def finished(experiment: str, words: str, folder: Path) -> Tables:
     assert len(list((place / "figures").glob("*.png"))) >= 3
     tables, cfg = results.read_tables(place), compose(*given, *words.split())
     section = session.section_of(cfg)
-    claims, numbers = load_paper()
-    beside = {entry["id"]: entry for some in numbers.values() for entry in some}
+    paper = load_paper()
+    beside = {entry.id: entry for some in paper.numbers.values() for entry in some}
     answers = section.estimate(tables, load(cfg, section.Config))
-    for claim in claims:
-        for answer in answers:
-            if answer.claim == claim["id"]:
-                assert judge(claim, answer) and ("note" not in claim or sentence(claim, answer))
     for answer in answers:
+        if answer.claim in paper.claims:
+            claim = paper.claims[answer.claim]
+            assert judge(claim, answer) and (not claim.note or sentence(claim, answer))
         if answer.claim in beside:
             sentence(beside[answer.claim], answer)
     return tables

@@ -5,12 +5,13 @@ import math
 import pandas as pd
 import pytest
 
+from experiments.harness.claims import load_paper
 from experiments.harness.statistics import Estimate, wilson
-from experiments.harness.verdicts import judge, load_paper, sentence
+from experiments.harness.verdicts import judge, sentence
 from experiments.pde.estimates import estimate
 from tests.composed import composed
 
-CLAIMS = {claim["id"]: claim for claim in load_paper()[0]}
+CLAIMS = load_paper().claims
 SHOTS = pd.DataFrame({"stage": "shooting_scan", "problem": "k=20", "u0": [-80.0, 20.0]})
 SHOTS["boundary_residual"] = [1.0, 1.0]
 

@@ -7,9 +7,9 @@ import pytest
 from matplotlib.collections import PolyQuadMesh, QuadMesh
 from matplotlib.colors import to_hex
 
+from experiments.harness.claims import published
 from experiments.harness.plotting import save, style
 from experiments.harness.statistics import wilson
-from experiments.harness.verdicts import published
 from experiments.pde import figures
 from tests.composed import composed
 

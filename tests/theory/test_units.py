@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from experiments.__main__ import main
-from experiments.harness.verdicts import judge, load_paper, sentence
+from experiments.harness.claims import load_paper
+from experiments.harness.verdicts import judge, sentence
 from experiments.landscapes.volumes import sphere
 from experiments.theory.estimates import estimate
 from experiments.theory.units import volumes
@@ -38,7 +39,7 @@ def test_whatever_can_run_leaves_figures_and_answers(words, tmp_path):
     folder = tmp_path / "smoke/theory"
     assert len(list((folder / "figures").glob("*.png"))) == 7
     tables = {"runs": pd.read_csv(folder / "runs.csv"), "curves": pd.read_parquet(folder / "curves.parquet")}
-    claims = {claim["id"]: claim for claim in load_paper()[0]}
+    claims = load_paper().claims
     found = estimate(tables, composed("theory", *overrides, profile="smoke"))
     judged = [(claims[one.claim], one) for one in found if one.claim in claims]
     assert {judge(*pair) for pair in judged} <= {"reduced", "reproduced"} and len(judged) > 15

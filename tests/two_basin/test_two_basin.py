@@ -4,14 +4,15 @@ import pandas as pd
 import pytest
 import torch
 
-from experiments.harness.verdicts import judge, load_paper
+from experiments.harness.claims import load_paper
+from experiments.harness.verdicts import judge
 from experiments.two_basin import basins
 from experiments.two_basin.estimates import estimate
 from tests.composed import composed
 from tests.landscapes.commands import finished, refusal
 
 pytestmark = pytest.mark.usefixtures("coarse_figures")
-CLAIMS = {claim["id"]: claim for claim in load_paper()[0]}
+CLAIMS = load_paper().claims
 REFUSED = {
     "~counts.paper": "one must have published_runs",
     "counts.paper.competitor=bbj": "did you mean 'bbi'",

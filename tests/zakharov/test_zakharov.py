@@ -55,10 +55,13 @@ def test_a_diverged_run_of_the_method_counts_against_it():
     runs = pd.concat(pd.DataFrame({"stage": "random", "side": 1.0, **part}) for part in parts)
     found = estimate({"runs": runs}, composed("zakharov", "random.sides=[1.0]"))
     [answer] = [answer for answer in found if answer.claim == "zakharov-random"]
-    assert answer.estimate == 4 / 8 - 0.5
+    assert answer.estimate == 4 / 8
     assert answer.numbers == {
         "lower": 4,
         "higher": 3,
+        "floor": 1e-22,
+        "there": 0,
+        "others_there": 0,
         "diverged": 4,
         "others_diverged": 2,
         "alone": 3,
