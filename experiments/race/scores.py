@@ -1,0 +1,173 @@
+"""Scores of the race from its tables: expected running times, ECDFs, profiles, tunings, sensitivity."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+RESAMPLES = 2000
+"""Bootstrap samples of an interval."""
+PROBLEM = ["problem", "n"]
+
+
+def hits(runs: pd.DataFrame) -> np.ndarray:
+    """The columns hit1, hit2, …, float64 (R, T): evaluations at the first hit of each target, inf for none."""
+    columns = sorted((c for c in runs if str(c).startswith("hit")), key=lambda c: int(str(c)[3:]))
+    found: np.ndarray = runs[columns].to_numpy(float)
+    return found
+
+
+def ert(hit: ArrayLike, evaluations: ArrayLike) -> float:
+    """Expected running time: evaluations of all runs up to their hit, by the number of hits; inf for none.
+
+    It is the expectation of the evaluations when a run without a hit is followed by another one (Hansen,
+    Auger, Ros, Mersmann, Tušar and Brockhoff, arXiv 1603.08785).
+
+    Args:
+        hit: (R,) or (..., R), evaluations at the first hit, inf for none.
+        evaluations: Of each run, of the same shape.
+    """
+    first, spent = np.asarray(hit, float), np.asarray(evaluations, float)
+    reached = np.isfinite(first).sum(-1)
+    total = np.where(np.isfinite(first), first, spent).sum(-1)
+    return np.where(reached > 0, total / np.maximum(reached, 1), np.inf)[()]
+
+
+def ert_interval(hit: np.ndarray, evaluations: np.ndarray, seed: int) -> tuple[float, float]:
+    """95 % percentile interval of the ERT from resampled runs; its upper end may be inf."""
+    chosen = np.random.default_rng(seed).integers(0, len(hit), (RESAMPLES, len(hit)))
+    low, high = np.quantile(ert(hit[chosen], evaluations[chosen]), [0.025, 0.975], method="inverted_cdf")
+    return float(low), float(high)
+
+
+def erts(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row an entrant, problem and target: ``ert``, ``low``, ``high``, ``hits`` and ``runs``."""
+    rows = []
+    for key, some in runs.groupby(["entrant", *PROBLEM], sort=False):
+        spent = some["evaluations"].to_numpy(float)
+        for number, column in enumerate(hits(some).T):
+            low, high = ert_interval(column, spent, number)
+            reached = int(np.isfinite(column).sum())
+            rows.append((*key, number + 1, float(ert(column, spent)), low, high, reached, len(some)))
+    return pd.DataFrame(rows, columns=["entrant", *PROBLEM, "target", "ert", "low", "high", "hits", "runs"])
+
+
+def totals(runs: pd.DataFrame) -> pd.DataFrame:
+    """The mean score over problems of each entrant (rows) in each tuning (columns)."""
+    cells = runs.groupby(["entrant", "tuning", *PROBLEM], sort=False)["score"].mean()
+    return cells.groupby(level=["entrant", "tuning"], sort=False).mean().unstack("tuning")
+
+
+def ecdf(runs: pd.DataFrame, at: np.ndarray) -> pd.DataFrame:
+    """The share of runs and targets that are hit within ``at`` evaluations, as ``mean``, ``low``, ``high``.
+
+    The mean is over all tunings; low and high are the lowest and the highest tuning.
+    """
+    shares = [[float((hits(some) <= t).mean()) for t in at] for _, some in runs.groupby("tuning", sort=False)]
+    each = np.array(shares)
+    return pd.DataFrame({"at": at, "mean": each.mean(0), "low": each.min(0), "high": each.max(0)})
+
+
+def profile(times: pd.DataFrame, names: Sequence[str], tau: np.ndarray) -> dict[str, np.ndarray]:
+    """Performance profiles (Dolan and Moré, 2002) of entrants over all problems and targets.
+
+    For each entrant the share of problem–target pairs whose ERT is at most τ times the lowest ERT of all
+    ``names``. Pairs that nobody hits count as not reached.
+
+    Args:
+        times: From :func:`erts`.
+        names: The entrants that are compared.
+        tau: Factors ≥ 1.
+    """
+    table = times[times["entrant"].isin(names)].pivot(
+        index=[*PROBLEM, "target"], columns="entrant", values="ert"
+    )
+    best = table.min(axis=1)
+    ratio = table.div(best.where(np.isfinite(best)), axis=0).to_numpy()
+    found = {}
+    for column, name in enumerate(table.columns):
+        found[str(name)] = np.array([float((ratio[:, column] <= t).mean()) for t in tau])
+    return found
+
+
+def difference(runs: pd.DataFrame, one: str, other: str, seed: int = 0) -> dict[str, float]:
+    """How much higher ``one`` scores than ``other``, on the problems that both ran.
+
+    Returns:
+        ``estimate``: mean over problems, which are averaged over runs and tunings; ``low`` and ``high``: 95 %
+        percentile interval from resampled functions; ``p``: of Wilcoxon's signed-rank test over problems;
+        ``noise``: largest difference of ``one`` between two tunings; ``problems`` and those ``higher``.
+    """
+    cells = runs.groupby(["entrant", *PROBLEM], sort=False)["score"].mean().unstack("entrant")
+    if not {one, other} <= set(cells):
+        return {"problems": 0}
+    gap = (cells[one] - cells[other]).dropna()
+    each = gap.groupby(level="problem", sort=False).mean().to_numpy()
+    chosen = np.random.default_rng(seed).integers(0, len(each), (RESAMPLES, len(each)))
+    low, high = np.quantile(each[chosen].mean(1), [0.025, 0.975])
+    p = float(stats.wilcoxon(gap, method="approx").pvalue) if (gap != 0).any() else 1.0
+    own = totals(runs).loc[one]
+    return {
+        "estimate": float(gap.mean()), "low": float(low), "high": float(high), "p": p,
+        "noise": float(own.max() - own.min()), "problems": len(gap), "higher": int((gap > 0).sum()),
+    }  # fmt: skip
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """P-values corrected for their number by Holm's step-down method (1979)."""
+    order = np.argsort(p, kind="stable")
+    corrected, largest = [1.0] * len(p), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - rank) * float(p[index])))
+        corrected[index] = largest
+    return corrected
+
+
+def tuned(trials: pd.DataFrame, counts: Sequence[int]) -> pd.DataFrame:
+    """Score against the number of trials, where a trial is chosen on all training instances but one.
+
+    The first k trials of a tuning are those of a search with k trials. The score is that of the chosen trial on the instance
+    left out, averaged over instances, tunings and problems.
+
+    Returns:
+        One row an entrant and count: ``score``, and ``spent``, mean evaluations of k trials on a problem.
+    """
+    columns = [c for c in trials if str(c).startswith("score")]
+    rows = []
+    for entrant, mine in trials.groupby("entrant", sort=False):
+        scores = mine[columns].to_numpy(float).reshape(-1, mine["trial"].max() + 1, len(columns))
+        spent = mine["evaluations"].to_numpy(float).reshape(scores.shape[:2])
+        for count in counts:
+            some = scores[:, :count]
+            found = []
+            for left in range(len(columns)):
+                others = np.delete(some, left, axis=2).mean(2)
+                best = others.argmax(1)
+                found.append(some[np.arange(len(some)), best, left])
+            rows.append((entrant, count, float(np.mean(found)), float(spent[:, :count].sum(1).mean())))
+    return pd.DataFrame(rows, columns=["entrant", "trials", "score", "spent"])
+
+
+def sensitivity(trials: pd.DataFrame, share: float = 0.9) -> "pd.Series[float]":
+    """The share of an entrant's random settings with at least ``share`` of the best score on a problem.
+
+    Problems where no setting hits a target are left out; NaN where there is no other.
+    """
+    columns = [c for c in trials if str(c).startswith("score")]
+    mean = trials.assign(score=trials[columns].mean(axis=1))
+    best = mean.groupby(["entrant", "tuning", *PROBLEM], sort=False)["score"].transform("max")
+    good = (mean["score"] >= share * best).where(best > 0)
+    return (
+        good.groupby([mean["entrant"], mean["problem"], mean["n"]], sort=False)
+        .mean()
+        .groupby(level=0, sort=False)
+        .mean()
+    )
+
+
+def log_times(budget: int, points: int = 60) -> np.ndarray:
+    """Whole numbers of evaluations from 1 to the budget, evenly spread over the logarithm."""
+    return np.unique(np.round(np.logspace(0, math.log10(budget), points)))
