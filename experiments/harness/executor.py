@@ -103,6 +103,6 @@ class LazyExecutor(BaseExecutor):
 
 
 def _close(what: Any) -> None:
-    """Close a client or a cluster; where the machine is too busy to answer, its processes end with this one."""
+    """Close a client or a cluster. If the machine is too busy to answer, its processes end with this one."""
     with contextlib.suppress(TimeoutError):
         what.close(timeout=5)
