@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.harness.errors import JobFailed, UserError, did_you_mean, strict, unknown_key
+from experiments.harness.sections import section_of
 from experiments.harness.settings import CONF, Job, compose, dotted, load
 
 _BROKEN_PIPE = 141
@@ -95,7 +96,8 @@ def finish(command: Callable[[], int], folder: str) -> int:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             return _BROKEN_PIPE
         except OSError as error:
-            return _complain(f"cannot write {error.filename}: {error.strerror}; choose {folder}")
+            where = f"cannot write {error.filename}: " if error.filename else ""
+            return _complain(f"{where}{error.strerror or type(error).__name__}; choose {folder}")
 
 
 @contextmanager
@@ -114,10 +116,17 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _run(arguments: list[str], conf_dir: Path, package: str) -> int:
-    """Let Hydra compose each job and run it; the exit code."""
+    """Compose the settings and run the experiment; the exit code.
+
+    Where there are options, Hydra runs the jobs. It composes the settings twice, which takes a second.
+    """
     if {"-h", "--help"} & set(arguments):
         print(_help(conf_dir), end="")
         return 0
+    if not any(word.startswith(("-", "hydra")) for word in arguments):
+        with one_line(arguments, conf_dir):
+            cfg = compose(*arguments, conf_dir=conf_dir)
+        return _experiment(cfg, arguments, conf_dir, package)
     arguments.sort(key=lambda word: word not in ("-m", "--multirun"))  # argparse wants it before the settings
     strict(get_args_parser()).parse_args(arguments)  # refuses in one line what Hydra's parser would refuse
     codes = [0]
@@ -145,12 +154,8 @@ def _job(cfg: DictConfig, conf_dir: Path, package: str, codes: list[int]) -> Non
     Hydra prints its own text around an exception. A job of a multirun raises :class:`JobFailed` all the same,
     since a launcher may run it in another process, where ``codes`` is a copy.
     """
-    from experiments.harness import session  # which imports pandas
-
     try:
-        if not cfg.get("experiment"):
-            raise UserError(NONE_GIVEN + ", ".join(_entries(conf_dir, "experiment")))
-        code = session.run([prepare(cfg, HydraConfig.get().overrides.task, package)])
+        code = _experiment(cfg, HydraConfig.get().overrides.task, conf_dir, package)
     except UserError as error:
         code = _complain(error)
     except BrokenPipeError:
@@ -163,19 +168,24 @@ def _job(cfg: DictConfig, conf_dir: Path, package: str, codes: list[int]) -> Non
         raise JobFailed(code)
 
 
+def _experiment(cfg: DictConfig, overrides: Sequence[str], conf_dir: Path, package: str) -> int:
+    """Run the experiment of a composed configuration; the exit code."""
+    if not cfg.get("experiment"):
+        raise UserError(NONE_GIVEN + ", ".join(_entries(conf_dir, "experiment")))
+    job = prepare(cfg, overrides, package)
+    from experiments.harness import session  # it imports pandas, which takes half a second
+
+    return session.run([job])
+
+
 def prepare(cfg: DictConfig, overrides: Sequence[str], package: str = "experiments") -> Job:
     """An experiment to run, from a composed configuration and the overrides that it was composed with.
 
     Raises:
         UserError: A setting is unknown, of the wrong type or out of range.
     """
-    from experiments import competitors
-    from experiments.harness import session
-
-    section = session.section_of(cfg, package)
-    settings = load(cfg, section.Config)
-    competitors.check_all(settings)
-    return Job(settings, section, f"python -m experiments {shlex.join(overrides)}")
+    section = section_of(cfg, package)
+    return Job(load(cfg, section.Config), section, f"python -m experiments {shlex.join(overrides)}")
 
 
 def _complain(error: UserError | str) -> int:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 import hydra.utils
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from experiments.harness.errors import UserError, did_you_mean
-from experiments.harness.search import Range
+from experiments.harness.ranges import Range
 from experiments.harness.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,6 +69,10 @@ class Competitor(Settings):
     def optimizer(self, found: Mapping[str, float] | None = None) -> dict[str, Any]:
         """The optimizer with its fixed settings and those that a search ``found``, as plain data."""
         return {"_target_": self.target, **self.fixed, **(found or {})}
+
+    def check(self, key: str = "") -> None:
+        """Check that the optimizer can be made with its settings; see :func:`check`."""
+        check(key, self)
 
     @property
     def first_axis(self) -> str:
@@ -133,27 +137,6 @@ def _arguments(target: str) -> Mapping[str, inspect.Parameter]:
         if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values()) and arguments:
             break
     return {name: a for name, a in found.items() if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY)}
-
-
-def check_all(settings: BaseModel) -> None:
-    """Check every competitor anywhere in an experiment's settings.
-
-    Raises:
-        UserError: An optimizer does not exist, or refuses its settings.
-    """
-    for name, competitor in _competitors(settings, ""):
-        check(name, competitor)
-
-
-def _competitors(node: Any, name: str) -> Iterator[tuple[str, Competitor]]:
-    if isinstance(node, Competitor):
-        yield name, node
-    elif isinstance(node, BaseModel):
-        for key in type(node).model_fields:
-            yield from _competitors(getattr(node, key), f"{name}.{key}".lstrip("."))
-    elif isinstance(node, Mapping):
-        for key, child in node.items():
-            yield from _competitors(child, f"{name}.{key}")
 
 
 def check(name: str, competitor: Competitor) -> None:

@@ -2,10 +2,11 @@
 
 import pytest
 
-from experiments.harness import plotting
+from experiments.harness import plotting, results
 
 
 def coarse(patch: pytest.MonkeyPatch) -> None:
     """Let figures be coarse pictures of one kind, which take little time."""
     patch.setattr(plotting, "_METADATA", {"png": {}})
+    patch.setattr(results, "FORMATS", ("png",))
     patch.setitem(plotting.STYLE, "savefig.dpi", 20)

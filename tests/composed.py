@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from experiments.harness import session
+from experiments.harness.sections import section_of
 from experiments.harness.settings import compose, load
 
 
 def composed(experiment: str, *overrides: str, profile: str = "paper") -> Any:
     cfg = compose(f"experiment={experiment}", f"profile={profile}", *overrides)
-    return load(cfg, session.section_of(cfg).Config)
+    return load(cfg, section_of(cfg).Config)

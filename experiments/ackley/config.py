@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from experiments.harness.settings import Count, PlanePoint, Positive, Settings
-from experiments.landscapes.studies import Study
+from experiments.landscapes.config import Study
 
 REGIMES = ("stuck at the start", "settled elsewhere", "erratic", "diverged", "solved")
 """What becomes of a run of a baseline."""

@@ -15,10 +15,11 @@ from experiments.harness.settings import Count, Positive, Whole
 from experiments.harness.tables import Tables, join, labelled, where
 from experiments.harness.units import Unit, unit
 from experiments.landscapes import studies
+from experiments.landscapes.config import Starts
 from experiments.landscapes.ensemble import curve_rows, ends
 from experiments.landscapes.ensemble import run as run_ensemble
 from experiments.landscapes.repeats import Later, Plan, again, first_of, searches
-from experiments.landscapes.studies import Starts, by_key, tuned
+from experiments.landscapes.studies import by_key, tuned
 
 
 class Key(NamedTuple):

@@ -94,9 +94,15 @@ class LazyExecutor(BaseExecutor):
             cluster = LocalCluster(
                 n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
             )
-            self._resources.callback(cluster.close, timeout=5)
+            self._resources.callback(_close, cluster)
             client = Client(cluster)
-        self._resources.callback(client.close, timeout=5)
+        self._resources.callback(_close, client)
         # Equal calls of two experiments are two units: with pure=True they would share a result.
         executor: BaseExecutor = client.get_executor(pure=False)
         return executor
+
+
+def _close(what: Any) -> None:
+    """Close a client or a cluster. If the machine is too busy to answer, its processes end with this one."""
+    with contextlib.suppress(TimeoutError):
+        what.close(timeout=5)

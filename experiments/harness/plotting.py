@@ -42,7 +42,7 @@ STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,  # text in the PDF stays text
 }
 
-# without dates and program versions the bytes depend on what is drawn alone
+# by results.FORMATS; without dates and program versions the bytes depend on what is drawn alone
 _METADATA = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
 
 

@@ -6,6 +6,9 @@ import time
 from tqdm import tqdm
 
 PLAIN_SECONDS = 5.0
+"""Between two lines where there is no terminal."""
+QUIET_SECONDS = 30.0
+"""After which there is one even if no unit was done."""
 
 
 class Progress:
@@ -21,6 +24,7 @@ class Progress:
 
     def __init__(self, total: int, what: str) -> None:
         self._total, self._what, self._done, self._first = total, what, 0, 0
+        self._shown = 0  # how many were done when a line was last printed
         self._start = self._last = self._since = time.monotonic()
         self._bar = None
         if sys.stderr.isatty():
@@ -33,7 +37,7 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._bar is not None:
             self._bar.close()
-        elif kind is None and self._total:
+        elif kind is None and self._shown < self._total:
             self._line()
 
     def advance(self, k: int = 1) -> None:
@@ -47,6 +51,13 @@ class Progress:
         elif time.monotonic() - self._last >= PLAIN_SECONDS:
             self._line()
 
+    def tick(self) -> None:
+        """Note that time has passed."""
+        if self._bar is not None:
+            self._bar.refresh()
+        elif time.monotonic() - self._last >= QUIET_SECONDS and self._done < self._total:
+            self._line()
+
     def outlook(self) -> str:
         """Rate and time left, from the second unit on."""
         later, seconds = self._done - self._first, time.monotonic() - self._since
@@ -56,7 +67,7 @@ class Progress:
         return f"{rate:.3g}/s, {tqdm.format_interval((self._total - self._done) / rate)} left"
 
     def _line(self) -> None:
-        self._last = time.monotonic()
+        self._last, self._shown = time.monotonic(), self._done
         elapsed = tqdm.format_interval(self._last - self._start)
         parts = [f"{self._what}: {self._done}/{self._total} in {elapsed}", self.outlook()]
         print(", ".join(filter(None, parts)), file=sys.stderr, flush=True)

@@ -1,5 +1,6 @@
 """What a run scaled down: its settings against those of the profile ``paper``."""
 
+import functools
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from typing import Any
@@ -25,8 +26,7 @@ class Reduced:
     """
 
     def __init__(self, cfg: Experiment, always: str = "") -> None:
-        paper = load(compose(f"experiment={cfg.experiment}", "profile=paper"), type(cfg))
-        ours, theirs = _flat(cfg), _flat(paper)
+        ours, theirs = _flat(cfg), _published(cfg.experiment, type(cfg))
         self._always = always
         self.found = {
             key: (ours.get(key), theirs.get(key))
@@ -51,6 +51,11 @@ class Reduced:
 
 def _matches(key: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch(key, pattern) for pattern in patterns)
+
+
+@functools.cache  # a report of several experiments is written again after each
+def _published(experiment: str, schema: type[Experiment]) -> dict[str, Any]:
+    return _flat(load(compose(f"experiment={experiment}", "profile=paper"), schema))
 
 
 def _flat(cfg: Experiment) -> dict[str, Any]:

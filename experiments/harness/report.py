@@ -15,6 +15,7 @@ from experiments.harness import session
 from experiments.harness.claims import Claim, Entry, for_variant, load_paper
 from experiments.harness.errors import UserError
 from experiments.harness.results import read_record, read_tables
+from experiments.harness.sections import Section, section_of
 from experiments.harness.settings import CONF, Experiment, Paths, load
 from experiments.harness.statistics import Estimate
 from experiments.harness.tables import replace
@@ -31,7 +32,7 @@ class Run:
     """A finished experiment, read back from its folder."""
 
     folder: Path
-    module: session.Section
+    module: Section
     config: Experiment
     provenance: dict[str, Any]
     answers: Sequence[Estimate]
@@ -63,7 +64,7 @@ def _finished(results_root: Path, profile: str) -> Iterator[Run]:
         if record is None:
             continue
         tables = read_tables(folder)  # which checks config.yaml too
-        module = session.section_of({"experiment": name})
+        module = section_of({"experiment": name})
         try:
             config = load(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), module.Config)
         except UserError as error:

@@ -19,6 +19,8 @@ from experiments.harness.units import Done
 RECORD = "provenance.json"
 FIGURE_TEXTS = "alt.json"
 """Captions and alternative texts of the figures, in their folder."""
+FORMATS = ("pdf", "png")
+"""In which each figure is there."""
 
 
 def write(
@@ -94,6 +96,16 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     if not (isinstance(record, dict) and {"fingerprint", "files", "columns"} <= record.keys()):
         raise UserError(CORRUPT.format(file=file, why="entries are missing"))
     return record
+
+
+def drawn(folder: Path) -> bool:
+    """Whether a folder has all its figures, in all formats."""
+    try:
+        names = json.loads((folder / FIGURE_TEXTS).read_text(encoding="utf-8"))
+        there = {file.name for file in folder.iterdir()}
+    except (OSError, ValueError):
+        return False
+    return all(f"{name}.{kind}" in there for name in names for kind in FORMATS)
 
 
 def verify(folder: Path, record: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Running experiments: their units on one executor, their tables, figures and the report."""
 
-import importlib
+import functools
 import sys
 import threading
 import time
@@ -14,7 +14,7 @@ from typing import Any
 from experiments.harness import results
 from experiments.harness.errors import UserError
 from experiments.harness.executor import LazyExecutor
-from experiments.harness.progress import Progress
+from experiments.harness.progress import QUIET_SECONDS, Progress
 from experiments.harness.settings import Experiment, Job
 from experiments.harness.store import Store
 from experiments.harness.tables import Tables
@@ -67,8 +67,9 @@ class Compute:
                     for future in [future for future in waiting if future.done()]:
                         self._keep(waiting.pop(future), future, found, progress)
                 while waiting:
-                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    for future in wait(waiting, QUIET_SECONDS, FIRST_COMPLETED).done:
                         self._keep(waiting.pop(future), future, found, progress)
+                    progress.tick()
             except BaseException:
                 for future in waiting:
                     future.cancel()
@@ -113,18 +114,25 @@ def run(jobs: Sequence[Job], after: Callable[[], None] = lambda: None) -> int:
     Returns:
         The exit code: 0, 2 if a user error was printed, 1 for a bug.
     """
-    codes = [0]
-    stopping = threading.Event()
+    codes, missing, stopping = [0], list[Job](), threading.Event()
+    for job in jobs:
+        codes.append(_guarded(functools.partial(_find, job, missing)))
+    if missing and "torch" not in sys.modules:
+        say("loading torch")  # which takes seconds
+    for job in missing:
+        job.cfg.check()
+    if len(missing) < len(jobs):
+        codes.append(_guarded(after))
     with LazyExecutor(jobs[0].cfg.executor) as executor:
-        if len(jobs) == 1 or jobs[0].cfg.executor.kind == "serial":
-            for job in jobs:
-                codes.append(_complete(job, lambda job=job: _tables(job, executor, stopping), after))  # type: ignore[misc]
-            return max(codes)
-        with ThreadPoolExecutor(len(jobs)) as threads:
-            futures = {threads.submit(_tables, job, executor, stopping): job for job in jobs}
+        work = functools.partial(_complete, executor=executor, stopping=stopping, after=after)
+        if len(missing) < 2 or jobs[0].cfg.executor.kind == "serial":
+            return max([*codes, *(_guarded(functools.partial(work, job)) for job in missing)])
+        # Figures take as long as all of smoke's units: the workers of this machine draw them.
+        elsewhere = jobs[0].cfg.executor.kind == "local"
+        with ThreadPoolExecutor(len(missing)) as threads:
+            futures = [threads.submit(work, job, elsewhere=elsewhere) for job in missing]
             try:
-                for future in as_completed(futures):
-                    codes.append(_complete(futures[future], future.result, after))
+                codes += [_guarded(future.result) for future in as_completed(futures)]
             except BaseException:
                 stopping.set()
                 executor.shutdown()
@@ -132,31 +140,51 @@ def run(jobs: Sequence[Job], after: Callable[[], None] = lambda: None) -> int:
     return max(codes)
 
 
-def _tables(job: Job, executor: BaseExecutor, stopping: threading.Event) -> None:
-    """Compute an experiment and write its tables, unless they are there."""
-    cfg, started = job.cfg, time.time()
-    if results.finished(cfg):
-        say(f"{cfg.experiment}: finished before with these settings; nothing to compute")
+def _find(job: Job, missing: list[Job]) -> None:
+    """If an experiment is finished, draw what figures it lacks; otherwise it is added to ``missing``."""
+    if not results.finished(job.cfg):
+        missing.append(job)
         return
+    say(f"{job.cfg.experiment}: finished before with these settings; nothing to compute")
+    draw(job.cfg, job.section)
+    say(f"{job.cfg.experiment}: tables and figures are in {job.cfg.folder}")
+
+
+def _complete(
+    job: Job,
+    executor: BaseExecutor,
+    stopping: threading.Event,
+    after: Callable[[], None],
+    elsewhere: bool = False,
+) -> None:
+    """Compute an experiment, write its tables and draw its figures, ``elsewhere`` if on the executor."""
+    cfg, started = job.cfg, time.time()
     with Store(cfg.folder) as store:
         compute = Compute(cfg, store, executor, stopping)
         tables = job.section.run(cfg, compute)
         results.write(cfg, tables, compute.used, job.command, started, compute.stand_in)
-
-
-def _complete(job: Job, tables: Callable[[], None], after: Callable[[], None]) -> int:
-    """Wait for an experiment's tables and draw its figures; the exit code."""
-    try:
-        tables()
-        draw(job.cfg, job.section)
+    if elsewhere:
+        executor.submit(draw, cfg, job.section).result()
+    with _ONE_AT_A_TIME:
+        draw(cfg, job.section)
         after()
+    say(f"{cfg.experiment}: tables and figures are in {cfg.folder}")
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""For figures and reports: neither matplotlib nor Hydra can be used in several threads at once."""
+
+
+def _guarded(action: Callable[[], None]) -> int:
+    """Do something for an experiment; the exit code."""
+    try:
+        action()
     except UserError as error:
         say(f"error: {error}")
         return 2
     except Exception:  # a bug in one experiment does not keep the others from going on
         traceback.print_exc()
         return 1
-    say(f"{job.cfg.experiment}: tables and figures are in {job.cfg.folder}")
     return 0
 
 
@@ -168,42 +196,14 @@ def draw(cfg: Experiment, section: Any, again: bool = False) -> None:
         section: The experiment's package.
         again: Draw them in any case.
     """
+    folder = cfg.folder / "figures"
+    if not again and results.drawn(folder):
+        return
     from experiments.harness import claims, plotting  # matplotlib takes a second to import
 
-    folder = cfg.folder / "figures"
-    if again or not folder.is_dir():
-        with plotting.style():
-            drawn = section.draw(results.read_tables(cfg.folder), cfg, claims.published())
-        plotting.save(drawn, folder)
-
-
-PARTS = {"Config": "config", "run": "units", "estimate": "estimates", "draw": "figures"}
-"""What a section consists of, and the modules of its package that contain it."""
-
-
-class Section:
-    """A section of the paper, whose :data:`PARTS` are imported when they are asked for.
-
-    A worker that computes units imports neither matplotlib nor scipy's statistics, and wrong settings are
-    refused before anything but the section's ``config`` is imported.
-
-    Args:
-        name: Of its package, or of one module with all parts.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, part: str) -> Any:
-        whole = importlib.import_module(self._name)
-        if hasattr(whole, part) or part not in PARTS:
-            return getattr(whole, part)
-        return getattr(importlib.import_module(f"{self._name}.{PARTS[part]}"), part)
-
-
-def section_of(cfg: Any, package: str = "experiments") -> Section:
-    """The section that a composed configuration is about."""
-    return Section(f"{package}.{cfg['experiment']}")
+    with plotting.style():
+        figures = section.draw(results.read_tables(cfg.folder), cfg, claims.published())
+    plotting.save(figures, folder)
 
 
 def say(text: str) -> None:

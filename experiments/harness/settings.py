@@ -4,9 +4,10 @@ The YAML files in ``conf/`` contain the numbers; the models here and in the sect
 :func:`load` joins the two once, so that the rest of the code uses plain Python objects.
 """
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -15,10 +16,9 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from experiments.harness.devices import Device as Device
+from experiments.harness.devices import guesses
 from experiments.harness.errors import UserError, did_you_mean, unknown_key
-
-if TYPE_CHECKING:
-    import torch
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -53,6 +53,29 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, populate_by_name=True, ser_json_inf_nan="constants"
     )
+
+    def check(self, key: str = "") -> None:
+        """Check what only the classes and functions that the settings name can judge.
+
+        This imports them, and torch, which takes seconds. Types and ranges have been checked before.
+
+        Args:
+            key: Dotted key of this group, for the message.
+
+        Raises:
+            UserError: One of them does not exist, or refuses its settings.
+        """
+        for name, value in self:
+            _check(value, f"{key}.{name}" if key else name)
+
+
+def _check(node: Any, key: str) -> None:
+    """Check every group of settings in ``node``."""
+    if isinstance(node, Settings):
+        node.check(key)
+    elif isinstance(node, Mapping):
+        for name, child in node.items():
+            _check(child, f"{key}.{name}")
 
 
 class Paths(Settings):
@@ -151,6 +174,19 @@ def load(cfg: DictConfig | Mapping[str, Any], schema: type[Schema]) -> Schema:
     Raises:
         UserError: An unknown key, a wrong type, a missing value or a value out of range.
     """
+    if "torch" in sys.modules:
+        return _validated(_plain(cfg), schema)
+    guessed = list[str]()
+    token = guesses.set(guessed)
+    try:  # mistakes are reported before torch is imported, which takes seconds
+        found = _validated(_plain(cfg), schema)
+    finally:
+        guesses.reset(token)
+    return _validated(_plain(cfg), schema) if guessed else found
+
+
+def _plain(cfg: DictConfig | Mapping[str, Any]) -> dict[Any, Any]:
+    """A configuration as plain data, with all interpolations resolved."""
     try:
         plain = OmegaConf.to_container(OmegaConf.create(cfg), resolve=True, throw_on_missing=True)  # type: ignore[arg-type]
     except OmegaConfBaseException as error:
@@ -159,6 +195,10 @@ def load(cfg: DictConfig | Mapping[str, Any], schema: type[Schema]) -> Schema:
             text = "must be given"
         raise UserError(f"{key}: {text}" if key else text) from error
     assert isinstance(plain, dict)
+    return plain
+
+
+def _validated(plain: dict[Any, Any], schema: type[Schema]) -> Schema:
     try:
         return schema.model_validate(plain)
     except ValidationError as error:
@@ -213,45 +253,3 @@ def dotted(node: Any, name: str = "") -> Iterator[str]:
     if isinstance(node, Mapping):
         for key, child in node.items():
             yield from dotted(child, f"{name}.{key}" if name else str(key))
-
-
-Device = Literal["auto", "cpu", "cuda"]
-"""A device by name, whether this machine has it or not: the tables of a run on a GPU can be read anywhere."""
-
-
-def torch_device(name: Device) -> "torch.device":
-    """The device of that name; ``auto`` is the GPU if there is one.
-
-    Raises:
-        UserError: There is no GPU.
-    """
-    import torch  # takes a second, and most mistakes in settings can be reported without it
-
-    found = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and found == "cpu":
-        raise UserError("engine.device=cuda: torch sees no GPU here; choose cpu or auto")
-    return torch.device(found if name == "auto" else name)
-
-
-def native_bf16(device: str) -> bool:
-    """Whether a device computes in bfloat16 natively: ``${native_bf16:DEVICE}`` in the YAML files.
-
-    Elsewhere it is emulated, which takes two to three times as long as float32. The resolved value is stored
-    with the results, so that they can be read on any machine.
-
-    Args:
-        device: ``cpu``, ``cuda``, or anything else for the GPU if there is one.
-
-    Returns:
-        False too where there is no GPU, or on a CPU whose features this version of torch does not report.
-    """
-    import torch
-
-    if device != "cpu" and torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    features: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    names = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
-    return device != "cuda" and any(features.get(name, False) for name in names)
-
-
-OmegaConf.register_new_resolver("native_bf16", native_bf16, replace=True)

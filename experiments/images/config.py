@@ -1,12 +1,15 @@
 """Settings of the trainings of section 4.5: which images, how settings are chosen, how long."""
 
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
 from experiments.competitors import Competitors
-from experiments.harness.settings import Count, Experiment, Seed, Settings, Whole
-from experiments.images.training import Engine
+from experiments.harness.devices import torch_device
+from experiments.harness.settings import Count, Device, Experiment, Seed, Settings, Whole
+
+if TYPE_CHECKING:
+    import torch
 
 PAPER = "paper"
 """The protocol that Table 2 is about."""
@@ -65,6 +68,25 @@ class Recipe(Settings):
     crop_padding: Whole
     flip: bool
     normalise: bool
+
+
+class Engine(Settings):
+    """How the arithmetic is done.
+
+    With ``bf16`` forward and backward pass are under bfloat16 autocast, with 8 significant bits, where the
+    paper has float32; parameters, their updates and the loss stay float32. ``channels_last`` is the memory
+    layout of images and convolutions.
+    """
+
+    device: Device
+    bf16: bool
+    channels_last: bool
+    compile: bool
+
+    @property
+    def where(self) -> "torch.device":
+        """The device itself."""
+        return torch_device(self.device)
 
 
 class Task(Settings):

@@ -14,7 +14,8 @@ from bbi import BBI
 from experiments.competitors import Optimizer, create
 from experiments.harness import checkpoint
 from experiments.harness.checkpoint import Row
-from experiments.harness.search import Range, tpe
+from experiments.harness.ranges import Range
+from experiments.harness.search import tpe
 from experiments.harness.settings import Count, Seed
 from experiments.harness.tables import Tables
 from experiments.images.batches import Batches, Split, normalised

@@ -10,30 +10,11 @@ from torch.nn.functional import cross_entropy
 
 from experiments import competitors
 from experiments.harness.checkpoint import Row
-from experiments.harness.settings import Device, Settings, torch_device
 from experiments.images.batches import Batches
+from experiments.images.config import Engine
 
 CHECK_EVERY = 100
 """Steps between checks of whether the loss is finite, at each of which a GPU is synchronised."""
-
-
-class Engine(Settings):
-    """How the arithmetic is done.
-
-    With ``bf16`` forward and backward pass are under bfloat16 autocast, with 8 significant bits, where the
-    paper has float32; parameters, their updates and the loss stay float32. ``channels_last`` is the memory
-    layout of images and convolutions.
-    """
-
-    device: Device
-    bf16: bool
-    channels_last: bool
-    compile: bool
-
-    @property
-    def where(self) -> torch.device:
-        """The device itself."""
-        return torch_device(self.device)
 
 
 class Trainer:

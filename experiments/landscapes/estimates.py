@@ -9,7 +9,7 @@ from experiments.harness.reduced import Reduced
 from experiments.harness.search import failed
 from experiments.harness.statistics import Estimate
 from experiments.harness.tables import where
-from experiments.landscapes.studies import Study
+from experiments.landscapes.config import Study
 
 
 def depends_on(cfg: Study, name: str) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from bbi.simulate import Potential
 from experiments.harness.search import failed
 from experiments.harness.tables import where
+from experiments.landscapes.config import Study
 from experiments.landscapes.functions import Ackley, TwoBasins, Zakharov
-from experiments.landscapes.studies import Study
 
 Box = tuple[float, float, float, float]
 

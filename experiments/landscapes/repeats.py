@@ -12,13 +12,15 @@ import hydra.utils
 import pandas as pd
 
 from experiments.competitors import Optimizer
-from experiments.harness.search import Range, best, failed, together
+from experiments.harness.ranges import Range
+from experiments.harness.search import best, failed, together
 from experiments.harness.session import Compute
 from experiments.harness.settings import Count, NonNegative, Seed, Settings, Whole
 from experiments.harness.tables import Tables
 from experiments.harness.units import Unit, unit
+from experiments.landscapes.config import Search, Starts, Study
 from experiments.landscapes.ensemble import run
-from experiments.landscapes.studies import Search, Starts, Study, evaluation
+from experiments.landscapes.studies import evaluation, points_of
 
 
 class Later(Settings):
@@ -129,7 +131,7 @@ def _outcomes(
 ) -> pd.DataFrame:
     """What became of the runs from each point."""
     done = run(
-        hydra.utils.instantiate(landscape), optimizer, ensemble, later.starts.tensor(), later.steps,
+        hydra.utils.instantiate(landscape), optimizer, ensemble, points_of(later.starts), later.steps,
         later.seed, compiled=compiled,
     )  # fmt: skip
     status = pd.Series(done.status)

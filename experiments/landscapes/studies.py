@@ -12,61 +12,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from experiments.competitors import Competitors, Optimizer
-from experiments.harness.search import Evaluate, Range, best, tpe
+from experiments.competitors import Optimizer
+from experiments.harness.ranges import Range
+from experiments.harness.search import Evaluate, best, tpe
 from experiments.harness.session import Compute
-from experiments.harness.settings import Count, Experiment, NonNegative, Point, Seed, Settings, Whole
+from experiments.harness.settings import Count, Whole
 from experiments.harness.tables import Tables
 from experiments.harness.units import Unit
+from experiments.landscapes.config import Search, Starts, Study
 from experiments.landscapes.ensemble import curve_rows, ends, run, uniform_points
 
 Key = TypeVar("Key", bound=Hashable)
-
-
-class Search(Settings):
-    """The budget of a search: ``trials`` of ``steps`` steps each, ``batch`` of them suggested at a time."""
-
-    trials: Count
-    steps: Count
-    batch: Count = 1
-
-
-class Starts(Settings):
-    """Starting points: ``points`` of them, uniform in the cube center ± side, each for ``repeats`` runs.
-
-    With ``side`` 0 all are the center.
-    """
-
-    center: Point
-    side: NonNegative = 0.0
-    points: Count = 1
-    repeats: Count = 1
-    seed: Seed = 0
-
-    def tensor(self) -> Tensor:
-        """The points, float64 (points · repeats, n)."""
-        center = torch.tensor([self.center] * self.points, dtype=torch.float64)
-        if self.side:
-            n = len(self.center)
-            center = center + uniform_points(self.points, n, -self.side, self.side, self.seed)
-        return center.repeat_interleave(self.repeats, 0)
-
-
-class Repeats(Settings):
-    """How many searches are made, each with another seed; ``block`` of them are one unit of work."""
-
-    searches: Count = 1
-    block: Count = 1
-
-
-class Study(Experiment):
-    """An experiment that searches each competitor's settings on a landscape, from ``start`` (n,)."""
-
-    start: Point
-    search: Search
-    repeats: Repeats = Repeats()
-    competitors: Competitors
-    compiled: bool
 
 
 def tuned(cfg: Study, searched: Mapping[str, Tables]) -> dict[str, dict[str, Any]]:
@@ -160,7 +116,7 @@ def runs(
     Returns:
         ``runs``, one row a run, see :func:`experiments.landscapes.ensemble.ends`; ``curves`` if recorded.
     """
-    points = starts.tensor()
+    points = points_of(starts)
     done = run(
         hydra.utils.instantiate(landscape), optimizer, ensemble, points, steps, seed,
         replicas=torch.arange(first, first + len(points)),
@@ -171,3 +127,12 @@ def runs(
         return {"runs": ends(done)}
     curves = curve_rows(done)
     return {"runs": ends(done), "curves": curves[curves["run"] < (drawn or len(points))]}
+
+
+def points_of(starts: Starts) -> Tensor:
+    """The starting points, float64 (points · repeats, n)."""
+    center = torch.tensor([starts.center] * starts.points, dtype=torch.float64)
+    if starts.side:
+        n = len(starts.center)
+        center = center + uniform_points(starts.points, n, -starts.side, starts.side, starts.seed)
+    return center.repeat_interleave(starts.repeats, 0)

@@ -3,7 +3,6 @@
 from itertools import product
 from typing import Annotated, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from experiments.competitors import refuse_bad
@@ -35,23 +34,27 @@ class Config(ClassificationConfig):
             key = f"grid.values.{name}"
             if name not in self.competitors:
                 raise ValueError(f"{key}: no such competitor (there are {', '.join(self.competitors)})")
-            competitor = self.competitors[name]
+            for setting in axes.keys() & self.competitors[name].fixed.keys():
+                fixed = f"competitors.{name}.fixed"
+                raise ValueError(f"{key}.{setting}: is in {fixed}; keep one of the two")
+        return self
+
+    def check(self, key: str = "") -> None:
+        """Check the competitors, with every value of their grids too."""
+        super().check(key)
+        for name, axes in self.grid.values.items():
             first = {setting: values[0] for setting, values in axes.items()}
             for setting, values in axes.items():
-                if setting in competitor.fixed:
-                    fixed = f"competitors.{name}.fixed"
-                    raise ValueError(f"{key}.{setting}: is in {fixed}; keep one of the two")
                 for value in values:
-                    refuse_bad(f"{key}.{setting}", competitor, {**first, setting: value})
-        return self
+                    where = f"grid.values.{name}.{setting}"
+                    refuse_bad(where, self.competitors[name], {**first, setting: value})
 
     def axes(self, name: str) -> dict[str, list[float]]:
         """The grid of a competitor: values by setting."""
         if name in self.grid.values:
             return self.grid.values[name]
         return {
-            setting: [axis.value(u) for u in np.linspace(*axis.coordinates(), self.grid.per_axis).tolist()]
-            for setting, axis in self.competitors[name].space.items()
+            setting: axis.spaced(self.grid.per_axis) for setting, axis in self.competitors[name].space.items()
         }
 
     def searched(self, name: str) -> list[str]:

@@ -13,8 +13,9 @@ from torch import nn
 
 from experiments.competitors import Optimizer, create
 from experiments.harness import checkpoint
+from experiments.harness.devices import torch_device
 from experiments.harness.session import Compute
-from experiments.harness.settings import Count, Positive, Seed, Whole, torch_device
+from experiments.harness.settings import Count, Positive, Seed, Whole
 from experiments.harness.tables import Tables, join
 from experiments.harness.units import Unit, unit
 from experiments.pde.config import Config, Engine, Problem, Task, Thresholds

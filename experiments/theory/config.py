@@ -1,14 +1,12 @@
 """Settings of sections 2 and 3.3 and appendix A."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import hydra.utils
-import torch
 from pydantic import AfterValidator, Field, model_validator
-from torch import Tensor
 
-from bbi.simulate import Potential
 from experiments.competitors import Competitor, all_fixed
+from experiments.harness.errors import UserError
 from experiments.harness.settings import (
     Count,
     Experiment,
@@ -19,15 +17,20 @@ from experiments.harness.settings import (
     Positive,
     Settings,
 )
-from experiments.landscapes.ensemble import uniform_points
+
+if TYPE_CHECKING:
+    # For the types alone: torch takes seconds to import, which not all commands need.
+    from torch import Tensor
+
+    from bbi.simulate import Potential
 
 
-def _instantiable(target: dict[str, Any]) -> dict[str, Any]:
+def _make(key: str, target: dict[str, Any]) -> Any:
+    """The object that a ``_target_`` and its arguments stand for."""
     try:
-        hydra.utils.instantiate(target)
+        return hydra.utils.instantiate(target)
     except Exception as error:  # importing runs a module, which may raise anything
-        raise ValueError(f"_target_={target.get('_target_')}: cannot be made ({error})") from error
-    return target
+        raise UserError(f"{key}._target_={target.get('_target_')}: cannot be made ({error})") from error
 
 
 def _compared(competitors: dict[str, Competitor]) -> dict[str, Competitor]:
@@ -43,7 +46,7 @@ def _different(values: list[int]) -> list[int]:
     return values
 
 
-Target = Annotated[dict[str, Any], AfterValidator(_instantiable)]
+Target = dict[str, Any]
 """``_target_`` and arguments of an object, such as a law of :mod:`bbi` or a landscape."""
 Compared = Annotated[dict[str, Competitor], AfterValidator(_compared)]
 """Competitors whose settings are all given, a method and a baseline among them."""
@@ -61,22 +64,26 @@ class Landscape(Settings):
     delta_v: Finite
     delta_e: NonNegative
 
-    @model_validator(mode="after")
-    def _dimension_suits(self) -> Self:
+    def check(self, key: str = "") -> None:
+        """Check that the landscape can be made, and takes points of this dimension."""
+        import torch
+
+        potential = _make(f"{key}.landscape", self.landscape)
         try:
-            self.potential(torch.zeros(1, self.dimension, dtype=torch.float64))
+            potential(torch.zeros(1, self.dimension, dtype=torch.float64))
         except Exception as error:  # a user's potential may raise anything
-            raise ValueError(f"the landscape takes no points of {self.dimension} dimensions") from error
-        return self
+            raise UserError(f"{key}: the landscape takes no points of {self.dimension} dimensions") from error
 
     @property
-    def potential(self) -> Potential:
+    def potential(self) -> "Potential":
         """F and ∇F."""
         found: Potential = hydra.utils.instantiate(self.landscape)
         return found
 
-    def starts(self, count: int, seed: int) -> Tensor:
+    def starts(self, count: int, seed: int) -> "Tensor":
         """Random points of the cube, float64 (count, n); more points begin with the same ones."""
+        from experiments.landscapes.ensemble import uniform_points
+
         return uniform_points(count, self.dimension, -self.side, self.side, seed)
 
 
@@ -107,6 +114,11 @@ class Energy(Runs):
     continued: Count
     landscapes: Annotated[dict[str, Landscape], Field(min_length=1)]
 
+    def check(self, key: str = "") -> None:
+        """Check the law and the landscapes."""
+        _make(f"{key}.law", self.law)
+        super().check(key)
+
 
 class Member(Settings):
     """A law of the family, or one that is shown for contrast."""
@@ -115,6 +127,10 @@ class Member(Settings):
     color: str
     law: Target
     role: Literal["family", "contrast"] = "family"
+
+    def check(self, key: str = "") -> None:
+        """Check that the law can be made."""
+        _make(f"{key}.law", self.law)
 
 
 class Family(Bowl):

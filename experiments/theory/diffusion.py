@@ -11,8 +11,9 @@ from experiments.harness.settings import Count, Seed
 from experiments.harness.tables import Tables
 from experiments.images import sources
 from experiments.images.batches import Batches, Split
+from experiments.images.config import Engine
 from experiments.images.networks import paper_cnn
-from experiments.images.training import Engine, Trainer
+from experiments.images.training import Trainer
 
 ENGINE = Engine(device="cpu", bf16=False, channels_last=True, compile=False)  # what is measured is small
 

@@ -81,8 +81,6 @@ class Config(Experiment):
             if name not in self.competitors:
                 hint = did_you_mean(name, self.competitors)
                 raise ValueError(f"{key}.competitor={name}: no such competitor{hint}")
-        for name, part in self.counts.items():
-            check(f"counts.{name}", self.counted(part))
         if sum(part.published_runs > 0 for part in self.counts.values()) != 1:
             raise ValueError("counts: one must have published_runs, as Fig. 6 and the ratio are about it")
         key = f"competitors.{self.occupation.competitor}.fixed.delta_v"
@@ -90,6 +88,12 @@ class Config(Experiment):
         if not delta_v < 0:
             raise ValueError(f"{key}={delta_v}: must be below 0, so that V > 0 and no run of occupation ends")
         return self
+
+    def check(self, key: str = "") -> None:
+        """Check the competitors, those with the number of bounces of a count too."""
+        super().check(key)
+        for name, part in self.counts.items():
+            check(f"counts.{name}", self.counted(part))
 
     def counted(self, count: Counts) -> Competitor:
         """The competitor of a count with its number of bounces."""

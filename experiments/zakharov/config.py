@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from experiments.harness.settings import Count, Positive, Settings
-from experiments.landscapes.studies import Study
+from experiments.landscapes.config import Study
 
 LANDSCAPE = {"_target_": "experiments.landscapes.functions.Zakharov"}
 

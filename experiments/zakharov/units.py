@@ -7,8 +7,9 @@ from experiments.harness.session import Compute
 from experiments.harness.tables import Tables, join, labelled
 from experiments.harness.units import unit
 from experiments.landscapes import studies
+from experiments.landscapes.config import Starts
 from experiments.landscapes.repeats import Later, Plan, again, first_of, searches
-from experiments.landscapes.studies import Starts, by_key, tuned
+from experiments.landscapes.studies import by_key, tuned
 from experiments.zakharov.config import LANDSCAPE, Config
 
 

@@ -21,11 +21,12 @@ from torchvision.transforms import Compose, Normalize, ToTensor
 
 import bbi
 from bench.timing import Row, compare, in_turn
-from experiments.harness.settings import native_bf16
+from experiments.harness.devices import native_bf16
 from experiments.images.batches import Batches, Split
+from experiments.images.config import Engine
 from experiments.images.networks import paper_cnn, small_resnet18
 from experiments.images.sources import Images, load
-from experiments.images.training import Engine, Trainer
+from experiments.images.training import Trainer
 
 SETTINGS: Any = OmegaConf.load(Path(__file__).resolve().parents[2] / "conf" / "experiment" / "mnist.yaml")
 PLAIN = Engine(device="cpu", bf16=False, channels_last=False, compile=False)

@@ -45,3 +45,16 @@ def test_nothing_is_said_of_nothing(clock: Clock, capsys: pytest.CaptureFixture[
     with Progress(0, "hill: search"):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_a_long_unit_is_no_silence(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(2, "hill: search") as shown:
+        for second in range(1, 70):
+            clock.now = float(second)
+            shown.tick()
+        shown.advance(2)
+    assert capsys.readouterr().err.splitlines() == [
+        "hill: search: 0/2 in 00:30",
+        "hill: search: 0/2 in 01:00",
+        "hill: search: 2/2 in 01:09",
+    ]

@@ -11,7 +11,8 @@ import pytest
 from hyperopt import hp
 
 from experiments.harness import checkpoint, search
-from experiments.harness.search import Range, best, together, tpe
+from experiments.harness.ranges import Range
+from experiments.harness.search import best, together, tpe
 from experiments.harness.units import Surroundings, within
 
 SPACE = {"lr": Range(low=1e-4, high=0.5), "momentum": Range(low=0.0, high=1.0)}

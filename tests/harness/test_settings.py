@@ -12,8 +12,9 @@ from pydantic import Field
 
 from experiments.__main__ import main
 from experiments.competitors import Competitor
+from experiments.harness.devices import native_bf16
 from experiments.harness.errors import UserError
-from experiments.harness.search import Range
+from experiments.harness.ranges import Range
 from experiments.harness.settings import (
     CONF,
     Count,
@@ -24,7 +25,6 @@ from experiments.harness.settings import (
     Positive,
     Settings,
     load,
-    native_bf16,
 )
 from tests.composed import composed
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.harness.search import Range
+from experiments.harness.ranges import Range
 from experiments.harness.tables import Tables
 from experiments.harness.units import Surroundings, derived_seed, perform, surroundings, unit, within
 from tests.toys.hill import trial

@@ -12,10 +12,10 @@ from experiments.competitors import create
 from experiments.harness.tables import Tables
 from experiments.harness.units import Surroundings, perform, unit
 from experiments.images.batches import Batches
-from experiments.images.config import Recipe, Task
+from experiments.images.config import Engine, Recipe, Task
 from experiments.images.datasets import cifar10, mnist
 from experiments.images.sources import Images, load
-from experiments.images.training import Engine, Trainer
+from experiments.images.training import Trainer
 
 HERE = "tests.images.small_trainings"
 PLAIN = Engine(device="cpu", bf16=False, channels_last=False, compile=False)

@@ -7,9 +7,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from experiments.harness import session
 from experiments.harness.claims import load_paper, published
 from experiments.harness.plotting import style
+from experiments.harness.sections import section_of
 from experiments.harness.statistics import Estimate
 from experiments.harness.verdicts import judge, sentence
 from experiments.images.figures import table2
@@ -39,7 +39,7 @@ def made(*training_runs, comparable=True, steps=100.0, above=0.0):
 
 
 def estimates(tables, experiment, *settings):
-    section = session.section_of({"experiment": experiment})
+    section = section_of({"experiment": experiment})
     return section.estimate(tables, composed(experiment, *settings))
 
 
@@ -158,7 +158,7 @@ def test_the_accuracies_in_table2_can_be_read(width):
 
 @pytest.mark.parametrize("experiment", ["mnist", "cifar"])
 def test_nothing_chosen_or_no_paper_protocol_is_no_crash(experiment):
-    module = session.section_of({"experiment": experiment})
+    module = section_of({"experiment": experiment})
     data = {"stage": "data", "data": "MNIST", "comparable": True, "train_images": 9}
     who = {"competitor": ["sgd", "bbi"], "protocol": "paper", "lr": 0.1, "momentum": 0.9, "delta_e": 0.0}
     failed = pd.DataFrame({**who, "test_accuracy": 9.8, "validation_accuracy": 9.8, "status": "diverged"})

@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from experiments.competitors import check_all
-from experiments.harness import checkpoint, session
+from experiments.harness import checkpoint
 from experiments.harness.claims import published
 from experiments.harness.errors import UserError
 from experiments.harness.executor import SerialExecutor
 from experiments.harness.plotting import style
+from experiments.harness.sections import section_of
 from experiments.harness.session import Compute
 from experiments.harness.store import Store
 from experiments.harness.tables import Tables
@@ -235,8 +235,8 @@ def test_any_optimizer_takes_part_without_new_code(name: str, compute: Callable[
     words = [f"+optimizer@competitors.{key}={kind}" for key, kind in added.items()]
     words += ["protocols.paper.runs=1", {"mnist": "~network.outputs", "cifar": "~network.width"}[name]]
     cfg = composed(name, *SMALL, *words, profile="smoke")
-    check_all(cfg)
-    section = session.section_of({"experiment": name})
+    cfg.check()
+    section = section_of({"experiment": name})
     tables = compute(section.run, cfg)
     runs = tables["runs"]
     assert set(tables["trials"]["competitor"]) == set(cfg.competitors)

@@ -6,8 +6,8 @@ import pytest
 from experiments.harness.search import best
 from experiments.harness.units import Surroundings, perform, unit
 from experiments.landscapes import repeats, studies
+from experiments.landscapes.config import Starts
 from experiments.landscapes.repeats import Later
-from experiments.landscapes.studies import Starts
 from tests.landscapes.test_ensemble import FILES
 
 ACKLEY = {"_target_": "experiments.landscapes.functions.Ackley", "coefficient": 0.02}

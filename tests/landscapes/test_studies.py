@@ -6,7 +6,7 @@ import pytest
 from experiments.harness.units import Surroundings, perform, unit
 from experiments.landscapes import studies
 from experiments.landscapes.ensemble import uniform_points
-from experiments.landscapes.studies import Starts
+from experiments.landscapes.studies import Starts, points_of
 from tests.landscapes.test_ensemble import FILES, optimizer
 
 VALLEY = {"_target_": "experiments.landscapes.functions.Quadratic", "m": [1.0, 3.0]}
@@ -60,8 +60,8 @@ def test_curves_are_returned_of_the_runs_that_are_drawn():
 
 
 def test_starts_are_a_point_or_a_cube_around_it():
-    assert Starts(center=[1.0, 2.0], repeats=3).tensor().tolist() == [[1.0, 2.0]] * 3
-    cube = Starts(center=[1.0, 2.0], side=0.5, points=20, repeats=2, seed=4).tensor()
+    assert points_of(Starts(center=[1.0, 2.0], repeats=3)).tolist() == [[1.0, 2.0]] * 3
+    cube = points_of(Starts(center=[1.0, 2.0], side=0.5, points=20, repeats=2, seed=4))
     assert (cube[::2] == cube[1::2]).all() and len(cube.unique(dim=0)) == 20
     expected = uniform_points(20, 2, -0.5, 0.5, 4).numpy() + np.array([1.0, 2.0])
     np.testing.assert_array_equal(cube[::2], expected)
