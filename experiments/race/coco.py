@@ -1,4 +1,4 @@
-"""The runs of the race in the format of COCO's experiments (Hansen et al., Optimization Methods and Software 2021)."""
+"""The runs of the race in the format of COCO's experiments (Hansen and others, arXiv 1603.08785)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -82,5 +82,8 @@ def _rows(
     """Evaluations and lowest F - F* where a target is hit, and at the end."""
     reached = {int(at): target for at, target in zip(first, targets, strict=True) if np.isfinite(at)}
     end = max(min(best, *reached.values(), np.inf), FLOOR) if reached else max(best, FLOOR)
-    rows = [(at, target) for at, target in reached.items() if at < evaluations]
-    return [*rows, (evaluations, end)]
+    rows = [(at, target) for at, target in reached.items() if 1 < at < evaluations]
+    if evaluations == 1:
+        return [(1, end)]
+    # The value at the start is not in the table: it is above the highest target that is not hit there.
+    return [(1, reached.get(1, max(10 * targets[0], end))), *rows, (evaluations, end)]

@@ -30,9 +30,14 @@ class Entrant(Competitor):
     knows_box: bool = False
 
     @property
+    def misled(self) -> bool:
+        """Whether it is told a wrong F*."""
+        return bool(self.too_low or self.too_low_share)
+
+    @property
     def knowledge(self) -> str:
         """What it knows, in a word."""
-        wrong = "wrong " if self.too_low or self.too_low_share else ""
+        wrong = "wrong " if self.misled else ""
         minimum = f"{wrong}F*" if self.minimum else ""
         return " and ".join(filter(None, [minimum, "box" if self.knows_box else ""])) or "nothing"
 

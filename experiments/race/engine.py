@@ -1,7 +1,7 @@
 """Runs of one optimizer side by side, and when each reaches its targets."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 

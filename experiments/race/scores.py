@@ -8,19 +8,21 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from experiments.harness.statistics import of_mean
+
 RESAMPLES = 2000
 """Bootstrap samples of an interval."""
 PROBLEM = ["problem", "n"]
 
 
 def hits(runs: pd.DataFrame) -> np.ndarray:
-    """The columns hit1, hit2, …, float64 (R, T): evaluations at the first hit of each target, inf for none."""
+    """The columns hit1, hit2, …: float64 (R, T), evaluations at the first hit of a target, inf for none."""
     columns = sorted((c for c in runs if str(c).startswith("hit")), key=lambda c: int(str(c)[3:]))
     found: np.ndarray = runs[columns].to_numpy(float)
     return found
 
 
-def ert(hit: ArrayLike, evaluations: ArrayLike) -> float:
+def ert(hit: ArrayLike, evaluations: ArrayLike) -> np.ndarray:
     """Expected running time: evaluations of all runs up to their hit, by the number of hits; inf for none.
 
     It is the expectation of the evaluations when a run without a hit is followed by another one (Hansen,
@@ -33,7 +35,7 @@ def ert(hit: ArrayLike, evaluations: ArrayLike) -> float:
     first, spent = np.asarray(hit, float), np.asarray(evaluations, float)
     reached = np.isfinite(first).sum(-1)
     total = np.where(np.isfinite(first), first, spent).sum(-1)
-    return np.where(reached > 0, total / np.maximum(reached, 1), np.inf)[()]
+    return np.asarray(np.where(reached > 0, total / np.maximum(reached, 1), np.inf))
 
 
 def ert_interval(hit: np.ndarray, evaluations: np.ndarray, seed: int) -> tuple[float, float]:
@@ -93,25 +95,23 @@ def profile(times: pd.DataFrame, names: Sequence[str], tau: np.ndarray) -> dict[
     return found
 
 
-def difference(runs: pd.DataFrame, one: str, other: str, seed: int = 0) -> dict[str, float]:
+def difference(runs: pd.DataFrame, one: str, other: str) -> dict[str, float]:
     """How much higher ``one`` scores than ``other``, on the problems that both ran.
 
     Returns:
         ``estimate``: mean over problems, which are averaged over runs and tunings; ``low`` and ``high``: 95 %
-        percentile interval from resampled functions; ``p``: of Wilcoxon's signed-rank test over problems;
+        interval with functions as the unit; ``p``: of Wilcoxon's signed-rank test over problems;
         ``noise``: largest difference of ``one`` between two tunings; ``problems`` and those ``higher``.
     """
     cells = runs.groupby(["entrant", *PROBLEM], sort=False)["score"].mean().unstack("entrant")
     if not {one, other} <= set(cells):
         return {"problems": 0}
     gap = (cells[one] - cells[other]).dropna()
-    each = gap.groupby(level="problem", sort=False).mean().to_numpy()
-    chosen = np.random.default_rng(seed).integers(0, len(each), (RESAMPLES, len(each)))
-    low, high = np.quantile(each[chosen].mean(1), [0.025, 0.975])
+    low, high = of_mean(gap.groupby(level="problem", sort=False).mean(), seed=0)
     p = float(stats.wilcoxon(gap, method="approx").pvalue) if (gap != 0).any() else 1.0
     own = totals(runs).loc[one]
     return {
-        "estimate": float(gap.mean()), "low": float(low), "high": float(high), "p": p,
+        "estimate": float(gap.mean()), "low": low, "high": high, "p": p,
         "noise": float(own.max() - own.min()), "problems": len(gap), "higher": int((gap > 0).sum()),
     }  # fmt: skip
 
@@ -129,8 +129,8 @@ def holm(p: Sequence[float]) -> list[float]:
 def tuned(trials: pd.DataFrame, counts: Sequence[int]) -> pd.DataFrame:
     """Score against the number of trials, where a trial is chosen on all training instances but one.
 
-    The first k trials of a tuning are those of a search with k trials. The score is that of the chosen trial on the instance
-    left out, averaged over instances, tunings and problems.
+    The first k trials of a tuning are those of a search with k trials. The score is that of the chosen trial
+    on the instance left out, averaged over instances, tunings and problems.
 
     Returns:
         One row an entrant and count: ``score``, and ``spent``, mean evaluations of k trials on a problem.
@@ -152,20 +152,16 @@ def tuned(trials: pd.DataFrame, counts: Sequence[int]) -> pd.DataFrame:
 
 
 def sensitivity(trials: pd.DataFrame, share: float = 0.9) -> "pd.Series[float]":
-    """The share of an entrant's random settings with at least ``share`` of the best score on a problem.
+    """The share of random settings with at least ``share`` of the best score, by entrant and problem.
 
-    Problems where no setting hits a target are left out; NaN where there is no other.
+    It is NaN where no setting hits a target.
     """
     columns = [c for c in trials if str(c).startswith("score")]
     mean = trials.assign(score=trials[columns].mean(axis=1))
     best = mean.groupby(["entrant", "tuning", *PROBLEM], sort=False)["score"].transform("max")
     good = (mean["score"] >= share * best).where(best > 0)
-    return (
-        good.groupby([mean["entrant"], mean["problem"], mean["n"]], sort=False)
-        .mean()
-        .groupby(level=0, sort=False)
-        .mean()
-    )
+    cells: pd.Series[float] = good.groupby([mean["entrant"], mean["problem"], mean["n"]], sort=False).mean()
+    return cells
 
 
 def log_times(budget: int, points: int = 60) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from experiments.harness.search import Range
+from experiments.harness.ranges import Range
 from experiments.harness.session import Compute
 from experiments.harness.settings import Seed
 from experiments.harness.tables import Tables, join
