@@ -18,13 +18,10 @@ def occupied(factor: list[float], noise: float, runs: int = 200) -> pd.DataFrame
     random, tables = np.random.default_rng(0), []
     for n in CFG.occupation.runs:
         for name in CFG.occupation.competitors:
-            share = (
-                0.1 * law(CFG, n, 2.0) * np.array(factor) * (1 + noise * random.standard_normal((runs, 4)))
-            )
-            table = pd.DataFrame(share, columns=[f"in_{i + 1}" for i in range(4)])
-            tables.append(
-                table.assign(stage="occupation", name=name, dimension=n, energy=2.0, run=range(runs))
-            )
+            varied = np.array(factor) * (1 + noise * random.standard_normal((runs, 4)))
+            table = pd.DataFrame(0.1 * law(CFG, n, 2.0) * varied, columns=[f"in_{i + 1}" for i in range(4)])
+            labels = {"stage": "occupation", "name": name, "dimension": n, "energy": 2.0}
+            tables.append(table.assign(**labels, run=range(runs)))
     return pd.concat(tables)
 
 
@@ -66,9 +63,34 @@ def test_the_logarithm(factor, verdict):
     ("ours", "theirs", "verdict"), [(0.0, 1.0, "holds"), (1.0, 1.0, "violated"), (1.0, 0.2, "violated")]
 )
 def test_the_barrier(ours, theirs, verdict):
-    assert verdicts(pd.concat([occupied([1] * 4, 0.05), passed(ours, theirs)]), "measure-barrier") == {
-        verdict
-    }
+    rows = pd.concat([occupied([1] * 4, 0.05), passed(ours, theirs)])
+    assert verdicts(rows, "measure-barrier") == {verdict}
+
+
+def entered(ratios: dict[tuple[float, int, int], float]) -> pd.DataFrame:
+    """Counts of 10,000 runs with these ratios, 1.7 where none is given."""
+    rows = []
+    for setting in CFG.entries.settings():
+        second = round(10_000 / (1 + ratios.get(setting, 1.7)))
+        labels = dict(zip(("lr", "t0", "n_bounces"), setting, strict=True))
+        counts = {"first_1": 10_000 - second, "first_2": second, "runs": 10_000}
+        rows += [{"stage": "entries", "name": name, **labels, **counts} for name in CFG.entries.competitors]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("claim", "setting", "ratio", "verdict"),
+    [
+        ("measure-entries-step", (0.005, 20, 1), 1.7, "holds"),
+        ("measure-entries-step", (0.005, 20, 1), 2.2, "violated"),
+        ("measure-entries-clocks", (0.01, 80, 1), 1.7, "holds"),
+        ("measure-entries-clocks", (0.01, 20, 100), 1.3, "violated"),
+    ],
+)
+def test_the_ratio_of_first_entries(claim, setting, ratio, verdict):
+    rows = pd.concat([occupied([1] * 4, 0.05), entered({setting: ratio})])
+    assert verdict in verdicts(rows, claim)
+    assert ("violated" in verdicts(rows, claim)) == (verdict == "violated")
 
 
 def test_runs_that_end_early_say_nothing():
