@@ -18,6 +18,9 @@ from experiments.landscapes.volumes import basin_closed
 from experiments.measure.config import Config
 from experiments.measure.units import wells
 
+RESAMPLES = 999
+"""Bootstrap samples of the runs at each barrier."""
+
 
 def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     """Answers to the questions beyond the paper."""
@@ -163,13 +166,22 @@ def temperature(competitor: Competitor) -> float | None:
     return 0.5 * fixed["sigma"] ** 2 * fixed["lr"] if {"sigma", "lr"} <= fixed.keys() else None
 
 
-def _slope(median: pd.Series) -> tuple[float, float]:
-    """Slope of log(steps) against the barrier, and its standard error; NaN unless three are passed."""
-    passed = median[np.isfinite(median) & (median > 0)]
+def _slopes(runs: pd.DataFrame, name: str, seed: int) -> np.ndarray:
+    """Slope of log(median steps) against the barrier, of the runs and then of resampled ones.
+
+    NaN unless three barriers are passed. Of a resampled median that is infinite, the steps made count.
+    """
+    median = medians(runs, name)
+    passed = median.index[np.isfinite(median) & (median > 0)].to_numpy()
     if len(passed) < 3:
-        return math.nan, math.nan
-    fit = stats.linregress(passed.index.to_numpy(), np.log(passed.to_numpy()))
-    return float(fit.slope), float(fit.stderr)
+        return np.full(1 + RESAMPLES, math.nan)
+    random, columns = np.random.default_rng(seed), []
+    for barrier in passed:
+        steps = where(runs, name=name, barrier=barrier)["steps"].to_numpy()
+        again = random.choice(steps, (RESAMPLES, len(steps)))
+        columns.append(np.append(median[barrier], np.median(again, axis=1)))
+    slopes: np.ndarray = np.polyfit(passed, np.log(np.array(columns)), 1)[0]
+    return slopes
 
 
 def _escape(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]:
@@ -179,17 +191,18 @@ def _escape(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]
     """
     plan, found = cfg.escape, []
     table = {name: medians(runs, name) for name in plan.competitors}
-    noisy = [name for name in baselines(plan.competitors) if temperature(plan.competitors[name])]
+    heats = {name: temperature(plan.competitors[name]) for name in baselines(plan.competitors)}
     size = reduced("escape.barriers", "escape.tilt", "escape.steps", "escape.competitors.*")
-    for name in noisy:
-        heat = temperature(plan.competitors[name])
-        assert heat is not None
-        (theirs, error), (ours, other) = (_slope(table[one]) for one in (name, method(plan.competitors)))
-        gap, spread = heat * (theirs - ours), heat * math.hypot(error, other)
-        half = float(stats.t.ppf((1 + LEVEL) / 2, max(1, len(plan.barriers) - 2))) * spread
+    ours = _slopes(runs, method(plan.competitors), cfg.seed)
+    for name, heat in heats.items():
+        if heat is None:
+            continue
+        theirs = _slopes(runs, name, cfg.seed + 1)
+        gap = heat * (theirs - ours)
+        ends = np.quantile(gap[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         numbers = {
-            "noisy": heat * theirs,
-            "ours": heat * ours,
+            "noisy": heat * theirs[0],
+            "ours": heat * ours[0],
             "temperature": heat,
             "barriers": plan.barriers,
             "medians": [
@@ -197,9 +210,8 @@ def _escape(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]
                 for one in plan.competitors
             ],
         }
-        found.append(
-            Estimate("measure-barrier", gap, gap - half, gap + half, len(runs), numbers, reduced=size)
-        )
+        interval = (float(gap[0]), float(ends[0]), float(ends[1]))
+        found.append(Estimate("measure-barrier", *interval, len(runs), numbers, reduced=size))
     return found
 
 
