@@ -82,8 +82,7 @@ def draw(results_root: Path, profile: str) -> list[Path]:
     """
     paths = []
     for run in _finished(results_root, profile):
-        today = OmegaConf.to_container(compose(f"experiment={run.folder.name}", f"profile={profile}"))
-        assert isinstance(today, dict)
+        today: Any = OmegaConf.to_container(compose(f"experiment={run.folder.name}", f"profile={profile}"))
         settings = with_looks(run.config.portable(), today)
         cfg = load(settings | {"paths": {"results": str(results_root)}}, type(run.config))
         session.draw(cfg, run.module, again=True)
