@@ -202,10 +202,12 @@ def test_invented_rows_hold_and_fail(claim):
 def test_a_wrong_hessian_is_no_reproduction(monkeypatch):
     """Nothing of this number comes from a table."""
     assert judged("basin-theory", "two_basin", basins(entries(6600, 3400))) == {"reproduced"}
-    monkeypatch.setattr("experiments.two_basin.estimates.hessian", lambda basin: (float(basin),) * 2)
+    monkeypatch.setattr("experiments.landscapes.basins.hessian", lambda basin: (float(basin),) * 2)
     assert judged("basin-theory", "two_basin", basins(entries(6600, 3400))) == {"not reproduced"}
 
 
 def test_no_claim_was_forgotten():
     """A new claim needs a case above: rows with which it holds, and rows with which it fails."""
-    assert CLAIMS.keys() - CASES.keys() == {"basin-theory"}
+    own = {"measure", "race"}  # beyond the paper; the tests of these sections have both for each claim
+    here = {name for name, claim in CLAIMS.items() if claim.experiment not in own}
+    assert here - CASES.keys() == {"basin-theory"}
