@@ -20,6 +20,8 @@ class Curves(NamedTuple):
     """float64 (N, n)."""
     momentum: Tensor
     """float64 (N, n), before the bounce of that step, if any."""
+    best: Tensor
+    """float64 (N,), lowest F of all steps up to here."""
 
 
 class Records:
@@ -27,20 +29,22 @@ class Records:
 
     def __init__(self, every: int) -> None:
         self.every = every
-        self._rows: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        self._rows: list[tuple[Tensor, ...]] = []
 
     def add(self, ids: Tensor, state: list[Tensor]) -> None:
         """Record the state of every occupied slot."""
         used = ids >= 0
-        theta, momentum, steps = state[0][:, used], state[1][:, used], state[4][used]
-        self._rows.append((ids[used], steps.to(torch.int64), theta.T, momentum.T))
+        theta, momentum, best, steps = (state[i][..., used] for i in (0, 1, 3, 4))
+        self._rows.append((ids[used], steps.to(torch.int64), theta.T, momentum.T, best))
 
     def curves(self, potential: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Curves:
         """All snapshots by replica and step; repeated ones of a replica that stands still are one row."""
-        replica, step, theta, momentum = (torch.cat(column) for column in zip(*self._rows, strict=True))
+        replica, step, theta, momentum, best = map(torch.cat, zip(*self._rows, strict=True))
         order = torch.argsort(replica * (int(step.max()) + 1) + step, stable=True)
         replica, step = replica[order], step[order]
         first = torch.ones_like(replica, dtype=torch.bool)
         first[1:] = (replica[1:] != replica[:-1]) | (step[1:] != step[:-1])
-        theta, momentum = theta[order][first], momentum[order][first]
-        return Curves(replica[first], step[first], potential(theta)[0], theta, momentum)
+        theta, momentum, best = (column[order][first] for column in (theta, momentum, best))
+        value = potential(theta)[0]
+        best = torch.where(value < best, value, best)  # a slot's own is that of the steps before
+        return Curves(replica[first], step[first], value, theta, momentum, best)

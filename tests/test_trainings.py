@@ -13,9 +13,9 @@ NAMES = ("cifar", "mnist", "pde")
 TABLES = ("config.yaml", "trials.csv", "runs.csv", "curves.parquet")
 
 
-def run(experiment: str, folder: Path, *more: str) -> int:
+def run(experiment: str, folder: Path) -> int:
     given = [f"experiment={experiment}", "profile=smoke", f"paths.results={folder}", "paths.download=false"]
-    return main([*given, "executor=serial", *more])
+    return main([*given, "executor=serial"])
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -43,7 +43,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_leaves_tables_and_figures(results: Path, experiment: str, names: set[str]) -> None:
     assert {"config.yaml", "runs.csv", "curves.parquet"} <= set(tables(results / experiment))
-    drawn = {path.name for path in (results / experiment / "figures").glob("*")}
+    drawn = {path.name for path in (results / experiment / "figures").glob("*.png")}
     assert {f"{name}.png" for name in names} == drawn
 
 
@@ -71,11 +71,3 @@ def test_a_run_says_what_became_of_it(results: Path) -> None:
     runs = pd.read_csv(results / "pde/runs.csv")
     assert set(runs["status"]) == {"done"} and set(runs["label"]) <= {"first", "second", "neither"}
     assert set(runs["competitor"]) == {"bbi", "bbi_fixed", "gdm", "adam"}
-
-
-def test_divergence_is_a_status(tmp_path: Path) -> None:
-    wild = ["problems.k2.competitors.gdm.fixed.lr=1e20", "problems.k2.networks=1"]
-    assert run("pde", tmp_path, *wild) == 0
-    runs = pd.read_csv(tmp_path / "smoke/pde/runs.csv").set_index("competitor")
-    assert runs.loc["gdm", "status"] == "diverged" and runs.loc["gdm", "label"] == "neither"
-    assert runs.loc["adam", "status"] == "done"

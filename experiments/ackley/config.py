@@ -14,7 +14,8 @@ REGIMES = ("stuck at the start", "settled elsewhere", "erratic", "diverged", "so
 class Long(Settings):
     """Long runs with the best settings (Figs. 2 and 3): ``runs`` of a stochastic optimizer, one of another.
 
-    ``drawn`` of them have curves, with a point every ``record_every`` steps.
+    ``drawn`` of them have curves, with a point every ``record_every`` steps; of the others only the points
+    are kept at which the lowest F so far has fallen.
     """
 
     steps: Count

@@ -14,31 +14,46 @@ import matplotlib
 matplotlib.use("Agg")  # figures are files: no window, on any machine
 
 import matplotlib.pyplot as plt
+import numpy as np
 from cycler import cycler
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from experiments.harness.results import FIGURE_TEXTS
 
 # Okabe and Ito's palette: told apart under the common colour blindnesses, and in grey by its lightness
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-LINES = ("-", "--", ":", "-.")
+LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 """Lines of competitors that share a colour."""
 
+COLUMN, PAGE = 3.3, 6.9
+"""Widths of figures in inches: of a column of the paper, and of both; fonts are meant for this size."""
+SMALL = 7
+"""The smallest font size, in points."""
+
 STYLE: dict[Any, Any] = {
-    "figure.figsize": (6.4, 4.2),
+    "figure.figsize": (COLUMN, 2.4),
     "figure.constrained_layout.use": True,
-    "savefig.dpi": 150,
-    "font.size": 11,
-    "axes.titlesize": 11,
+    "figure.titlesize": 8,
+    "savefig.dpi": 220,
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.prop_cycle": cycler(color=PALETTE),
     "grid.alpha": 0.3,
+    "grid.linewidth": 0.5,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
     "legend.frameon": False,
-    "legend.fontsize": 9,
-    "lines.linewidth": 1.6,
+    "legend.fontsize": SMALL,
+    "legend.handlelength": 2.2,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
     "pdf.fonttype": 42,  # text in the PDF stays text
 }
 
@@ -93,11 +108,58 @@ def save(drawn: Mapping[str, Picture | Figure], folder: Path) -> list[Path]:
 
 
 def styles(competitors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Colour and line of each competitor, keywords for `plot`; those with the same `color` differ by line."""
+    """Colour, marker and line of each competitor, keywords for `plot`.
+
+    Those with the same ``color`` are variants of one optimizer: they differ by line, and every other one has
+    hollow markers. Of a line's points only some have a marker, each line's at other places.
+    """
     seen: Counter[str] = Counter()
-    found = {}
-    for name, competitor in competitors.items():
-        color = competitor.color
-        found[name] = {"color": color, "linestyle": LINES[seen[color] % len(LINES)]}
+    found: dict[str, dict[str, Any]] = {}
+    for place, (name, competitor) in enumerate(competitors.items()):
+        color, number = competitor.color, seen[competitor.color]
+        found[name] = {
+            "color": color,
+            "linestyle": LINES[number % len(LINES)],
+            "marker": competitor.marker,
+            "markerfacecolor": "white" if number % 2 else color,
+            "markevery": (0.05 + 0.03 * place, 0.25),
+        }
         seen[color] += 1
     return found
+
+
+SETTINGS = {
+    "lr": "step size Δt",
+    "momentum": "momentum μ",
+    "delta_e": "δE",
+    "delta_v": "ΔV",
+    "t0": "T0",
+    "t1": "T1",
+    "n_bounces": "bounces N_b",
+}
+"""The field's words for settings, by their names in the code."""
+
+
+def words(name: str) -> str:
+    """A name of the code as words for a reader."""
+    return SETTINGS.get(name, name.replace("_", " "))
+
+
+def legend_below(figure: Figure, axes: Any, ncols: int = 2, **more: Any) -> None:
+    """A legend of all lines of some axes under a figure, without repetitions."""
+    lines: dict[str, Any] = {}
+    for one in np.ravel(axes):
+        handles, labels = one.get_legend_handles_labels()
+        lines |= dict(zip(labels, handles, strict=True))
+    if lines:
+        figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=ncols, **more)
+
+
+def decades(axes: Any, which: str = "y") -> None:
+    """Logarithmic ticks with two labels at least, however little the axis spans."""
+    axis = axes.yaxis if which == "y" else axes.xaxis
+    low, high = sorted(axis.get_view_interval())
+    if low > 0 and high / low < 100:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 10 else (1, 1.5, 2, 3, 4, 6, 8)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())

@@ -10,21 +10,22 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from experiments.harness.looks import without_looks
 from experiments.harness.settings import Experiment
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ("torch", "numpy", "scipy", "hyperopt", "pandas", "distributed")
 
 
-def fingerprint(cfg: Experiment) -> str:
-    """SHA-256 of the resolved settings on which results depend."""
-    return hashlib.sha256(json.dumps(cfg.portable(), sort_keys=True).encode()).hexdigest()
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """SHA-256 of the settings on which results depend, of the resolved ones as plain data."""
+    return hashlib.sha256(json.dumps(without_looks(settings), sort_keys=True).encode()).hexdigest()
 
 
 @functools.cache

@@ -10,13 +10,15 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from omegaconf import OmegaConf
 
 from experiments.harness import session
 from experiments.harness.claims import Claim, Entry, for_variant, load_paper
 from experiments.harness.errors import UserError
+from experiments.harness.looks import with_looks
 from experiments.harness.results import read_record, read_tables
 from experiments.harness.sections import Section, section_of
-from experiments.harness.settings import CONF, Experiment, Paths, load
+from experiments.harness.settings import CONF, Experiment, compose, load
 from experiments.harness.statistics import Estimate
 from experiments.harness.tables import replace
 from experiments.harness.verdicts import VERDICTS, judge, sentence, templates
@@ -73,10 +75,16 @@ def _finished(results_root: Path, profile: str) -> Iterator[Run]:
 
 
 def draw(results_root: Path, profile: str) -> list[Path]:
-    """Redraw the figures of every finished experiment from its tables alone; returns the files written."""
+    """Redraw the figures of every finished experiment from its tables, with the competitors' looks of today.
+
+    Returns:
+        The files written.
+    """
     paths = []
     for run in _finished(results_root, profile):
-        cfg = run.config.model_copy(update={"paths": Paths(results=str(results_root))})
+        today: Any = OmegaConf.to_container(compose(f"experiment={run.folder.name}", f"profile={profile}"))
+        settings = with_looks(run.config.portable(), today)
+        cfg = load(settings | {"paths": {"results": str(results_root)}}, type(run.config))
         session.draw(cfg, run.module, again=True)
         paths += sorted((cfg.folder / "figures").iterdir())
     return paths

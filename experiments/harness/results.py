@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from experiments.harness import provenance
 from experiments.harness.errors import UserError
@@ -43,7 +44,7 @@ def write(
     """
     files = {"config.yaml": dump_yaml(cfg.portable()), **encode(joined)}
     record = {
-        "fingerprint": provenance.fingerprint(cfg),
+        "fingerprint": provenance.fingerprint(cfg.portable()),
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         "columns": {name: dtypes(frame) for name, frame in joined.items()},
         "rows": {name: len(frame) for name, frame in joined.items()},
@@ -71,13 +72,28 @@ def finished(cfg: Experiment) -> bool:
     record = read_record(cfg.folder)
     if record is None or record.get("stand_in", False):
         return False
-    if record["fingerprint"] != provenance.fingerprint(cfg):
-        print(f"{cfg.folder}: tables of other settings, to be replaced", file=sys.stderr)
-        return False
     if any(not (cfg.folder / name).exists() for name in record["files"]):
+        return False
+    # Not the stored fingerprint: older versions counted colours and labels in.
+    if provenance.fingerprint(read_settings(cfg.folder)) != provenance.fingerprint(cfg.portable()):
+        print(f"{cfg.folder}: tables of other settings, to be replaced", file=sys.stderr)
         return False
     verify(cfg.folder, record)
     return True
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The settings in ``folder``, as plain data.
+
+    Raises:
+        UserError: They cannot be read.
+    """
+    file = folder / "config.yaml"
+    try:
+        settings: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(CORRUPT.format(file=file, why=str(error).splitlines()[0])) from error
+    return settings
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:

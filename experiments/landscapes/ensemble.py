@@ -108,7 +108,8 @@ def _together(
         if record_every:
             shown = before & ((number % record_every == 0) | (status != "running"))
             which = torch.from_numpy(shown.nonzero()[0])
-            points.append((which, torch.full_like(which, number), value[which], theta.detach()[which]))
+            at = (torch.full_like(which, number), value[which], theta.detach()[which], best[which])
+            points.append((which, *at))
         if not active.any():
             break
         theta.grad = torch.where(active[:, None], grad, 0.0)
@@ -123,9 +124,10 @@ def _together(
 
 def _curves(points: Sequence[tuple[Tensor, ...]], n: int) -> Curves:
     """The recorded points by run and step; momenta of other optimizers are not known: NaN."""
-    run, step, value, theta = map(torch.cat, zip(*points, strict=True))
+    run, step, value, theta, best = map(torch.cat, zip(*points, strict=True))
     order = torch.argsort(run, stable=True)
-    return Curves(run[order], step[order], value[order], theta[order], torch.full((len(run), n), math.nan))
+    momentum = torch.full((len(run), n), math.nan)
+    return Curves(run[order], step[order], value[order], theta[order], momentum, best[order])
 
 
 def _joined(runs: Sequence[Run]) -> Run:
@@ -148,10 +150,14 @@ def ends(done: Run) -> pd.DataFrame:
 
 
 def curve_rows(done: Run) -> pd.DataFrame:
-    """One row a recorded point: ``run``, ``step``, ``loss`` and the position (x1, x2, …)."""
+    """One row a recorded point: ``run``, ``step``, ``loss``, ``lowest`` and the position (x1, x2, …).
+
+    ``lowest`` is the lowest F of all steps up to that one, whether they are recorded or not.
+    """
     curves = done.curves
     assert curves is not None
-    table = {"run": curves.replica.numpy(), "step": curves.step.numpy(), "loss": curves.value.numpy()}
+    table = {"run": curves.replica.numpy(), "step": curves.step.numpy(), "loss": curves.value.numpy(),
+             "lowest": curves.best.numpy()}  # fmt: skip
     return pd.DataFrame({**table, **_position(curves.theta)})
 
 

@@ -109,8 +109,9 @@ def runs(
 ) -> Tables:
     """Runs with one setting, numbered from ``first`` on, which is the address of their random numbers.
 
-    ``drawn`` is how many of them have curves, with a point every ``record_every`` steps; ``slots`` how many
-    are side by side in a compiled ensemble; ``stop`` the ``_target_`` and arguments of a hashable function of
+    ``drawn`` is how many of them have curves, with a point every ``record_every`` steps; of the others only
+    those points are kept at which the lowest F so far has fallen, and the ends. ``slots`` is how many are
+    side by side in a compiled ensemble; ``stop`` the ``_target_`` and arguments of a hashable function of
     points (R, n) and values (R,) that ends runs.
 
     Returns:
@@ -126,7 +127,10 @@ def runs(
     if not record_every:
         return {"runs": ends(done)}
     curves = curve_rows(done)
-    return {"runs": ends(done), "curves": curves[curves["run"] < (drawn or len(points))]}
+    number, lowest = curves["run"], curves["lowest"]
+    at_an_end = (number != number.shift()) | (number != number.shift(-1))
+    kept = (number < (drawn or len(points))) | at_an_end | (lowest != lowest.shift())
+    return {"runs": ends(done), "curves": curves[kept]}
 
 
 def points_of(starts: Starts) -> Tensor:

@@ -125,6 +125,7 @@ class Member(Settings):
 
     label: str
     color: str
+    marker: str = "o"
     law: Target
     role: Literal["family", "contrast"] = "family"
 

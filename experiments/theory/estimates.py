@@ -49,6 +49,7 @@ def _energy(rows: pd.DataFrame, reduced: str) -> list[Estimate]:
         "order_high": np.max(list(orders.values())),
         "each_low": np.min(each),
         "each_high": np.max(each),
+        "worst": smallest["deviation"].max(),
     }
     excess = restored.groupby(["name", "lr"])["stride"].max().sub(1).reset_index().groupby("name", sort=False)
     worst, moved = restored[["deviation", "speed", "stride"]].max(skipna=False), continuous["deviation"]

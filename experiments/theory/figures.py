@@ -119,7 +119,7 @@ def _shallow(rows: pd.DataFrame, cfg: Config, exponents: dict[str, float]) -> Fi
     for name, look in styles(cfg.shallow.competitors).items():
         competitor = cfg.shallow.competitors[name]
         mine = where(rows, name=name, status="stopped").sort_values("m")
-        axes.plot(mine["m"], mine["steps"], **look, marker="o", label=competitor.label)
+        axes.plot(mine["m"], mine["steps"], **look | {"markevery": 1}, label=competitor.label)
         if len(mine) and competitor.paper in exponents:
             exponent, end = exponents[competitor.paper], mine.iloc[-1]
             law = f"$\\propto m^{{{exponent:g}}}$"

@@ -9,7 +9,7 @@ from experiments.harness.errors import did_you_mean
 from experiments.harness.settings import Count, Experiment, PlanePoint, Positive, Settings, Whole
 
 LANDSCAPE = {"_target_": "experiments.landscapes.functions.TwoBasins"}
-ENTERED = {"_target_": "experiments.two_basin.basins.Entered"}
+ENTERED = {"_target_": "experiments.landscapes.basins.Entered"}
 
 
 class Counts(Settings):

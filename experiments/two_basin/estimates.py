@@ -13,8 +13,8 @@ from experiments.competitors import method
 from experiments.harness.reduced import Reduced
 from experiments.harness.statistics import LEVEL, UNKNOWN, Estimate, of_mean, ratio, wilson
 from experiments.harness.tables import Tables, table_of, where
+from experiments.landscapes.basins import LANDSCAPE, center, hessian, radius, volume_ratio
 from experiments.landscapes.volumes import density
-from experiments.two_basin.basins import LANDSCAPE, center, hessian, radius
 from experiments.two_basin.config import Config
 
 
@@ -30,11 +30,6 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
         _without_bounces(tables, cfg, reduced),
         _occupied(tables, cfg, reduced),
     ]
-
-
-def volume_ratio() -> float:
-    """Eq. (18): Π m_2i / Π m_1i, the ratio of phase-space volumes of minima of equal depth."""
-    return math.sqrt(math.prod(hessian(2)) / math.prod(hessian(1)))
 
 
 def occupation_ratio(delta_v: float, energy: float) -> float:

@@ -12,10 +12,10 @@ from experiments.competitors import method
 from experiments.harness.plotting import PALETTE
 from experiments.harness.statistics import ratio
 from experiments.harness.tables import Tables, where
+from experiments.landscapes.basins import LANDSCAPE, center, radius, volume_ratio
 from experiments.landscapes.plots import contours
-from experiments.two_basin.basins import LANDSCAPE, center, radius
 from experiments.two_basin.config import Config
-from experiments.two_basin.estimates import counted, volume_ratio
+from experiments.two_basin.estimates import counted
 
 
 def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Figure]:

@@ -12,10 +12,10 @@ from experiments.harness.session import Compute
 from experiments.harness.tables import Tables, join, labelled
 from experiments.harness.units import Unit, unit
 from experiments.landscapes import studies
+from experiments.landscapes.basins import inside
 from experiments.landscapes.config import Starts
 from experiments.landscapes.ensemble import run as run_ensemble
 from experiments.landscapes.studies import by_key
-from experiments.two_basin.basins import inside
 from experiments.two_basin.config import ENTERED, LANDSCAPE, Config, Occupation
 
 

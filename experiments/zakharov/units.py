@@ -37,7 +37,7 @@ def run(cfg: Config, compute: Compute) -> Tables:
         columns = {"side": side, "point": np.arange(len(ends)), **numbers(settings[name])}
         rows.append({"runs": labelled(ends, **labels, **columns)})
         if not side:
-            rows.append({"curves": labelled(done["curves"][["run", "step", "loss"]], **labels)})
+            rows.append({"curves": labelled(done["curves"][["run", "step", "loss", "lowest"]], **labels)})
     return join(rows)
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from omegaconf import OmegaConf
 
-from experiments.harness.plotting import PALETTE, Picture, save, style, styles
+from experiments.harness.plotting import PALETTE, Picture, decades, save, style, styles
 from experiments.harness.results import figure_texts
+from experiments.harness.settings import CONF, compose
 
 
 def _figure() -> Figure:
@@ -67,7 +69,7 @@ def test_a_failed_drawing_keeps_the_old_file(tmp_path, monkeypatch):
 def test_style_is_undone_and_needs_no_display():
     before = matplotlib.rcParams["font.size"]
     with style():
-        assert matplotlib.rcParams["font.size"] == 11
+        assert matplotlib.rcParams["font.size"] == 8
     assert matplotlib.rcParams["font.size"] == before
     assert matplotlib.get_backend().lower() == "agg"
 
@@ -78,19 +80,67 @@ def test_a_users_settings_do_not_change_the_figures(tmp_path):
         assert save({"a": _figure()}, tmp_path / "b")[1].read_bytes() == expected
 
 
-def test_colours_differ_for_colour_blind_readers():
-    # Machado et al. (2009), full deuteranopia and protanopia, applied to linear RGB
-    deutan = np.array([[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]])
-    protan = np.array([[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]])
-    rgb = np.array([to_rgb(colour) for colour in PALETTE]) ** 2.2
-    for seen in (rgb, rgb @ deutan.T, rgb @ protan.T):
-        seen = np.clip(seen, 0, 1) ** (1 / 2.2)
-        distance = np.linalg.norm(seen[:, None] - seen[None], axis=-1) + np.eye(len(seen)) * 9
-        assert distance.min() > 0.1
+# Machado et al. (2009), applied to linear RGB: full deuteranopia, protanopia, tritanopia
+SIGHTS = {
+    "usual": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "deutan": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
+    "protan": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "tritan": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+}
+TO_XYZ = [[0.4339, 0.3762, 0.1899], [0.2126, 0.7152, 0.0722], [0.0177, 0.1095, 0.8728]]  # of white: 1, 1, 1
 
 
-def test_competitors_of_one_colour_differ_by_line():
+def _lab(colours, sight):
+    """CIELAB coordinates of colours as they are seen."""
+    linear = np.clip(np.array([to_rgb(colour) for colour in colours]) ** 2.2 @ np.array(sight).T, 0, 1)
+    xyz = linear @ np.array(TO_XYZ).T
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116).T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
+
+
+OPTIMIZERS = {file.stem: OmegaConf.load(file) for file in sorted((CONF / "optimizer").glob("*.yaml"))}
+LOOKS = {(one.color, one.marker) for one in OPTIMIZERS.values()}
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+@pytest.mark.parametrize("colours", [PALETTE, sorted({color for color, _ in LOOKS})])
+def test_colours_differ_for_colour_blind_readers(colours, sight):
+    seen = _lab(colours, SIGHTS[sight])
+    distance = np.linalg.norm(seen[:, None] - seen[None], axis=-1)
+    nearest = distance[np.triu_indices(len(seen), 1)].min()
+    assert nearest > 14  # of 2.3 that can just be told apart, side by side
+
+
+def test_every_optimizer_has_its_own_colour_and_marker():
+    assert OPTIMIZERS["sgd"].color == OPTIMIZERS["gdm"].color  # the same one, with and without noise
+    assert OPTIMIZERS["sgd"].marker == OPTIMIZERS["gdm"].marker
+    assert len(LOOKS) == len(OPTIMIZERS) - 1
+    assert all(len(set(look)) == len(LOOKS) for look in zip(*LOOKS, strict=True))
+    laws = compose("experiment=theory").family.laws
+    files = {"bi": "bbi", "separable": "ecdsep"}
+    for name, law in laws.items():
+        file = OPTIMIZERS[files.get(name, name)]
+        assert (law.color, law.marker) == (file.color, file.marker)
+
+
+def test_variants_of_one_optimizer_differ_by_line_and_marker():
     colors = {"a": "red", "b": "blue", "c": "red"}
-    found = styles({name: SimpleNamespace(color=color) for name, color in colors.items()})
-    assert found["a"]["linestyle"] != found["c"]["linestyle"] and found["a"]["color"] == found["c"]["color"]
-    assert found["b"] == {"color": "blue", "linestyle": found["a"]["linestyle"]}
+    found = styles({name: SimpleNamespace(color=color, marker=color[0]) for name, color in colors.items()})
+    a, b, c = found.values()
+    assert a["color"] == c["color"] and a["marker"] == c["marker"] != b["marker"]
+    assert a["linestyle"] != c["linestyle"] and a["markerfacecolor"] != c["markerfacecolor"]
+    assert b["linestyle"] == a["linestyle"]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.6, 1.9), (2e-3, 9e-3), (1e-5, 1e5)])
+def test_a_logarithmic_axis_has_two_labels_at_least(low, high):
+    with style():
+        figure, axes = plt.subplots()
+        axes.semilogy([0, 1], [low, high])
+        decades(axes)
+        figure.canvas.draw()
+    shown = [
+        text for text in axes.get_yticklabels() if low <= text.get_position()[1] <= high and text.get_text()
+    ]
+    assert len(shown) >= 2
+    plt.close(figure)

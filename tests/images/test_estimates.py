@@ -25,7 +25,7 @@ def trained(competitor, accuracies, setting, losses=0.01):
     return rows.assign(stage="train", competitor=competitor, setting=setting, status="done", epoch=50)
 
 
-def made(*training_runs, comparable=True, steps=100.0, above=0.0):
+def made(*training_runs, comparable=True, steps=100.0, above=0.0, energy=1e-15):
     data = {"data": "MNIST", "comparable": comparable, "train_images": 60_000}
     chosen = [
         {"stage": "selected", "protocol": by, "competitor": who, "setting": f"{who}-{by}", **data}
@@ -33,7 +33,7 @@ def made(*training_runs, comparable=True, steps=100.0, above=0.0):
         for by in ("paper", "validation")
     ]
     checked = {"stage": "conservation", "competitor": "bbi", "setting": "bbi-paper", "steps": steps}
-    checked |= {"speed": 0.99, "stride": 1.1, "energy": 1e-15, "above": above}
+    checked |= {"speed": 0.99, "stride": 1.1, "energy": energy, "above": above}
     rows = [pd.DataFrame([{"stage": "data", **data}, *chosen, checked])]
     return {"runs": pd.concat([*rows, *training_runs], ignore_index=True)}
 
@@ -174,10 +174,10 @@ def test_nothing_chosen_or_no_paper_protocol_is_no_crash(experiment):
 
 def test_energy_is_looked_at_across_changes_of_the_batch_only():
     variant = "MNIST minibatches, BBI"
-    found = answers(made(*BOTH, steps=100.0, above=30.0))
+    found = answers(made(*BOTH, steps=100.0, above=30.0), "checked_steps=1200")
     assert found["batch-rescale", variant].n == 69 and found["speed-limit", variant].n == 100
     assert judge(CLAIMS["batch-rescale"], found["batch-rescale", variant]) == "inconclusive"
-    whole = answers(made(*BOTH), "checked_steps=60000")["batch-rescale", variant]
+    whole = answers(made(*BOTH))["batch-rescale", variant]
     assert judge(CLAIMS["batch-rescale"], whole) == "holds" and "100 % of a long one" in note(whole)
     single = answers(made(*BOTH, steps=1.0))["batch-rescale", variant]
     assert math.isnan(single.estimate) and judge(CLAIMS["batch-rescale"], single) == "inconclusive"

@@ -9,9 +9,9 @@ from omegaconf import OmegaConf
 
 from experiments.competitors import Competitor
 from experiments.harness.settings import CONF
+from experiments.landscapes.basins import Entered
 from experiments.landscapes.ensemble import curve_rows, ends, run
 from experiments.landscapes.functions import Ackley, Quadratic, TwoBasins, Zakharov
-from experiments.two_basin.basins import Entered
 
 FILES = {
     path.stem: Competitor.model_validate(OmegaConf.to_container(OmegaConf.load(path)))

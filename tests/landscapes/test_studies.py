@@ -49,19 +49,24 @@ def test_blocks_of_runs_are_the_runs_of_one_unit(name):
     assert whole[5:].reset_index(drop=True).equals(last)
 
 
-def test_curves_are_returned_of_the_runs_that_are_drawn():
-    tables = computed(
-        studies.runs, landscape=ACKLEY, optimizer=optimizer("gdm"), ensemble="single", steps=10, seed=0,
-        starts=Starts(center=[2.0, 1.0], points=4, side=1.0), record_every=5, drawn=2,
-    )  # fmt: skip
-    assert len(tables["runs"]) == 4
-    assert list(tables["curves"]["run"]) == [0, 0, 0, 1, 1, 1]
-    assert list(tables["curves"]["step"]) == [0, 5, 10] * 2
-
-
 def test_starts_are_a_point_or_a_cube_around_it():
     assert points_of(Starts(center=[1.0, 2.0], repeats=3)).tolist() == [[1.0, 2.0]] * 3
     cube = points_of(Starts(center=[1.0, 2.0], side=0.5, points=20, repeats=2, seed=4))
     assert (cube[::2] == cube[1::2]).all() and len(cube.unique(dim=0)) == 20
     expected = uniform_points(20, 2, -0.5, 0.5, 4).numpy() + np.array([1.0, 2.0])
     np.testing.assert_array_equal(cube[::2], expected)
+
+
+def test_runs_that_are_not_drawn_keep_the_points_of_their_running_minimum():
+    common = {"landscape": ACKLEY, "optimizer": optimizer("bbi"), "ensemble": FILES["bbi"].ensemble}
+    common |= {"steps": 300, "seed": 1, "starts": Starts(center=[-4.0, 3.0], repeats=4), "compiled": False}
+    every = studies.runs(**common, record_every=1)["curves"]
+    tables = studies.runs(**common, record_every=20, drawn=1)
+    curves, ends = tables["curves"], tables["runs"]["best"]
+    assert (curves["run"] == 0).sum() == 16 and (curves["run"] == 3).sum() < 16
+    lowest = curves.pivot(index="step", columns="run", values="lowest").ffill()
+    truth = every.assign(low=every.groupby("run")["loss"].cummin()).pivot(
+        index="step", columns="run", values="low"
+    )
+    np.testing.assert_allclose(lowest, truth.loc[lowest.index], rtol=1e-12)
+    np.testing.assert_array_equal(lowest.iloc[-1], ends)

@@ -18,16 +18,16 @@ TINY = (
     "volumes.n=[2] volumes.depths=[2,4] diffusion.runs=1 diffusion.images=20 diffusion.epochs=1"
 )
 CASES = {
-    "nothing moves, or ends at once": "energy.landscapes.ackley.delta_v=100 overshoot.steps=1 "
-    "stall.competitors.bbi.fixed.delta_v=50 shallow.steps=1",
+    "nothing moves, or ends at once, and others take part": "energy.landscapes.ackley.delta_v=100 "
+    "overshoot.steps=1 stall.competitors.bbi.fixed.delta_v=50 shallow.steps=1 "
+    "+optimizer@stall.competitors.adam=adam stall.competitors.adam.space=null "
+    "+optimizer@shallow.competitors.lbfgs=lbfgs shallow.competitors.lbfgs.space=null "
+    "+optimizer@diffusion.competitors.adam=adam diffusion.competitors.adam.space=null "
+    "+family.laws.mine={label:mine,color:red,law:{_target_:bbi.InverseMass}}",
     "everything diverges": "energy.landscapes.ackley.lr=1e3 energy.landscapes.zakharov.lr=1e3 "
     "energy.landscapes.two_basin.lr=1e6 family.lr=1e6 family.delta_e=0 stall.competitors.gdm.fixed.lr=1e9 "
     "tuned.landscapes.zakharov.lr=1e6 diffusion.competitors.sgd.fixed.lr=1e9 "
     "diffusion.competitors.bbi.fixed.lr=1e9",
-    "others take part": "+optimizer@stall.competitors.adam=adam stall.competitors.adam.space=null "
-    "+optimizer@shallow.competitors.lbfgs=lbfgs shallow.competitors.lbfgs.space=null "
-    "+optimizer@diffusion.competitors.adam=adam diffusion.competitors.adam.space=null "
-    "+family.laws.mine={label:mine,color:red,law:{_target_:bbi.InverseMass}}",
 }
 
 

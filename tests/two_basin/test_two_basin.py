@@ -6,7 +6,7 @@ import torch
 
 from experiments.harness.claims import load_paper
 from experiments.harness.verdicts import judge
-from experiments.two_basin import basins
+from experiments.landscapes import basins
 from experiments.two_basin.estimates import estimate
 from tests.composed import composed
 from tests.landscapes.commands import finished, refusal

