@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from experiments.competitors import method
-from experiments.harness.plotting import Picture, styles
+from experiments.harness.plotting import Picture, legend_below, styles
 from experiments.harness.tables import Tables, table_of
 from experiments.race.config import Config
 from experiments.race.estimates import COLUMNS
@@ -40,6 +40,7 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Pi
         "totals": _totals(runs, cfg),
         "ecdf": _ecdf(runs, cfg),
         "profiles": _profiles(times, cfg),
+        "running_times": _running_times(runs, times, cfg),
         "functions": _functions(runs, cfg),
         "tuning": _tuning(trials, cfg),
         "sensitivity": _sensitivity(trials, cfg),
@@ -104,7 +105,7 @@ def _curves(axes: Axes, runs: pd.DataFrame, cfg: Config, names: Sequence[str], a
         mine = runs[runs["entrant"] == name]
         if len(mine):
             curve = ecdf(mine, at)
-            axes.plot(at, curve["mean"], label=cfg.entrants[name].label, **look)
+            axes.plot(at, curve["mean"], label=cfg.entrants[name].label, **look, markersize=5)
             axes.fill_between(at, curve["low"], curve["high"], color=look["color"], alpha=0.15, linewidth=0)
 
 
@@ -124,13 +125,13 @@ def _ecdf(runs: pd.DataFrame, cfg: Config) -> Picture:
         _curves(axes, runs, cfg, [*extra, *names], at)
         axes.set(title=f"{title}; BBI for comparison" if extra else title, xscale="log")
         axes.legend(fontsize=8, loc="upper left")
-        axes.set_ylim(bottom=0)
     for axes in panels.flat[len(panel) :]:
         axes.set_axis_off()
     for axes in panels[-1]:
         axes.set_xlabel("evaluations of F and ∇F")
     for axes in panels[:, 0]:
         axes.set_ylabel("share of targets hit")
+    panels[0][0].set_ylim(bottom=0)  # of all panels, which share it, after all have been drawn
     ends = {name: float(np.isfinite(hits(some)).mean()) for name, some in runs.groupby("entrant", sort=False)}
     top = max(ends, key=lambda name: ends[name])
     return Picture(
@@ -165,11 +166,10 @@ def _profiles(times: pd.DataFrame, cfg: Config) -> Picture:
     for axes, n in zip(panels[0], dimensions, strict=True):
         found = profile(times[times["n"] == n], names, tau)
         for name, look in _looks(cfg, order).items():
-            axes.plot(tau, found[name], label=cfg.entrants[name].label, **look)
+            axes.plot(tau, found[name], label=cfg.entrants[name].label, **look, markersize=5)
         axes.set(xscale="log", title=f"n = {n}", xlabel="τ, times the best ERT", ylim=(0, 1.02))
     panels[0][0].set_ylabel("share of function–target pairs")
-    handles = panels[0][0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=4, fontsize=9)
+    legend_below(figure, panels, ncols=4)
     whole = profile(times, names, np.array([1.0]))
     first, ours = max(order, key=lambda n: whole[n][0]), method(cfg.entrants)
     return Picture(
@@ -182,12 +182,56 @@ def _profiles(times: pd.DataFrame, cfg: Config) -> Picture:
     )
 
 
+def _running_times(runs: pd.DataFrame, times: pd.DataFrame, cfg: Config) -> Picture:
+    """The ERT of the targets on each function, in the middle one of the dimensions."""
+    dimensions, targets = sorted(cfg.functions.dimensions), np.array(cfg.functions.targets)
+    n, ours = dimensions[len(dimensions) // 2], method(cfg.entrants)
+    names, order = cfg.functions.names, _shown(times, cfg)
+    lines = -(-len(names) // 2)
+    size: dict[str, Any] = {
+        "figsize": (9.0, 2.3 * lines + 1.2),
+        "sharex": True,
+        "sharey": True,
+        "squeeze": False,
+    }
+    figure, panels = plt.subplots(lines, 2, **size)
+    shown = erts(runs[(runs["n"] == n) & runs["entrant"].isin(order)], intervals=True)
+    for axes, name in zip(panels.flat, names, strict=False):
+        for entrant, look in _looks(cfg, order).items():
+            mine = shown[(shown["entrant"] == entrant) & (shown["problem"] == name)]
+            if len(mine):
+                style: dict[str, Any] = {**look, "markevery": 1, "markersize": 4, "linewidth": 1.2}
+                high = mine["high"].clip(upper=1e9)
+                axes.plot(targets, mine["ert"], label=cfg.entrants[entrant].label, **style)
+                axes.fill_between(targets, mine["low"], high, color=look["color"], alpha=0.15, linewidth=0)
+        axes.set(title=TASKS[name].label, xscale="log", yscale="log")
+    top = 100 * cfg.functions.evaluations * cfg.scoring.instances
+    panels[0][0].set(xlim=(2 * targets.max(), targets.min() / 2), ylim=(0.8, top))
+    for axes in panels.flat[len(names) :]:
+        axes.set_axis_off()
+    for axes in panels[:, 0]:
+        axes.set_ylabel("ERT, evaluations")
+    for axes in panels[-1]:
+        axes.set_xlabel("target F − F*")
+    legend_below(figure, panels, ncols=4)
+    hardest = shown[shown["target"] == len(targets)]
+    solved = hardest[np.isfinite(hardest["ert"])].groupby("entrant").size()
+    return Picture(
+        figure,
+        f"Expected running time (ERT) to each target in {n} dimensions, without tuning: evaluations of all "
+        "runs by the number of runs that hit the target. Bands are 95 % intervals from resampled runs. A "
+        "line ends at the last target that a run hits.",
+        f"The last target is hit on {solved.get(ours, 0)} of {len(names)} functions by "
+        f"{cfg.entrants[ours].label}, and on {solved.max() if len(solved) else 0} by the best of all shown.",
+    )
+
+
 def _functions(runs: pd.DataFrame, cfg: Config) -> Picture:
     """The score of each entrant on each function and dimension as a map."""
     cells = runs.groupby(["entrant", *PROBLEM], sort=False)["score"].mean().unstack("entrant")
     groups = {kind: [n for n in names if n in cells] for kind, names in _groups(cfg).items()}
     names = [name for some in groups.values() for name in some]
-    labels = [f"{cfg.entrants[n].label}  ({cfg.entrants[n].knowledge})" for n in names]
+    labels = [f"{cfg.entrants[n].label}  (told {cfg.entrants[n].knowledge})" for n in names]
     size: dict[str, Any] = {"figsize": (9.6, 0.28 * len(names) + 2.2), "sharey": True, "squeeze": False}
     figure, panels = plt.subplots(1, len(cfg.functions.dimensions), **size)
     top = max(float(cells.max().max()), 1e-9)
@@ -222,8 +266,8 @@ def _tuning(trials: pd.DataFrame, cfg: Config) -> Picture:
     for name, look in _looks(cfg, names).items():
         mine, entrant = table[table["entrant"] == name], cfg.entrants[name]
         if len(mine):
-            mark: dict[str, Any] = {"marker": entrant.marker, "markersize": 4, "label": entrant.label}
-            axes.plot(mine["spent"], mine["score"], **mark, **look)
+            all_points: dict[str, Any] = {**look, "markevery": 1, "markersize": 5}
+            axes.plot(mine["spent"], mine["score"], label=entrant.label, **all_points)
     axes.set(xscale="log", xlabel="evaluations of tuning on a problem", ylabel="score", ylim=(0, None))
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     scores = table.pivot(index="entrant", columns="trials", values="score")
@@ -251,9 +295,8 @@ def _sensitivity(trials: pd.DataFrame, cfg: Config) -> Picture:
     for axes, n in zip(panels[0], dimensions, strict=True):
         for name, look in _looks(cfg, names).items():
             some = settings[(settings["entrant"] == name) & (settings["n"] == n)].sort_values("lr")
-            entrant, thin = cfg.entrants[name], {**look, "linewidth": 0.8}
-            mark: dict[str, Any] = {"marker": entrant.marker, "markersize": 4, "label": entrant.label}
-            axes.plot(some["lr"], some["score"], **mark, **thin)
+            points: dict[str, Any] = {**look, "markevery": 1, "markersize": 4, "linewidth": 0.8}
+            axes.plot(some["lr"], some["score"], label=cfg.entrants[name].label, **points)
         axes.set(xscale="log", xlabel="lr", title=f"n = {n}")
         axes.set_ylim(bottom=0)
     panels[0][0].set_ylabel("score")

@@ -116,7 +116,7 @@ TASKS = {
     "levy": Task("Levy", levy, 2.0, 1.0),
     "griewank": Task("Griewank", griewank, 120.0),
     "schwefel": Task("Schwefel", schwefel, 100.0, SCHWEFEL[0]),
-    "ellipsoid": Task("quadratic, condition 10⁶", ellipsoid),
+    "ellipsoid": Task("quadratic (10⁶)", ellipsoid),
     "double_well": Task("narrow double well", double_well),
 }
 """The functions by name, in the order of their numbers in COCO's format."""

@@ -132,5 +132,7 @@ def test_any_optimizer_takes_part_from_its_file(tmp_path):
     cfg = composed(
         "race", *words.split(), "networks={}", "scoring.instances=3", "tuning.trials=2", profile="smoke"
     )
-    assert set(draw(again, cfg, {})) == {"totals", "ecdf", "profiles", "functions", "tuning", "sensitivity"}
+    assert set(draw(again, cfg, {})) == {
+        *("totals", "ecdf", "profiles", "running_times", "functions", "tuning", "sensitivity")
+    }
     assert all(one.reduced for one in estimate(again, cfg))
