@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 
 from experiments.harness.claims import Claim, Number, for_variant, load_paper
 from experiments.harness.errors import UserError
+from experiments.harness.looks import with_looks
 from experiments.harness.results import RECORD, read_record, read_tables
 from experiments.harness.sections import Section, section_of
-from experiments.harness.settings import CONF, Experiment, load
+from experiments.harness.settings import CONF, Experiment, compose, load
 from experiments.harness.statistics import Estimate
 from experiments.harness.tables import Tables
 from experiments.harness.verdicts import judge, sentence
@@ -68,6 +71,13 @@ class Run:
     def tables(self) -> Tables:
         """Its tables, read again."""
         return read_tables(self.folder)
+
+    def dressed(self) -> Experiment:
+        """Its settings with the competitors' looks of today, for figures."""
+        today: Any = OmegaConf.to_container(
+            compose(f"experiment={self.experiment}", f"profile={self.config.profile}")
+        )
+        return load(with_looks(self.config.portable(), today), type(self.config))
 
 
 @dataclass(frozen=True)
@@ -246,7 +256,7 @@ def text(value: Any) -> str:
         return ", ".join(f"{key} {text(item)}" for key, item in value.items())
     if isinstance(value, list):
         return ", ".join(map(text, value))
-    return "" if value is None else value if isinstance(value, str) else f"{value:.6g}"
+    return "" if value is None else value if isinstance(value, str) else _short(f"{value:.6g}")
 
 
 def interval(estimate: float, low: float, high: float) -> str:
@@ -257,6 +267,15 @@ def interval(estimate: float, low: float, high: float) -> str:
     """
     if math.isnan(estimate):
         return ""
+    return _short(_interval(estimate, low, high))
+
+
+def _short(words: str) -> str:
+    """Numbers without leading zeros in their exponents."""
+    return re.sub(r"(?<=\de[+-])0(?=\d)", "", words)
+
+
+def _interval(estimate: float, low: float, high: float) -> str:
     if low == high or math.isnan(low) or math.isnan(high):
         return f"{estimate:.2g}" if 0 < abs(estimate) < 1e-3 else f"{estimate:.4g}"
     if math.isinf(high - low):

@@ -153,6 +153,7 @@ def _environment() -> jinja2.Environment:
             "duration": duration,
             "interval": _interval,
             "sentence": _sentence,
+            "unbroken": _unbroken,
             "digest": _digest,
         }
     )
@@ -162,7 +163,7 @@ def _environment() -> jinja2.Environment:
 
 def _interval(answer: Answer) -> Markup:
     words = collect.interval(*answer.ours[1:4]) or "unknown"
-    words = re.sub(r"e([+-])0*(\d+)", lambda m: f" × 10<sup>{m[1].strip('+')}{m[2]}</sup>", words)
+    words = re.sub(r"e([+-])(\d+)", lambda m: f" × 10<sup>{m[1].strip('+')}{m[2]}</sup>", words)
     return Markup(words.replace("-", "\N{MINUS SIGN}"))
 
 
@@ -172,8 +173,16 @@ def _capital(words: str) -> str:
 
 
 def _sentence(words: str) -> str:
-    """Words as a sentence: a capital first and a full stop."""
-    return _capital(words) + ("" if words.endswith((".", "!", "?")) or not words else ".")
+    """Words as a sentence: a capital first, unless it is a name of the code, and a full stop."""
+    named = re.match(r"\w+[=_]", words)
+    return _unbroken(words if named else _capital(words)) + (
+        "" if words.endswith((".", "!", "?")) or not words else "."
+    )
+
+
+def _unbroken(words: str) -> str:
+    """Words whose numbers are not broken at the minus sign of their exponent."""
+    return re.sub(r"(?<=\de)-(?=\d)", "\N{MINUS SIGN}", words)
 
 
 def _digest(script: str) -> str:

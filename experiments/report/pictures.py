@@ -63,7 +63,7 @@ def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
     """The interactive forms of a run's figures, drawn from its tables once in a process."""
     made = {}
     with plotting.style():
-        for name, drawn in run.module.draw(run.tables(), run.config, published()).items():
+        for name, drawn in run.module.draw(run.tables(), run.dressed(), published()).items():
             figure = drawn.figure  # of a picture with its texts; a figure itself is its own
             made[name] = interactive.panels(figure)
             plt.close(figure)

@@ -44,7 +44,7 @@ def draw(root: Path, profile: str) -> list[Path]:
     """Redraw the figures of every finished experiment of a profile from its tables; the files written."""
     paths: list[Path] = []
     for run in collect.finished(root, profile):
-        cfg = run.config.model_copy(update={"paths": Paths(results=str(root))})
+        cfg = run.dressed().model_copy(update={"paths": Paths(results=str(root))})
         session.draw(cfg, run.module, again=True)
         paths += sorted((cfg.folder / "figures").iterdir())
     return paths

@@ -78,7 +78,7 @@ def test_plots_are_wide_enough_on_a_telephone(opened: Any) -> None:
     draw_all(opened)
     drawn = "[...document.querySelectorAll('.panel .nsewdrag')].map(one => one.getBoundingClientRect().width)"
     widths = opened.evaluate(drawn)
-    assert len(widths) >= 10 and min(widths) > 200
+    assert len(widths) >= 10 and min(widths) > 150
 
 
 def test_every_link_and_every_picture_resolves(opened: Any) -> None:

@@ -66,15 +66,21 @@
       return copy;
     });
   }
-  // A long title of an axis has two lines.
-  function wrapped(words) {
-    const middle = words.length > 38 ? words.indexOf(" ", words.length / 2) : -1;
-    return middle < 0 ? words : `${words.slice(0, middle)}<br>${words.slice(middle + 1)}`;
+  // Words in lines of some characters, for titles of axes and names at ticks.
+  function wrapped(words, width) {
+    const lines = [""];
+    for (const word of words.split(" ")) {
+      const longer = `${lines.at(-1)} ${word}`.trim();
+      if (longer.length > width && lines.at(-1)) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    return lines.join("<br>");
   }
   function layout(panel) {
     const axis = (given) => ({ automargin: true, gridcolor: token("--grid"), linecolor: token("--line"), zeroline: false, ticks: "outside",
       tickcolor: token("--line"), exponentformat: "power", nticks: given.type === "log" ? 6 : 7, ...given,
-      title: { text: wrapped(given.title), standoff: 8 } });
+      title: { text: wrapped(given.title, 42), standoff: 8 },
+      ...(given.ticktext && { ticktext: given.ticktext.map((name) => wrapped(name, 15)) }) });
     return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "closest", dragmode: "zoom",
       font: { family: token("--sans"), size: 12, color: token("--ink") }, margin: { l: 48, r: 12, t: panel.title ? 34 : 12, b: 44 },
       hoverlabel: { bgcolor: token("--raised"), bordercolor: token("--line"), font: { color: token("--ink") } },
