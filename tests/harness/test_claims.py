@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from experiments.harness.report import experiments
 
 from experiments.harness.claims import PAPER, load_paper
 from experiments.harness.errors import UserError
+from experiments.report.collect import experiments
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = [
