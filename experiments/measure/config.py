@@ -30,7 +30,8 @@ class Occupation(Settings):
     """Endless runs among wells, see :class:`experiments.measure.landscapes.Wells`.
 
     One well for each of ``bottoms`` and ``steepness``, at ``distance`` from the origin, inside a wall of
-    ``radius``. The runs of each of ``places`` start at the origin with each of ``energies``. After ``burn_in`` steps a point every ``every`` steps counts. A unit of work has ``block`` runs; no result
+    ``radius``. The runs of each of ``places`` start at the origin with each of ``energies``. After
+    ``burn_in`` steps a point every ``every`` steps counts. A unit of work has ``block`` runs; no result
     depends on it.
     """
 
