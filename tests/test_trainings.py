@@ -49,7 +49,7 @@ def test_leaves_tables_and_figures(results: Path, experiment: str, names: set[st
 
 def test_numbers_of_another_size_are_not_compared(results: Path) -> None:
     verdicts = pd.read_csv(results.parent / "verdicts.csv").set_index("claim")
-    for claim in ("mnist-sgd", "mnist-bbi", "cifar-sgd", "cifar-bbi", "pde-both", "no-overfit"):
+    for claim in ("mnist-sgd", "mnist-bbi", "cifar-sgd", "cifar-bbi", "pde-both", "training-loss"):
         assert set(verdicts.loc[[claim], "verdict"]) == {"reduced"}
     assert verdicts.loc[["mnist-sgd"], "note"].str.contains("data: MNIST (5,000 digits)", regex=False).all()
     assert verdicts.loc[["cifar-sgd"], "note"].str.contains("data: synthetic stand-in").all()
