@@ -37,8 +37,8 @@ reproduce: install  ## run the experiments of a profile: tables, figures, report
 figures: install  ## redraw all figures of a profile from its tables alone
 	$(BIN)/python scripts/report.py --figures --profile $(PROFILE) --results $(RESULTS)
 
-report: install  ## write the verdicts of a profile from its tables alone
-	$(BIN)/python scripts/report.py --profile $(PROFILE) --results $(RESULTS)
+report: install  ## write the verdicts (report.html, report.md, README) from the tables of all profiles alone
+	$(BIN)/python scripts/report.py --results $(RESULTS)
 
 bench: install  ## measure speed, as ratios between things run in turn in one process
 	$(BIN)/python scripts/bench.py --results $(RESULTS)

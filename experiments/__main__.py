@@ -31,7 +31,10 @@ Run an experiment of the paper and write its tables and figures to <paths.result
 
   python -m experiments experiment=NAME [profile=NAME] [key=value ...]
 
-A run that was interrupted goes on where it stopped; a finished one is not repeated.
+  python -m experiments claim=ID [key=value ...]
+
+The second form says how long one claim of the paper takes, runs what it needs and prints its verdict; the ids
+are in results/report.md. A run that was interrupted goes on where it stopped; a finished one is not repeated.
 
 Experiments:
 {experiments}
@@ -123,6 +126,8 @@ def _run(arguments: list[str], conf_dir: Path, package: str) -> int:
     if {"-h", "--help"} & set(arguments):
         print(_help(conf_dir), end="")
         return 0
+    if claims := [word.partition("=")[2] for word in arguments if word.startswith("claim=")]:
+        return _claim(claims, [word for word in arguments if not word.startswith("claim=")], package)
     if not any(word.startswith(("-", "hydra")) for word in arguments):
         with one_line(arguments, conf_dir):
             cfg = compose(*arguments, conf_dir=conf_dir)
@@ -146,6 +151,23 @@ def _run(arguments: list[str], conf_dir: Path, package: str) -> int:
     if _BROKEN_PIPE in codes:
         raise BrokenPipeError
     return max(codes)
+
+
+def _claim(claims: Sequence[str], given: Sequence[str], package: str) -> int:
+    """Say how long one claim takes, run its experiment or use what is finished, and print its verdict."""
+    from experiments.harness import session
+    from experiments.report import claim
+
+    if len(claims) > 1:
+        raise UserError(f"claim={claims[1]}: only one claim at a time; claim={claims[0]} was given, too")
+    plan = claim.plan(claims[0], given)
+    with one_line(plan.overrides):
+        job = prepare(compose(*plan.overrides), plan.overrides, package)
+    print(claim.expectation(job.cfg), flush=True)
+    code = session.run([job])
+    if code == 0:
+        print(*claim.verdict(plan.claim, job.cfg), sep="\n")
+    return code
 
 
 def _job(cfg: DictConfig, conf_dir: Path, package: str, codes: list[int]) -> None:

@@ -6,23 +6,32 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.__main__ import finish
-from experiments.harness import report
 from experiments.harness.errors import strict
+from experiments.report import write
+from experiments.report.markdown import README
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the report or the figures of a profile and print the paths; the exit code."""
+    """Write the report or the figures and print the paths; the exit code.
+
+    The tables of the README are of the results beside it.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--profile", default="quick", help="smoke, quick, cpu or paper (default: %(default)s)"
-    )
     parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
-    parser.add_argument("--figures", action="store_true", help="draw the figures again")
+    parser.add_argument("--figures", action="store_true", help="draw the figures of a profile again")
+    parser.add_argument(
+        "--profile", default="quick", help="of the figures: smoke, quick, cpu or paper (default: %(default)s)"
+    )
 
     def command() -> int:
         given = strict(parser).parse_args(argv)
-        action = report.draw if given.figures else lambda *where: [report.write(*where)]
-        print(*action(given.results, given.profile), sep="\n")
+        if given.figures:
+            written = write.draw(given.results, given.profile)
+        else:
+            written = write.write(given.results)
+            if given.results.resolve() == README.parent / "results":
+                written.append(write.write_readme(given.results))
+        print(*written, sep="\n")
         return 0
 
     return finish(command, "--results")

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.__main__ import finish, one_line, prepare
-from experiments.harness import report, session
+from experiments.harness import session
 from experiments.harness.errors import UserError, did_you_mean, strict
 from experiments.harness.settings import CONF, compose
+from experiments.report import collect, write
 
 
 def check(option: str, names: Sequence[str], group: str) -> None:
@@ -28,7 +29,7 @@ def check(option: str, names: Sequence[str], group: str) -> None:
 
 def run(profile: str, only: str, settings: Sequence[str]) -> int:
     """Run the experiments and write the report after each; the exit code is that of the worst one."""
-    names = list(dict.fromkeys(only.replace(",", " ").split())) or report.experiments()
+    names = list(dict.fromkeys(only.replace(",", " ").split())) or collect.experiments()
     check("--only", names, "experiment")
     check("--profile", [profile], "profile")
     jobs = []
@@ -37,7 +38,7 @@ def run(profile: str, only: str, settings: Sequence[str]) -> int:
         with one_line(overrides):
             jobs.append(prepare(compose(*overrides), overrides))
     root = Path(jobs[0].cfg.paths.results).expanduser()
-    return session.run(jobs, after=lambda: session.say(f"report: {report.write(root, profile)}"))
+    return session.run(jobs, after=lambda: session.say(f"report: {write.write(root)[0]}"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -48,3 +49,16 @@ def test_the_table_of_frameworks_names_its_tests() -> None:
         file, name = row.split("|")[-2].strip(" `").split("::")
         found = ROOT / ("" if "/" in file else "tests/frameworks") / file
         assert f"\ndef {name}(" in found.read_text(encoding="utf-8"), row
+
+
+def test_the_findings_are_those_of_the_tables() -> None:
+    text = (ROOT / "docs/findings.md").read_text(encoding="utf-8")
+    assert len(re.sub(r"[|#`]|---", " ", text).split()) <= 600
+    verdicts = pd.read_csv(ROOT / "results/verdicts.csv").fillna({"variant": ""})
+    found = verdicts[verdicts["largest"].eq(True)]  # empty where a claim was not run
+    known = found.set_index(["claim", "variant"])[["estimate", "verdict"]]
+    rows = [re.split(r" ?\| ", line.strip("| ")) for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) > 20
+    for name, variant, ours, verdict in rows:
+        estimate, expected = known.loc[name.strip("`"), variant]
+        assert (ours, verdict) == (f"{estimate:.3g}", expected), (name, variant)

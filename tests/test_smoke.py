@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from experiments.__main__ import main
-from experiments.harness import report
 from experiments.harness.claims import load_paper
+from experiments.report import write
 from tests.coarse import coarse
 from tests.harness.test_reproduce import load
 
@@ -43,7 +43,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_report_is_written_after_each_experiment(results: Path) -> None:
     lines = (results.parent / "stderr").read_text().splitlines()
     reports = [line for line in lines if line.startswith("report: ")]
-    assert reports == [f"report: {results}/report.md"] * len(EXPERIMENTS)
+    assert reports == [f"report: {results.parent}/report.html"] * len(EXPERIMENTS)
     for name in EXPERIMENTS:
         record = json.loads((results / name / "provenance.json").read_text())
         assert record["command"].startswith(f"python -m experiments experiment={name} profile=smoke")
@@ -63,7 +63,7 @@ def test_figures_1_to_6_of_the_paper_are_there(results: Path) -> None:
 
 
 def test_every_claim_of_these_experiments_has_a_verdict(results: Path) -> None:
-    verdicts = pd.read_csv(results / "verdicts.csv").groupby("claim")["verdict"].agg(set)
+    verdicts = pd.read_csv(results.parent / "verdicts.csv").groupby("claim")["verdict"].agg(set)
     for claim in load_paper().claims.values():
         here = claim.experiment in EXPERIMENTS
         assert (verdicts[claim.id] == {"not run"}) == (not here), claim.id
@@ -71,20 +71,12 @@ def test_every_claim_of_these_experiments_has_a_verdict(results: Path) -> None:
 
 def test_what_is_scaled_down_is_not_compared(results: Path) -> None:
     """Fewer runs of a size as published only widen an interval; fewer steps or trials make another number."""
-    verdicts = pd.read_csv(results / "verdicts.csv").query("experiment in @LANDSCAPES").set_index("claim")
+    verdicts = (
+        pd.read_csv(results.parent / "verdicts.csv").query("experiment in @LANDSCAPES").set_index("claim")
+    )
     assert verdicts["verdict"]["basin-theory"] == "reproduced"  # from the Hessians alone
     assert set(verdicts["verdict"].drop("basin-theory")) == {"reduced"}
     assert "search.trials 6 (published: 500)" in verdicts["note"].loc["zakharov-speed"]
-
-
-def test_the_paper_profile_is_compared(tmp_path: Path) -> None:
-    root = shutil.copytree(
-        ROOT / "results/paper", tmp_path / "paper", ignore=shutil.ignore_patterns("*.sqlite*")
-    )
-    report.write(tmp_path, "paper")
-    verdicts = pd.read_csv(root / "verdicts.csv").query("experiment in @EXPERIMENTS")
-    assert set(verdicts["experiment"]) == set(EXPERIMENTS)
-    assert not set(verdicts["verdict"]) & {"reduced", "not run"}
 
 
 def test_trials_and_runs_cover_what_was_asked(results: Path) -> None:
@@ -101,18 +93,18 @@ def test_all_trials_failing_is_a_result(results: Path) -> None:
     trials = pd.read_csv(results / "zakharov/trials.csv").query("competitor == 'gdm'")
     assert set(trials["status"]) == {"diverged"}
     assert "gdm" not in set(pd.read_csv(results / "zakharov/runs.csv")["competitor"])
-    assert "gdm 6 of 6" in (results / "report.md").read_text()
+    assert "gdm 6 of 6" in (results.parent / "report.html").read_text()
 
 
 @pytest.mark.usefixtures("coarse_figures")
 def test_figures_and_report_come_from_the_tables_alone(results: Path, tmp_path: Path) -> None:
-    report_file = results / "report.md"
-    before = report_file.read_bytes()
-    report.write(results.parent, "smoke")
-    assert report_file.read_bytes() == before
+    files = [results.parent / name for name in ("report.html", "report.md", "verdicts.csv")]
+    before = [file.read_bytes() for file in files]
+    assert write.write(results.parent) == files
+    assert [file.read_bytes() for file in files] == before
     no_figures = shutil.ignore_patterns("figures", "units.sqlite")
     shutil.copytree(results / "two_basin", tmp_path / "smoke/two_basin", ignore=no_figures)
-    report.draw(tmp_path, "smoke")
+    write.draw(tmp_path, "smoke")
     assert digests(tmp_path / "smoke/two_basin") == digests(results / "two_basin")
 
 

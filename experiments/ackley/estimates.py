@@ -10,7 +10,7 @@ from experiments.ackley.config import REGIMES, Config
 from experiments.competitors import baselines, method
 from experiments.harness.claims import published, thresholds
 from experiments.harness.reduced import Reduced
-from experiments.harness.statistics import UNKNOWN, Estimate, of_median, welch, wilson
+from experiments.harness.statistics import FEWEST, UNKNOWN, Estimate, of_median, of_next, welch, wilson
 from experiments.harness.tables import Tables, table_of, where
 from experiments.landscapes.estimates import depends_on, searched
 from experiments.landscapes.functions import Ackley, lowest_pass
@@ -69,8 +69,21 @@ def _solved(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> 
             "lr": where(runs, stage="robust", competitor=name)["lr"].iloc[0],
         }
         size = reduced(*depends_on(cfg, name), *ROBUST)
-        found.append(Estimate(claim, k / n, *wilson(k, n), n, numbers, (k, n), which, size))
+        one = Estimate(claim, k / n, *wilson(k, n), n, numbers, (k, n), which, size)
+        found.append(_of_searches(one, shares_by_search(runs, name, cfg.robust.success)))
     return found
+
+
+def _of_searches(one: Estimate, shares: "pd.Series[float]") -> Estimate:
+    """The same of repeated searches, where there are enough: what one further search would solve."""
+    if len(shares) < FEWEST:
+        return one
+    low, high = (min(max(end, 0.0), 1.0) for end in of_next(shares))
+    spread = {"searches": len(shares), "middle": shares.median(), "range": (shares.min(), shares.max())}
+    numbers = {**one.numbers, **spread}
+    return one._replace(
+        estimate=shares.mean(), low=low, high=high, n=len(shares), numbers=numbers, counts=None
+    )
 
 
 def _searches_over_gamma(cfg: Config) -> list[tuple[str, str]]:
@@ -130,7 +143,8 @@ def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Red
         "middle": (best[ours].median(), *of_median(best[ours])),
         "lowest": {name: best[name].iloc[0] for name in rivals},
     }
-    found = [Estimate("ackley-long-run", k / n, *wilson(k, n), n, numbers, variant=variant, reduced=size)]
+    one = Estimate("ackley-long-run", k / n, *wilson(k, n), n, numbers, variant=variant, reduced=size)
+    found = [_long_by_search(one, runs, ours, rivals, target)]
     for name, lowest in best.items():
         claim = f"ackley-{cfg.competitors[name].paper}-long"
         if claim in published():
@@ -140,11 +154,33 @@ def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Red
     return found
 
 
+def _long_by_search(
+    one: Estimate, runs: pd.DataFrame, ours: str, rivals: list[str], target: float
+) -> Estimate:
+    """The same of repeated searches, where there are enough: the median share, and any baseline's run."""
+    again = where(runs, stage="search", where="long")
+    reached = (again["best"] <= target).groupby([again["competitor"], again["search"]]).mean()
+    shares = reached.get(ours, pd.Series(dtype=float))
+    if len(shares) < FEWEST:
+        return one
+    within = sum(int((reached.get(name, pd.Series(dtype=float)) > 0).sum()) for name in rivals)
+    numbers = {
+        **one.numbers,
+        "baselines_within": within,
+        "searches": len(shares),
+        "share_range": (shares.min(), shares.max()),
+    }
+    ends = of_median(shares)
+    return one._replace(estimate=shares.median(), low=ends[0], high=ends[1], n=len(shares), numbers=numbers)
+
+
 def _regimes(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
     """The share of runs in none of the paper's regimes: long ones as tuned, and those of a grid."""
     names = [name for name, competitor in cfg.competitors.items() if competitor.space]
     long, grid = where(runs, stage="long"), where(runs, stage="regimes")
-    tuned = long[long["regime"].isin(REGIMES) & long["competitor"].isin(names)]
+    tuned = where(runs, stage="regimes found")  # of repeated searches
+    if tuned.empty:
+        tuned = long[long["regime"].isin(REGIMES) & long["competitor"].isin(names)]
     which = [f"competitors.{name}.*" for name in baselines(cfg.competitors)]
     sizes = {
         "tuned": ("start", "search.*", *which, "long.steps", "robust.success"),
@@ -160,7 +196,10 @@ def _regimes(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) ->
             "fewest": min(int((rows["regime"] == name).sum()) for name in PAPER_REGIMES),
         }
         if what == "tuned":
-            numbers["tuned"] = dict(zip(rows["competitor"], rows["regime"], strict=True))
+            kinds = rows.groupby("competitor", sort=False)["regime"].value_counts()
+            numbers["tuned"] = [
+                {"name": name, "counts": kinds[name].to_dict()} for name in kinds.index.unique(0)
+            ]
         one = Estimate("ackley-regimes", other.mean(), n=len(rows), numbers=numbers)
         found.append(one._replace(variant=f"{what}, {variant}", reduced=reduced(*sizes[what])))
     return found

@@ -139,6 +139,18 @@ def of_median(values: ArrayLike) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def of_next(values: ArrayLike) -> tuple[float, float]:
+    """Student's interval for one further value of the same kind; NaN for fewer than `FEWEST` values.
+
+    It is what a number that was published once is compared with, where ours can be made again.
+    """
+    data = np.asarray(values, dtype=float)
+    if data.size < FEWEST or not np.isfinite(data).all():
+        return math.nan, math.nan
+    half = stats.t.ppf((1 + LEVEL) / 2, data.size - 1) * data.std(ddof=1) * math.sqrt(1 + 1 / data.size)
+    return float(data.mean() - half), float(data.mean() + half)
+
+
 def power_law(x: ArrayLike, y: ArrayLike) -> float:
     """Exponent k of y ∝ x^k by least squares on the logarithms.
 

@@ -19,12 +19,19 @@ from experiments.harness.settings import (
 Depth = Annotated[float, Field(gt=0, lt=1)]
 
 
+class Place(Settings):
+    """A number of dimensions, and how many runs are made there."""
+
+    dimension: Annotated[int, Field(ge=2, le=20)]
+    runs: Count
+
+
 class Occupation(Settings):
     """Endless runs among wells, see :class:`experiments.measure.landscapes.Wells`.
 
     One well for each of ``bottoms`` and ``steepness``, at ``distance`` from the origin, inside a wall of
-    ``radius``. ``runs``, so many in each of some dimensions, start at the origin with each of ``energies``.
-    After ``burn_in`` steps a point every ``every`` steps counts. A unit of work has ``block`` runs; no result
+    ``radius``. The runs of each of ``places`` start at the origin with each of ``energies``. After
+    ``burn_in`` steps a point every ``every`` steps counts. A unit of work has ``block`` runs; no result
     depends on it.
     """
 
@@ -33,7 +40,7 @@ class Occupation(Settings):
     distance: Positive
     radius: Positive
     energies: Annotated[list[Annotated[float, Field(gt=1)]], Field(min_length=1)]
-    runs: Annotated[dict[Annotated[int, Field(ge=2, le=20)], Count], Field(min_length=1)]
+    places: Annotated[dict[str, Place], Field(min_length=1)]
     block: Count
     steps: Count
     burn_in: Whole

@@ -30,7 +30,7 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     )
     reduced = Reduced(cfg)
     found = []
-    for n, energy, name in product(cfg.occupation.runs, cfg.occupation.energies, cfg.occupation.competitors):
+    for n, energy, name in product(dimensions(cfg), cfg.occupation.energies, cfg.occupation.competitors):
         mine = where(runs, stage="occupation", dimension=n, energy=energy, name=name)[names]
         found += _occupation(mine.to_numpy(), cfg, n, energy, name, reduced)
     found += _entries(counted(tables), cfg, reduced)
@@ -72,6 +72,11 @@ def _entries(rows: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate
             interval = (gap, gap - half, gap + half)
             found.append(Estimate(claim, *interval, int(row.runs), numbers, variant=variant, reduced=size))
     return found
+
+
+def dimensions(cfg: Config) -> list[int]:
+    """The numbers of dimensions in which there are wells."""
+    return [place.dimension for place in cfg.occupation.places.values()]
 
 
 def law(cfg: Config, n: int, energy: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from experiments.harness.statistics import ratio
 from experiments.harness.tables import Tables, table_of, where
 from experiments.landscapes.basins import volume_ratio
 from experiments.measure.config import Config
-from experiments.measure.estimates import counted, law, medians, shares
+from experiments.measure.estimates import counted, dimensions, law, medians, shares
 
 
 def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Picture]:
@@ -31,7 +31,7 @@ def _occupation(tables: Tables, cfg: Config) -> Picture:
     plan = cfg.occupation
     names = [f"in_{i + 1}" for i in range(len(plan.bottoms))]
     runs = where(table_of(tables, "runs", "stage", "name", "dimension", "energy", *names), stage="occupation")
-    panels = list(product(plan.runs, plan.energies))
+    panels = list(product(dimensions(cfg), plan.energies))
     figure, grid = plt.subplots(1, len(panels), figsize=(2.4 * len(panels), 3.2), sharey=True, squeeze=False)
     worst = 0.0
     for axes, (n, energy) in zip(grid[0], panels, strict=True):

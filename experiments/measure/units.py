@@ -39,7 +39,8 @@ def _plain(landscape: Wells | DoubleWell) -> dict[str, Any]:
 
 def _occupation(cfg: Config, compute: Compute) -> list[tuple[dict[str, Any], Unit]]:
     plan, found = cfg.occupation, []
-    for n, runs in plan.runs.items():
+    for place in plan.places.values():
+        n, runs = place.dimension, place.runs
         for energy in plan.energies:
             for name, competitor in plan.competitors.items():
                 optimizer = competitor.optimizer({"delta_e": energy - 1})

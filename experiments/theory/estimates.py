@@ -122,21 +122,21 @@ def _overshoot(rows: pd.DataFrame, reduced: str) -> Estimate:
 
 
 def _family(rows: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: str) -> list[Estimate]:
-    best, limit = rows.groupby("name")["best"].median(), thresholds("family")["low"]
+    best, limits = rows.groupby("name")["best"].median(), thresholds("family")
     laws = cfg.family.laws.items()
     contrasts = [{"label": law.label, "best": best[name]} for name, law in laws if law.role == "contrast"]
     found = []
     for name, law in laws:
         if law.role == "contrast":
             continue
-        mine, order = where(rows, name=name), _speed_exponent(where(curves, name=name))
+        mine, order = where(rows, name=name), _speed_exponent(where(curves, name=name), limits["slow"])
         deviation = float(np.max([mine["deviation"].max(skipna=False), mine["continuous"].max()]))
-        low = int((mine["best"] < limit).sum())
+        low = int((mine["best"] < limits["low"]).sum())
         numbers = {
             "order": order,
             "low": low,
             "low_share": low / len(mine),
-            "limit": limit,
+            "limit": limits["low"],
             "above": int((mine["last"] > 1).sum()),
             "median": best[name],
             "highest": mine["best"].max(),
@@ -147,9 +147,9 @@ def _family(rows: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: str)
     return found
 
 
-def _speed_exponent(curve: pd.DataFrame) -> float:
-    """Exponent of V in |ΔΘ|²/Δt² where V has fallen to a hundredth of the highest; NaN if it has not."""
-    low = curve[curve["v"] < 0.01 * curve["v"].max()]
+def _speed_exponent(curve: pd.DataFrame, fraction: float) -> float:
+    """Exponent of V in |ΔΘ|²/Δt² where V has fallen to a fraction of the highest; NaN if it has not."""
+    low = curve[curve["v"] < fraction * curve["v"].max()]
     return exponent(low["v"], low["stride2"])
 
 

@@ -11,7 +11,7 @@ from experiments.competitors import baselines, method
 from experiments.harness.claims import published
 from experiments.harness.reduced import Reduced
 from experiments.harness.search import failed
-from experiments.harness.statistics import UNKNOWN, Estimate, wilson
+from experiments.harness.statistics import FEWEST, UNKNOWN, Estimate, of_median, wilson
 from experiments.harness.tables import Tables, table_of, where
 from experiments.landscapes.estimates import depends_on, searched
 from experiments.landscapes.functions import Zakharov
@@ -20,13 +20,28 @@ from experiments.zakharov.config import Config
 
 def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     """Answers to the claims of section 4.2."""
-    runs = table_of(tables, "runs", "stage", "competitor", "side", "point", "best", "status", "steps")
+    runs = table_of(
+        tables,
+        "runs",
+        "stage",
+        "competitor",
+        "side",
+        "point",
+        "best",
+        "status",
+        "steps",
+        "search",
+        "where",
+        "converged",
+        "diverged",
+    )
     trials = table_of(tables, "trials", "competitor", "loss", "status")
     long, reduced = where(runs, stage="long").set_index("competitor"), Reduced(cfg)
     start = float(Zakharov()(torch.tensor(cfg.start, dtype=torch.float64))[0])
     found = [Estimate("zakharov-start", start, reduced=reduced("start"))]
-    found.append(_speed(long, trials, cfg, reduced))
-    found += _from_random_points(where(runs, stage="random"), cfg, reduced)
+    again = where(runs, stage="search")
+    found.append(_speed_by_search(_speed(long, trials, cfg, reduced), again, cfg))
+    found += _from_random_points(where(runs, stage="random"), again, cfg, reduced)
     found += searched(trials, cfg, reduced)
     for name, lowest in long["best"].items():
         claim = f"zakharov-{cfg.competitors[str(name)].paper}-long"
@@ -59,7 +74,27 @@ def _speed(long: pd.DataFrame, trials: pd.DataFrame, cfg: Config, reduced: Reduc
     return Estimate("zakharov-speed", gap, gap, gap, len(long), numbers, reduced=size)
 
 
-def _from_random_points(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]:
+def _speed_by_search(one: Estimate, runs: pd.DataFrame, cfg: Config) -> Estimate:
+    """The same of repeated searches, where there are enough: the median, and the share that stops at ΔV.
+
+    Each search of BBI meets the best of the baselines' searches with its number.
+    """
+    long = where(runs, where="long")
+    best = long.pivot(index="search", columns="competitor", values="best")
+    ours = method(cfg.competitors)
+    rivals = [name for name in baselines(cfg.competitors) if name in best]
+    if not rivals or ours not in best or best[ours].count() < FEWEST:
+        return one
+    gap = (np.log10(best[rivals].min(axis=1)) - np.log10(best[ours])).fillna(-np.inf)  # nothing found: lost
+    stopped = where(long, competitor=ours)["converged"].sum() / len(gap)
+    numbers = {**one.numbers, "stopped": float(stopped), "searches": len(gap)}
+    ends = of_median(gap)
+    return one._replace(estimate=float(gap.median()), low=ends[0], high=ends[1], n=len(gap), numbers=numbers)
+
+
+def _from_random_points(
+    runs: pd.DataFrame, again: pd.DataFrame, cfg: Config, reduced: Reduced
+) -> list[Estimate]:
     """Share of points where BBI ends lower than a baseline; diverged is highest.
 
     Where both diverged BBI is not better: such points count against it.
@@ -91,5 +126,24 @@ def _from_random_points(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> li
             both = (f"competitors.{one}.*" for one in (ours, name))
             size = reduced("start", "search.*", "random.steps", *both)
             share = (wins / n, *wilson(wins, n))
-            found.append(Estimate("zakharov-random", *share, n, numbers, variant=variant, reduced=size))
+            one = Estimate("zakharov-random", *share, n, numbers, variant=variant, reduced=size)
+            found.append(_random_by_search(one, where(again, where=f"side {side:g}"), ours, name))
     return found
+
+
+def _random_by_search(one: Estimate, runs: pd.DataFrame, ours: str, rival: str) -> Estimate:
+    """The same of repeated searches, where there are enough: the median share over pairs of searches."""
+    best = runs["best"].where(runs["diverged"] == 0, np.inf)
+    lowest = runs.assign(best=best).pivot(index=["search", "point"], columns="competitor", values="best")
+    if ours not in lowest or rival not in lowest:
+        return one
+    pairs = lowest[[ours, rival]].dropna()
+    shares = (pairs[ours] < pairs[rival]).groupby("search").mean()
+    if len(shares) < FEWEST:
+        return one
+    ends = of_median(shares)
+    spread = {"searches": len(shares), "share_range": (shares.min(), shares.max())}
+    numbers = {**one.numbers, **spread}
+    return one._replace(
+        estimate=float(shares.median()), low=ends[0], high=ends[1], n=len(shares), numbers=numbers
+    )

@@ -79,8 +79,8 @@ def test_a_solved_run_touches_and_may_leave(cfg):
 
 
 def searches(name, shares):
-    """What repeated searches solve: ``shares`` of ten points each."""
-    rows = [(i, p, 1e-5 if p < 10 * share else 1.0) for i, share in enumerate(shares) for p in range(10)]
+    """What repeated searches solve: ``shares`` of 100 points each."""
+    rows = [(i, p, 1e-5 if p < 100 * share else 1.0) for i, share in enumerate(shares) for p in range(100)]
     table = pd.DataFrame(rows, columns=["search", "point", "best"]).to_dict("list")
     return {"stage": "search", "where": "robust", "competitor": name, **table}
 
@@ -100,6 +100,43 @@ def test_searches_over_gamma_and_over_mu_are_the_unit(cfg, of_gamma, of_plain, v
     assert verdicts("ackley-gamma", cfg, *parts) == [verdict]
     [found] = answers("ackley-gamma", cfg, *parts)
     assert found.estimate == pytest.approx(np.mean(of_gamma) - np.mean(of_plain))
+
+
+@pytest.mark.parametrize(
+    ("shares", "verdict"),
+    [
+        ([0.86, 0.88, 0.9, 0.92], "reproduced"),
+        ([0.80, 0.81, 0.80, 0.81], "not reproduced"),
+        ([0.3, 0.6, 0.9, 0.95], "inconclusive"),  # would agree with nearly anything
+    ],
+)
+def test_what_one_further_search_would_solve_is_compared(cfg, shares, verdict):
+    """One search of the four that solves 88 of 100 points decides nothing any more."""
+    rows = (robust("bbi", 88), searches("bbi", shares))
+    [found] = answers("ackley-success-bbi", cfg, *rows)
+    assert found.n == 4 and found.estimate == pytest.approx(np.mean(shares))
+    t, spread = 3.182446305284263, np.std(shares, ddof=1)  # Student's 97.5 % for 3 degrees of freedom
+    assert found.low == pytest.approx(max(0, np.mean(shares) - t * spread * np.sqrt(1.25)))
+    assert verdicts("ackley-success-bbi", cfg, *rows) == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("reached", "gdm", "verdict"),
+    [
+        ([9] * 12, 0.004, "holds"),
+        ([9] * 12, 1e-4, "violated"),
+        ([2] * 11 + [9], 0.004, "violated"),
+        ([2] * 6 + [9] * 6, 0.004, "inconclusive"),
+    ],
+)
+def test_the_typical_search_decides_about_long_runs(cfg, reached, gdm, verdict):
+    rows = [{"stage": "long", "competitor": name, "best": [x]} for name, x in (("bbi", 1e-4), ("gdm", 0.004))]
+    labels = {"stage": "search", "where": "long"}
+    for number, count in enumerate(reached):
+        best = [1e-4] * count + [0.3] * (10 - count)
+        rows.append({**labels, "competitor": "bbi", "search": number, "best": best})
+        rows.append({**labels, "competitor": "gdm", "search": number, "best": [gdm]})
+    assert verdicts("ackley-long-run", cfg, *rows) == [verdict]
 
 
 def test_one_search_of_each_is_too_few(cfg):

@@ -6,7 +6,7 @@ import pytest
 
 from experiments.harness.claims import load_paper
 from experiments.harness.verdicts import judge
-from experiments.measure.estimates import estimate, law
+from experiments.measure.estimates import dimensions, estimate, law
 from tests.composed import composed
 
 CFG = composed("measure", "occupation.energies=[2.0]")
@@ -16,7 +16,7 @@ CLAIMS = load_paper().claims
 def occupied(factor: list[float], noise: float, runs: int = 200) -> pd.DataFrame:
     """Shares that are the law's times a factor for each well, and vary from run to run."""
     random, tables = np.random.default_rng(0), []
-    for n in CFG.occupation.runs:
+    for n in dimensions(CFG):
         for name in CFG.occupation.competitors:
             varied = np.array(factor) * (1 + noise * random.standard_normal((runs, 4)))
             table = pd.DataFrame(0.1 * law(CFG, n, 2.0) * varied, columns=[f"in_{i + 1}" for i in range(4)])

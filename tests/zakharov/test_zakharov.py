@@ -3,11 +3,14 @@
 import pandas as pd
 import pytest
 
+from experiments.harness.claims import load_paper
+from experiments.harness.verdicts import judge, sentence
 from experiments.zakharov.estimates import estimate
 from tests.composed import composed
 from tests.landscapes.commands import finished, refusal
 
 pytestmark = pytest.mark.usefixtures("coarse_figures")
+CLAIMS = load_paper().claims
 REFUSED = {
     "~competitors.bbi ~competitors.bbi_log": "role=method",
     "random.sides=[]": "a list of 1 or more",
@@ -67,3 +70,39 @@ def test_a_diverged_run_of_the_method_counts_against_it():
         "alone": 3,
         "others_alone": 1,
     }
+
+
+def repeated(ours, theirs, converged=1, runs=8):
+    """Rows of repeated searches: the lowest F of one long run and from ten points of [-1, 1]ⁿ each."""
+    rows = [
+        {"stage": "search", "where": where, "search": i, "competitor": name, "point": point, "best": best,
+         "converged": converged if name == "bbi" else 0, "diverged": 0}
+        for i in range(runs)
+        for where, points in (("long", 1), ("side 1", 10))
+        for point in range(points)
+        for name, best in (("bbi", ours[i % len(ours)]), ("gdm_narrow", theirs[i % len(theirs)]))
+    ]  # fmt: skip
+    first = [{"stage": "long", "competitor": name, "best": 1e-9, "status": "budget", "steps": 1} for name in
+             ("bbi", "gdm_narrow")]  # fmt: skip
+    once = [{"stage": "random", "competitor": name, "side": 1.0, "point": 0, "best": 1e-9, "status": "budget"}
+            for name in ("bbi", "gdm_narrow")]  # fmt: skip
+    return {"runs": pd.DataFrame([*rows, *first, *once])}
+
+
+@pytest.mark.parametrize(
+    ("claim", "tables", "verdict"),
+    [
+        ("zakharov-speed", repeated([1e-22], [1e-12]), "holds"),
+        ("zakharov-speed", repeated([1e-22], [1e-12], converged=0), "violated"),
+        ("zakharov-speed", repeated([1e-22], [1e-23]), "violated"),
+        ("zakharov-speed", repeated([1e-22], [1e-12, 1e-23]), "inconclusive"),
+        ("zakharov-random", repeated([1e-22], [1e-12]), "holds"),
+        ("zakharov-random", repeated([1e-12], [1e-13]), "violated"),
+        ("zakharov-random", repeated([1e-12], [1e-13, 1.0]), "inconclusive"),
+    ],
+)
+def test_searches_are_the_unit(claim, tables, verdict):
+    cfg = composed("zakharov", "random.sides=[1.0]")
+    [found] = [one for one in estimate(tables, cfg) if one.claim == claim]
+    assert found.n == 8 and judge(CLAIMS[claim], found) == verdict
+    assert "searches" in sentence(CLAIMS[claim], found)

@@ -1,23 +1,26 @@
 """The report on an experiment made up here: what it tells, in which bytes, and what it refuses."""
 
 import csv
+import hashlib
 import re
 import runpy
+import shutil
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from experiments.harness import report, results
+from experiments.harness import results
 from experiments.harness.claims import load_paper
 from experiments.harness.errors import UserError
 from experiments.harness.settings import Experiment, Paths
 from experiments.harness.statistics import Estimate, wilson
 from experiments.harness.units import Done
 from experiments.harness.verdicts import VERDICTS
+from experiments.report import collect, page, write
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIMS = list(load_paper().claims)
@@ -55,13 +58,14 @@ def finished(tmp_path, monkeypatch):
     (conf / "experiment").mkdir(parents=True)
     for name in ("ackley", "zakharov"):
         (conf / "experiment" / f"{name}.yaml").touch()
-    monkeypatch.setattr(report, "CONF", conf)
+    monkeypatch.setattr(collect, "CONF", conf)
+    monkeypatch.setattr(page, "Reduced", lambda cfg: SimpleNamespace(found={"points": (100, 500)}))
     monkeypatch.setitem(sys.modules, "experiments.ackley", _toy())
     paper = load_paper()
     note = "{% if lost is defined %}{{ lost }} runs diverged.{% endif %}"
     noted = paper.claims["ackley-success-bbi"].model_copy(update={"note": note})
     claims = {**paper.claims, "ackley-success-bbi": noted}
-    monkeypatch.setattr(report, "load_paper", lambda: paper._replace(claims=claims))
+    monkeypatch.setattr(collect, "load_paper", lambda: paper._replace(claims=claims))
     root = tmp_path / "results"
     said = {"experiment": "ackley", "title": "Ackley's function", "section": "4.1", "profile": "quick"}
     cfg = _Config(**said, seed=7, paths=Paths(results=str(root)))
@@ -73,37 +77,67 @@ def finished(tmp_path, monkeypatch):
     return root
 
 
-def test_the_report_tells_everything(finished):
-    assert [path.name for path in report.draw(finished, "quick")] == FIGURES
-    path = report.write(finished, "quick")
+def test_the_report_has_every_verdict_in_one_table(finished):
+    _, path, _ = write.write(finished)
     text = path.read_text()
-    assert path == finished / "quick" / "report.md"
+    assert path == finished / "report.md"
     assert f"1 reproduced, 1 not reproduced, {len(CLAIMS) - 1} not run" in text
-    row, other = (line for line in text.splitlines() if "| 0.9 |" in line and "**" in line)
-    assert row.startswith("| `ackley-success-bbi`: From 100") and "*Measured:* proportion of points" in row
-    assert "| 0.02 | 0.9 | 0.88 [0.80" in row and row.endswith("| 100 | **reproduced** |")
-    assert other.startswith("|  |  | 0.2 \\| printed | 0.9 | 0.5 [0.4, 0.6]")  # a claim is told once
-    answers, _, rules = text.partition("How a verdict")
-    assert all(part.count(f"| `{claim}`") == 1 for part in (answers, rules) for claim in CLAIMS)
-    assert "- `diffusion`, 2026-11-25. Before: SGDM's squared displacement is larger" in rules
-    assert "| mean 99.166, median 98.16 |  |  | **not run** |" in text
+    row, other = (line for line in text.splitlines() if "| 0.9 |" in line and "reproduced" in line)
+    assert row.startswith('| <a name="ackley-success-bbi"></a>From 100') and "(4.1)" in row
+    assert row.endswith("| 0.02 | 0.9 | 0.88 [0.80, 0.93] | 100 | reproduced |")
+    assert other.startswith("|  | 0.2 \\| printed | 0.9 | 0.50 [0.40, 0.60]")  # a claim is told once
+    assert all(text.count(f'name="{claim}"') == 1 for claim in CLAIMS)
+    assert "| mean 99.166, median 98.16 |  |  | not run |" in text
+    assert "| [quick/ackley](quick/ackley) | Ackley's function (section 4.1) |" in text
     assert "`python -m experiments experiment=ackley points=100`" in text
-    assert "## ackley: Ackley's function (section 4.1)" in text and "seed 7" in text
-    (figure,) = re.findall(r"!\[.*\]\((.*)\)", text)
-    assert (path.parent / figure).is_file()
-    assert "- `ackley-success-bbi` (0.2 | printed): 3 runs diverged." in text
-    assert "| BBI tuned: lr | 0.00964948 | 0.0125 | released code |" in text
-    assert (
-        "## zakharov\n\nNot run in this profile; `make reproduce PROFILE=quick ONLY=zakharov` runs it."
-        in text
-    )
-    table = [line for line in text.split("How a verdict")[0].splitlines() if line.startswith("|")]
-    bars = {len(re.findall(r"(?<!\\)\|", line)) for line in table}
-    assert bars == {8}  # seven columns in every line: no cell breaks the table
+    table = [line for line in text.split("*Ours*")[0].splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {7}  # no cell breaks the table
+
+
+def test_the_page_tells_a_claim_in_full(finished):
+    write.draw(finished, "quick")
+    html = write.write(finished)[0].read_text()
+    (claim,) = re.findall(r'<article class="claim" id="ackley-success-bbi".*?</article>', html, re.DOTALL)
+    words = " ".join(re.sub("<[^>]*>", " ", claim).split())
+    for said in (
+        "From 100 random points",
+        "Measured: proportion of points",
+        "published 0.9",
+        "3 runs diverged.",
+        "wider than 0.25",
+        "quick/ackley : 1 s of computing",
+        "python -m experiments claim=ackley-success-bbi",
+    ):
+        assert said in words
+    (run,) = re.findall(r'<details class="run" id="run-quick-ackley".*', html, re.DOTALL)
+    words = " ".join(re.sub("<[^>]*>", " ", run).split())
+    for said in ("seed 7", "points 100 500", "BBI tuned: lr 0.00964949 0.0125 released code", "runs.csv"):
+        assert said.replace("949 0", "948 0") in words
+    assert html.count("data:image/webp") == 1 and 'data-plot="fig-quick-ackley-solved"' in html
+
+
+def test_the_largest_run_is_shown_first(finished):
+    """A copy elsewhere under the root, of a larger profile, takes the place of the first run."""
+    shutil.copytree(finished / "quick" / "ackley", finished / "more" / "paper" / "ackley")
+    file = finished / "more" / "paper" / "ackley" / "config.yaml"
+    record = file.with_name("provenance.json")
+    changed = file.read_text().replace("profile: quick", "profile: paper")
+    digests = [hashlib.sha256(text.encode()).hexdigest() for text in (file.read_text(), changed)]
+    file.write_text(changed)
+    record.write_text(record.read_text().replace(*digests))
+    write.write(finished)
+    with (finished / "verdicts.csv").open() as table:
+        rows = [row for row in csv.DictReader(table) if row["claim"] == "ackley-success-bbi"]
+    assert [(row["run"], row["largest"]) for row in rows] == [
+        ("more/paper/ackley", "True"),
+        ("more/paper/ackley", "True"),
+        ("quick/ackley", "False"),
+        ("quick/ackley", "False"),
+    ]
 
 
 def test_the_csv_holds_the_numbers_in_full(finished):
-    path = report.write(finished, "quick").with_name("verdicts.csv")
+    *_, path = write.write(finished)
     with path.open() as file:
         rows = list(csv.DictReader(file))
     assert list(dict.fromkeys(row["claim"] for row in rows)) == CLAIMS
@@ -115,21 +149,20 @@ def test_the_csv_holds_the_numbers_in_full(finished):
 
 
 def test_the_same_tables_give_the_same_bytes(finished):
-    report.draw(finished, "quick")
-    report.write(finished, "quick")
-    files = [
-        path for path in (finished / "quick").rglob("*") if path.suffix in (".md", ".csv", ".png", ".pdf")
-    ]
+    write.draw(finished, "quick")
+    write.write(finished)
+    files = [path for path in finished.rglob("*") if path.suffix in (".html", ".md", ".csv", ".png", ".pdf")]
     before = {path: path.read_bytes() for path in files}
-    report.draw(finished, "quick")
-    report.write(finished, "quick")
-    assert len(files) == 5 and {path: path.read_bytes() for path in files} == before
+    write.draw(finished, "quick")
+    write.write(finished)
+    assert len(files) == 6 and {path: path.read_bytes() for path in files} == before
 
 
 def test_an_unfinished_experiment_was_not_run(finished):
     (finished / "quick" / "ackley" / "provenance.json").unlink()
-    assert f"{len(CLAIMS)} not run" in report.write(finished, "quick").read_text()
-    assert report.draw(finished, "quick") == []
+    assert write.draw(finished, "quick") == []
+    with pytest.raises(UserError, match=r"no results .*make reproduce"):
+        write.write(finished)
 
 
 def test_an_estimate_of_nothing_known_is_refused(finished, monkeypatch):
@@ -137,8 +170,8 @@ def test_an_estimate_of_nothing_known_is_refused(finished, monkeypatch):
     toy.estimate = lambda tables, cfg: [Estimate("ackley-succes", 1, 1, 1, 1)]
     monkeypatch.setitem(sys.modules, "experiments.ackley", toy)
     with pytest.raises(ValueError, match="ackley-succes"):
-        report.write(finished, "quick")
-    assert not (finished / "quick" / "report.md").exists()
+        write.write(finished)
+    assert not (finished / "report.md").exists()
 
 
 def test_a_configuration_of_another_version_is_named(finished, monkeypatch):
@@ -146,7 +179,7 @@ def test_a_configuration_of_another_version_is_named(finished, monkeypatch):
     toy.Config = Experiment
     monkeypatch.setitem(sys.modules, "experiments.ackley", toy)
     with pytest.raises(UserError, match=r"ackley/config\.yaml is of another version \(.*points"):
-        report.write(finished, "quick")
+        write.write(finished)
 
 
 def _script(monkeypatch, capsys, *arguments):
@@ -160,17 +193,18 @@ def _script(monkeypatch, capsys, *arguments):
 def test_it_prints_what_it_wrote(finished, monkeypatch, capsys):
     code, out, _ = _script(monkeypatch, capsys, "--figures", "--results", finished)
     assert code == 0 and [Path(line).name for line in out.splitlines()] == FIGURES
-    code, out, _ = _script(monkeypatch, capsys, "--results", finished, "--profile", "quick")
-    assert code == 0 and Path(out.strip()).read_text().startswith("# The paper's claims: profile quick")
+    code, out, _ = _script(monkeypatch, capsys, "--results", finished)
+    assert code == 0 and [Path(line) for line in out.splitlines()] == [
+        finished / name for name in ("report.html", "report.md", "verdicts.csv")
+    ]
 
 
 @pytest.mark.parametrize("action", [["--figures"], []])
 def test_it_says_what_is_wrong_in_one_line(finished, monkeypatch, capsys, action):
-    code, _, error = _script(monkeypatch, capsys, *action, "--results", finished, "--profile", "qick")
+    where = finished if action else finished / "quick"
+    code, _, error = _script(monkeypatch, capsys, *action, "--results", where, "--profile", "qick")
     assert code == 2 and error.count("\n") == 1
-    assert (
-        error.startswith("error: ") and "'qick'" in error and "quick" in error and "make reproduce" in error
-    )
+    assert error.startswith("error: no results") and "make reproduce" in error
 
     (finished / "quick" / "ackley" / "runs.csv").write_text("solved\n1\n")  # a truncated table
     code, _, error = _script(monkeypatch, capsys, *action, "--results", finished)
@@ -178,6 +212,6 @@ def test_it_says_what_is_wrong_in_one_line(finished, monkeypatch, capsys, action
 
 
 def test_an_unwritable_folder_is_one_line(finished, monkeypatch, capsys):
-    (finished / "quick" / ".report.md.part").mkdir()  # refuses the file even to root
+    (finished / ".report.md.part").mkdir()  # refuses the file even to root
     code, _, error = _script(monkeypatch, capsys, "--results", finished)
     assert code == 2 and error.count("\n") == 1 and "report.md.part" in error and "--results" in error
