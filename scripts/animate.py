@@ -3,8 +3,8 @@
     python scripts/animate.py
 
 It writes `ackley.gif`, its last frame as `ackley.png`, and `alt.json` into `docs/images`. Both optimizers
-have the settings that the released code found. Of some runs of BBI the one that comes lowest is shown, and the
-caption says so.
+have the settings that the released code found. Of some runs of BBI the one that comes lowest is shown, and
+the caption says so.
 """
 
 import argparse

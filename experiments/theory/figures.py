@@ -107,8 +107,8 @@ def _family(curves: pd.DataFrame, ends: pd.DataFrame, cfg: Config) -> Picture:
         f"of all {cfg.family.runs} runs of each law, after {cfg.family.steps:,} steps."
     )
     alt = (
-        "All points lie along the line of the speed limit, except plain momentum's. V at the end by its first "
-        f"value, medians: {'; '.join(said)}."
+        "All points lie along the line of the speed limit, except plain momentum's. V at the end by its "
+        f"first value, medians: {'; '.join(said)}."
     )
     return Picture(figure, caption, alt)
 
