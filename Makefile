@@ -7,7 +7,7 @@ RESULTS ?= results
 ARGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: help install test lint reproduce figures report bench clean
+.PHONY: help install test lint reproduce figures report animate bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -39,6 +39,9 @@ figures: install  ## redraw all figures of a profile from its tables alone
 
 report: install  ## write the verdicts (report.html, report.md, README) from the tables of all profiles alone
 	$(BIN)/python scripts/report.py --results $(RESULTS)
+
+animate: install  ## draw the animation of the README, docs/images/ackley.gif
+	$(BIN)/python scripts/animate.py
 
 bench: install  ## measure speed, as ratios between things run in turn in one process
 	$(BIN)/python scripts/bench.py --results $(RESULTS)

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from experiments.cifar.config import Config
+from experiments.harness.plotting import Picture
 from experiments.harness.tables import Tables
 from experiments.images.estimates import trained_on
 from experiments.images.figures import table2, training_curves
 
 
-def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Figure]:
+def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Picture]:
     """The training curves and the distributions behind Table 2."""
-    title = f"{trained_on(tables, cfg)}, {cfg.epochs} epochs, ResNet-18, {cfg.network.get('width', '?')} wide"
+    network = f"ResNet-18 ({cfg.network.get('width', '?')} channels)"
+    title = f"{trained_on(tables, cfg)}, {cfg.epochs} epochs, {network}"
     return {
         "table2_cifar": table2(tables, cfg, title, published),
         "training_curves": training_curves(tables, cfg, title),

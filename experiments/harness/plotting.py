@@ -138,11 +138,12 @@ SETTINGS = {
     "n_bounces": "bounces N_b",
 }
 """The field's words for settings, by their names in the code."""
+LANDSCAPES = {"ackley": "Ackley", "zakharov": "Zakharov", "two_basin": "two basins"}
 
 
 def words(name: str) -> str:
     """A name of the code as words for a reader."""
-    return SETTINGS.get(name, name.replace("_", " "))
+    return {**SETTINGS, **LANDSCAPES}.get(name, name.replace("_", " "))
 
 
 def legend_below(figure: Figure, axes: Any, ncols: int = 2, **more: Any) -> None:
@@ -152,7 +153,9 @@ def legend_below(figure: Figure, axes: Any, ncols: int = 2, **more: Any) -> None
         handles, labels = one.get_legend_handles_labels()
         lines |= dict(zip(labels, handles, strict=True))
     if lines:
-        figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=ncols, **more)
+        legend = figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=ncols, **more)
+        for line in legend.get_lines():  # a thin pale line could not be told from others there
+            line.set(linewidth=max(1.2, line.get_linewidth()), alpha=1)
 
 
 def decades(axes: Any, which: str = "y") -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from bbi.simulate import Potential
+from experiments.harness.plotting import PAGE, Picture, words
 from experiments.harness.search import failed
 from experiments.harness.tables import where
 from experiments.landscapes.config import Study
@@ -26,54 +27,69 @@ def grid(potential: Potential, box: Box, points: int = 201) -> tuple[np.ndarray,
     return x, y, value
 
 
-def contours(axes: Axes, potential: Potential, box: Box, scale: Callable[[Any], Any] = lambda f: f) -> Any:
+def contours(
+    axes: Axes, potential: Potential, box: Box, scale: Callable[[Any], Any] = lambda f: f, levels: int = 30
+) -> Any:
     """Filled contours of scale(F); returns what a colour bar needs."""
     x, y, value = grid(potential, box)
-    filled = axes.contourf(x, y, scale(value), levels=30, cmap="Greys", alpha=0.75)
+    filled = axes.contourf(x, y, scale(value), levels=levels, cmap="Greys", alpha=0.75)
     axes.set(xlabel="θ₁", ylabel="θ₂", aspect="equal")
     axes.grid(False)
     filled.set_rasterized(True)
     return filled
 
 
-def three_landscapes(coefficient: float) -> Figure:
+def three_landscapes(coefficient: float) -> Picture:
     """Fig. 1: the Ackley function, the Zakharov function in two dimensions, and the two basins."""
     panels: tuple[tuple[str, Potential, Callable[[Any], Any]], ...] = (
-        (f"Ackley, coefficient {coefficient:g}: F", Ackley(coefficient), lambda f: f),
-        ("Zakharov, n = 2: log₁₀(1 + F)", Zakharov(), lambda f: np.log10(1 + f)),
-        ("Two basins: F", TwoBasins(), lambda f: f),
+        (f"Ackley, coefficient {coefficient:g}", Ackley(coefficient), lambda f: f),
+        ("Zakharov, n = 2, log₁₀(1 + F)", Zakharov(), lambda f: np.log10(1 + f)),
+        ("two basins", TwoBasins(), lambda f: f),
     )
-    figure = plt.figure(figsize=(12, 4.2))
-    for number, (title, potential, scale) in enumerate(panels, 1):
-        axes: Any = figure.add_subplot(1, 3, number, projection="3d")
+    figure = plt.figure(figsize=(PAGE, 2.5), layout="none")
+    for number, (title, potential, scale) in enumerate(panels):
+        axes: Any = figure.add_axes((0.01 + 0.33 * number, 0.05, 0.29, 0.84), projection="3d")
         x, y, value = grid(potential, (-5.0, 5.0, -5.0, 5.0), 121)
         axes.plot_surface(
             x, y, scale(value), cmap="viridis", linewidth=0, rcount=121, ccount=121, rasterized=True
         )
-        axes.set(title=title, xlabel="θ₁", ylabel="θ₂")  # a label of z would be cut off
-    return figure
+        axes.set(title=title, xlabel="θ₁", ylabel="θ₂", xticks=(-5, 0, 5), yticks=(-5, 0, 5))
+        axes.tick_params(pad=-2)
+        axes.xaxis.labelpad = axes.yaxis.labelpad = -6
+    caption = "The landscapes of section 4, F over the plane (Zakharov: its logarithm)."
+    alt = (
+        "Three surfaces: a funnel covered with many small pits, the lowest in the middle; a bent valley that "
+        "ends in a flat floor; and a bowl with two smooth pits of equal depth."
+    )
+    return Picture(figure, caption, alt)
 
 
-def searches(trials: pd.DataFrame, cfg: Study) -> Figure:
+def searches(trials: pd.DataFrame, cfg: Study) -> Picture:
     """Every trial's loss against its step size (or what was searched instead); failed ones along the top."""
     names = [name for name in cfg.competitors if (trials["competitor"] == name).any()]
-    figure, panels = plt.subplots(2, max(1, -(-len(names) // 2)), figsize=(10, 5.6), sharey=True)
+    figure, panels = plt.subplots(2, max(1, -(-len(names) // 2)), figsize=(PAGE, 3.8), sharey=True)
     finite = trials["loss"][np.isfinite(trials["loss"])]
-    top = 10 * (finite.max() if len(finite) else 1.0)
+    top, said = 10 * (finite.max() if len(finite) else 1.0), []
     for axes, name in zip(panels.flat, names, strict=False):
         mine, competitor = where(trials, competitor=name), cfg.competitors[name]
         bad, axis = failed(mine), competitor.first_axis
         good = mine[~bad]
-        axes.plot(good[axis], good["loss"], ".", markersize=3, color=competitor.color)
-        axes.plot(mine[axis][bad], np.full(bad.sum(), top), "x", markersize=3, color="black")
-        axes.set(
-            xlabel="" if axis == "lr" else axis,
-            xscale="log" if axis == "lr" else "linear",
-            yscale="log",
-            title=f"{competitor.label}: {bad.sum()} of {len(mine)} diverged",
-        )
+        axes.plot(good[axis], good["loss"], ".", markersize=2.5, color=competitor.color)
+        axes.plot(mine[axis][bad], np.full(bad.sum(), top), "x", markersize=2.5, color="black")
+        axes.set(xlabel="" if axis == "lr" else words(axis), yscale="log")
+        if axis == "lr":
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(numticks=5))
+            axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_title(f"{competitor.label}: {bad.sum()} of {len(mine)} diverged")
+        lowest = f"{good['loss'].min():.1e}" if len(good) else "none"
+        said.append(f"{competitor.label}: {bad.sum()} of {len(mine)} diverged, lowest F {lowest}")
     for axes in list(panels.flat)[len(names) :]:
         axes.set_visible(False)
-    figure.supxlabel("step size (× : diverged)")
-    figure.supylabel(f"lowest F in {cfg.search.steps:,} steps")
-    return figure
+    figure.supxlabel("step size", fontsize=8)
+    figure.supylabel("lowest F of a trial", fontsize=8)
+    caption = (
+        f"The searches: the lowest F in {cfg.search.steps:,} steps of every trial against its step size. "
+        "Crosses along the top: trials that diverged."
+    )
+    return Picture(figure, caption, "; ".join(said) + ".")

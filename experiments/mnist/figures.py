@@ -2,21 +2,25 @@
 
 from typing import Any
 
-from matplotlib.figure import Figure
-
+from experiments.harness.plotting import Picture
 from experiments.harness.tables import Tables, table_of
 from experiments.images.estimates import trained_on
-from experiments.images.figures import heat_maps, table2, training_curves
+from experiments.images.figures import has_grid, heat_maps, table2, training_curves
 from experiments.mnist.config import Config
 
 
-def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Figure]:
+def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Picture]:
     """The grid, the training curves and the distributions behind Table 2."""
     images = trained_on(tables, cfg)
     title = f"{images}, {cfg.epochs} epochs"
     trials = table_of(tables, "trials", "competitor", "protocol", "status")
+    grid = (
+        {"grid": heat_maps(trials, cfg, f"{images}, {cfg.grid.epochs} epochs")}
+        if has_grid(trials, cfg)
+        else {}
+    )
     return {
-        "grid": heat_maps(trials, cfg, f"{images}, {cfg.grid.epochs} epochs"),
+        **grid,
         "table2_mnist": table2(tables, cfg, title, published),
         "training_curves": training_curves(tables, cfg, title),
     }

@@ -1,6 +1,5 @@
 """The figures of section 4.4 and appendix B, drawn from the tables."""
 
-import textwrap
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -9,16 +8,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.harness.plotting import PALETTE, styles
+from experiments.harness.plotting import COLUMN, PAGE, PALETTE, Picture, decades, legend_below, styles
 from experiments.harness.statistics import wilson
 from experiments.harness.tables import Tables, where
 from experiments.pde.config import Config, Task
 
-_OUTCOMES = {"second": PALETTE[3], "first": PALETTE[5], "neither": "#D0D0D0"}
+_OUTCOMES = {"second": PALETTE[3], "first": PALETTE[5], "neither": "#909090"}
 _TITLES = {"first": "first solution, sin²(k r²)", "second": "second solution, by shooting"}
 
 
-def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Figure]:
+def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Picture]:
     """The search for radial solutions, Fig. 7, errors against iterations, and what the runs ended at.
 
     Names of figures that show one problem end in its k. Fig. 7 is drawn for the largest k and for the
@@ -52,11 +51,14 @@ def _tag(task: Task) -> str:
     return task.label.replace("=", "").replace(", ", "_")
 
 
-def _title(task: Task, runs: pd.DataFrame) -> str:
-    """The problem, how long networks were trained on it, and what of it is reduced, in lines that fit."""
+def _about(task: Task, runs: pd.DataFrame) -> str:
+    """The problem, how long networks were trained on it, and what of it is reduced: a sentence or two."""
     mine = where(runs, problem=task.label) if len(runs) else runs
-    trained = f", {mine['iterations'].max():,.0f} iterations at most" if len(mine) else ""
-    return "\n".join([task.title + trained, *textwrap.wrap(task.reduced, 90)])
+    trained = (
+        f", networks trained for {mine['iterations'].max():,.0f} iterations at most" if len(mine) else ""
+    )
+    reduced = f" ({task.reduced})" if task.reduced and trained else ""
+    return f"{task.title}{trained}{reduced}."
 
 
 def _starts(radial: pd.DataFrame, task: Task) -> list[float]:
@@ -64,9 +66,9 @@ def _starts(radial: pd.DataFrame, task: Task) -> list[float]:
     return sorted(where(radial, problem=task.label, r=0.0)["u"])
 
 
-def _search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Figure:
+def _search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Picture:
     """The proof of the search: u(1) - f0 against u(0), over the whole range and around its zeros."""
-    figure, (whole, near) = plt.subplots(1, 2, figsize=(10.4, 4.4))
+    figure, (whole, near) = plt.subplots(1, 2, figsize=(PAGE, 3.0))
     _whole_range(whole, tasks[-1], where(scans, problem=tasks[-1].label).sort_values("u0"))
     starts = _starts(radial, tasks[-1])
     _zeros(whole, starts, PALETTE[0])
@@ -81,7 +83,7 @@ def _search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Fig
     for start in starts:
         text = f"{start:.6f}".rstrip("0").rstrip(".").replace("-", "−")
         words = f"{tasks[-1].title}: {text}"
-        near.annotate(words, (start, 0), xytext=(9, 14), textcoords="offset points", fontsize=9)
+        near.annotate(words, (start, 0), xytext=(9, 14), textcoords="offset points", fontsize=7)
     width = max(starts) - min(starts) or 10.0
     near.set(
         xlim=(min(starts) - 0.5 * width, max(starts) + 0.5 * width),
@@ -89,9 +91,20 @@ def _search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Fig
         title="around the solutions",
         xlabel="u(0)",
     )
-    near.locator_params(axis="x", nbins=6)
+    near.locator_params(axis="x", nbins=5)
     near.legend(loc="upper center", ncols=1 + len(tasks) // 8)
-    return figure
+    caption = (
+        f"The search for radial solutions by shooting: u(1) − f₀ against u(0). Left: {tasks[-1].title}, "
+        "the whole range, "
+        "with the parts where shots blow up. Right: around the zeros, which are the solutions (dots)."
+    )
+    zeros = ", ".join(f"{start:.6g}" for start in starts)
+    alt = (
+        f"A curve that crosses zero {len(starts)} times, for {tasks[-1].title} at u(0) = {zeros}, and "
+        "rises without bound "
+        "towards the shaded parts at both ends."
+    )
+    return Picture(figure, caption, alt)
 
 
 def _whole_range(axes: Axes, task: Task, scan: pd.DataFrame) -> None:
@@ -104,7 +117,7 @@ def _whole_range(axes: Axes, task: Task, scan: pd.DataFrame) -> None:
             axes.axvspan(low, high, color=PALETTE[1], alpha=0.15, linewidth=0)
             place, frame = ((low + high) / 2, 0.5), ("data", "axes fraction")
             axes.annotate(
-                "blows up", place, xycoords=frame, rotation=90, ha="center", va="center", fontsize=9
+                "blows up", place, xycoords=frame, rotation=90, ha="center", va="center", fontsize=7
             )
     axes.set(title=f"{task.title}, {len(scan)} shots", ylabel="u(1) − f₀", xlabel="u(0)")
     axes.set_yscale("symlog", linthresh=1)
@@ -116,13 +129,18 @@ def _zeros(axes: Axes, starts: list[float], colour: object) -> None:
     axes.plot(starts, [0.0] * len(starts), "o", color=colour, markeredgecolor="black", zorder=3)
 
 
-def _solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Figure:
+def _solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Picture:
     """Fig. 7: both solutions against r, with the networks that became them, and over the disc."""
     mine = where(curves, problem=task.label)
     exact = dict(list(where(mine, stage="radial").groupby("solution")))
-    size = (5.2 * len(exact), 7.9)
-    figure, panels = plt.subplots(2, len(exact), figsize=size, squeeze=False, height_ratios=(1, 1.15))
-    lines: dict[str, Any] = {}
+    figure, panels = plt.subplots(
+        2,
+        len(exact),
+        figsize=(PAGE if len(exact) > 1 else COLUMN, 5.4),
+        squeeze=False,
+        height_ratios=(1, 1.2),
+    )
+    said = []
     for (name, solution), (above, below) in zip(exact.items(), panels.T, strict=True):
         above.plot(
             solution["r"], solution["u"], color="black", linewidth=1.2, label="the solution", zorder=20
@@ -131,13 +149,25 @@ def _solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         above.set(title=_TITLES[name], xlabel="r")
         above.margins(x=0)
         _disc(figure, below, solution)
-        handles, labels = above.get_legend_handles_labels()
-        lines |= dict(zip(labels, handles, strict=True))
+        said.append(
+            f"the {name} from u(0) = {solution['u'].iloc[0]:.4g} to {solution['u'].iloc[-1]:.3g} at r = 1"
+        )
     panels[0, 0].set_ylabel("u")
-    figure.legend(lines.values(), lines, loc="outside lower center", ncols=min(len(lines), 3))
-    there = runs if len(lines) > 1 else runs[:0]  # networks are drawn beside the solution
-    figure.suptitle(_title(task, there), fontsize=11)
-    return figure
+    legend_below(figure, panels[0], ncols=3)
+    figure.suptitle(task.title)
+    trained = where(runs, problem=task.label) if len(runs) else runs
+    count = int(trained["label"].isin(exact).sum()) if len(trained) else 0
+    networks = (
+        f"Thin lines: the {count} of {len(trained)} networks that ended at a solution."
+        if count
+        else f"There are no lines of networks: of {len(trained)} trained, none ended at a solution."
+        if len(trained)
+        else "There are no lines of networks, as none were trained on it here."
+    )
+    how = "The radial solutions, found by shooting: against r, and over the disc."
+    caption = f"{_about(task, trained)} {how} {networks}"
+    alt = f"Two rows: u against r, and discs coloured by u, with rings. The solutions run {'; '.join(said)}."
+    return Picture(figure, caption, alt)
 
 
 def _networks(axes: Axes, task: Task, profiles: pd.DataFrame, runs: pd.DataFrame, label: str) -> None:
@@ -148,8 +178,19 @@ def _networks(axes: Axes, task: Task, profiles: pd.DataFrame, runs: pd.DataFrame
     for order, (name, look) in enumerate(styles(task.competitors).items()):
         for _, run in where(found, competitor=name).iterrows():
             path = where(profiles, competitor=name, network=run["network"], run=run["run"])
-            look |= {"label": f"networks by {task.competitors[name].label}", "linewidth": 0.5, "alpha": 0.5}
-            axes.plot(path["r"], path["u"], **look, zorder=3 + len(task.competitors) - order)
+            thin: dict[str, Any] = {
+                "label": f"networks by {task.competitors[name].label}",
+                "linewidth": 0.5,
+                "alpha": 0.5,
+            }
+            axes.plot(
+                path["r"],
+                path["u"],
+                color=look["color"],
+                linestyle=look["linestyle"],
+                **thin,
+                zorder=3 + len(task.competitors) - order,
+            )
 
 
 def _disc(figure: Figure, axes: Axes, exact: pd.DataFrame) -> None:
@@ -162,27 +203,53 @@ def _disc(figure: Figure, axes: Axes, exact: pd.DataFrame) -> None:
     axes.grid(False)
 
 
-def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Figure:
-    """Mean absolute error to the nearer solution, infinite once diverged: median and 10-90 % of the runs."""
-    figure, axes = plt.subplots(figsize=(7.6, 4.8))
-    for name, look in styles(task.competitors).items():
-        mine = where(train, problem=task.label, competitor=name)
-        if mine.empty:
-            continue
+def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Picture:
+    """Mean absolute error to the nearer solution, a panel for each competitor, a band for each outcome."""
+    mine = where(train, problem=task.label)
+    names = [name for name in task.competitors if (mine["competitor"] == name).any()]
+    across = min(2, len(names))
+    down = -(-len(names) // across)
+    figure, panels = plt.subplots(
+        down,
+        across,
+        figsize=(PAGE if across > 1 else COLUMN, 0.6 + 2.1 * down),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    said = []
+    for axes, name in zip(panels.flat, names, strict=False):
         ends = where(runs, problem=task.label, competitor=name).set_index(["network", "run"])
-        error = _error_by_run(mine, ends)
-        low, middle, high = np.quantile(error, (0.1, 0.5, 0.9), axis=1, method="nearest")
-        label = f"{task.competitors[name].label}, {error.shape[1]} runs"
-        axes.plot(error.index, middle, **look, label=label)
-        axes.fill_between(error.index, low, high, color=look["color"], alpha=0.15, linewidth=0)
-        for run in ends.index[ends["label"] == "second"]:
-            axes.plot(error.index, error[run], color=_OUTCOMES["second"], linewidth=0.5, alpha=0.4, zorder=1)
-    if len(where(runs, problem=task.label, label="second")):
-        axes.plot([], color=_OUTCOMES["second"], linewidth=0.7, label="those that end at the second solution")
-    axes.set(xlabel="iteration", ylabel="mean |u − nearer solution|", yscale="log")
-    axes.set_title(_title(task, runs), fontsize=9)
-    axes.legend(loc="best")
-    return figure
+        error, label = _error_by_run(where(mine, competitor=name), ends), task.competitors[name].label
+        for outcome, color in _OUTCOMES.items():
+            some = error[[run for run in error if ends["label"][run] == outcome]]
+            if some.shape[1]:
+                _band(axes, some, outcome, color)
+                said.append(f"{label}, {outcome}: {some.shape[1]} runs, {some.iloc[-1].median():.1g}")
+        axes.set_title(f"{label}: {error.shape[1]} runs")
+    for axes in list(panels.flat)[len(names) :]:
+        axes.set_visible(False)
+    panels[0, 0].set(yscale="log")
+    decades(panels[0, 0])
+    for axes in panels[-1]:
+        axes.set_xlabel("iteration")
+    figure.supylabel("mean |u − nearer solution|", fontsize=8)
+    legend_below(figure, panels, ncols=3)
+    caption = (
+        f"{_about(task, runs)} Mean absolute error to the nearer solution, by what the runs ended at. "
+        "Line: their median; "
+        "band: 10 to 90 % of them. A run that diverged counts as infinite."
+    )
+    return Picture(figure, caption, f"Errors fall, to (median at the end): {'; '.join(said)}.")
+
+
+def _band(axes: Axes, error: pd.DataFrame, outcome: str, color: str) -> None:
+    """The median and the middle 80 % of some runs, as long as they are recorded."""
+    low, middle, high = np.quantile(error, (0.1, 0.5, 0.9), axis=1, method="nearest")
+    line = {"second": "--", "first": "-", "neither": ":"}[outcome]
+    label = f"end at the {outcome}" if outcome != "neither" else "at neither"
+    axes.plot(error.index, middle, line, color=color, label=label)
+    axes.fill_between(error.index, low, high, color=color, alpha=0.25, linewidth=0)
 
 
 def _error_by_run(train: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
@@ -194,7 +261,7 @@ def _error_by_run(train: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
     return error.where(error.notna() | ~diverged, np.inf)
 
 
-def _outcomes(tasks: list[Task], runs: pd.DataFrame, published: float) -> Figure:
+def _outcomes(tasks: list[Task], runs: pd.DataFrame, published: float) -> Picture:
     """Shares of the runs that end at the second solution, the first, or neither, by initial network."""
     groups = [
         [
@@ -206,15 +273,27 @@ def _outcomes(tasks: list[Task], runs: pd.DataFrame, published: float) -> Figure
     ]
     bars = [len(rows) + 2 for rows in groups]  # two for the title and the axis
     figure, panels = plt.subplots(
-        len(tasks), 1, figsize=(8.4, 0.8 + 0.34 * sum(bars)), sharex=True, squeeze=False, height_ratios=bars
+        len(tasks), 1, figsize=(PAGE, 0.7 + 0.2 * sum(bars)), sharex=True, squeeze=False, height_ratios=bars
     )
     for axes, task, rows in zip(panels[:, 0], tasks, groups, strict=True):
         _bars(axes, rows, published)
-        axes.set_title(_title(task, runs), fontsize=9)
+        axes.set_title(task.title)
     panels[-1, 0].set(xlabel="share of runs", xlim=(0, 1))
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-    return figure
+    legend_below(figure, panels[0, 0], ncols=5)
+    about = " ".join(_about(task, runs) for task in tasks)
+    caption = (
+        "What the runs from each initial network end at: the share of the second solution, of the first, "
+        "and of neither. "
+        "Black bar: 95 % Wilson interval of the second's share; number: runs. Dotted: the paper's "
+        f"{published:.2g}, for "
+        f"k = 20 with redrawn points. {about}"
+    )
+    said = [
+        f"{task.title}, {text}: {int((labels == 'second').sum())} of {len(labels)}"
+        for task, rows in zip(tasks, groups, strict=True)
+        for text, labels in rows
+    ]
+    return Picture(figure, caption, f"Bars. At the second solution: {'; '.join(said)}.")
 
 
 def _bars(axes: Axes, rows: list[tuple[str, "pd.Series[Any]"]], published: float) -> None:
@@ -228,10 +307,10 @@ def _bars(axes: Axes, rows: list[tuple[str, "pd.Series[Any]"]], published: float
             label = None if place else name
             axes.barh(place, share, left=left, color=_OUTCOMES[name], label=label, height=0.7)
             left += share
-        label = None if place else "second, 95 % interval"
+        label = None if place else "its 95 % interval"
         axes.plot(wilson(second, n), [place] * 2, color="black", marker="|", linewidth=1.2, label=label)
-        axes.annotate(f"{n}", (1.01, place), va="center", fontsize=8, annotation_clip=False)
-    axes.axvline(published, color="black", linestyle=":", label="paper, k = 20, redrawn points")
+        axes.annotate(f"{n}", (1.01, place), va="center", fontsize=7, annotation_clip=False)
+    axes.axvline(published, color="black", linestyle=":", label="paper, k = 20")
     axes.set_yticks(range(len(rows)), [text for text, _ in rows])
     axes.invert_yaxis()
     axes.grid(False)

@@ -6,17 +6,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
-from experiments.harness.plotting import PALETTE, styles
+from experiments.harness.plotting import COLUMN, PAGE, PALETTE, Picture, decades, legend_below, styles, words
 from experiments.harness.tables import Tables, where
 from experiments.landscapes.volumes import sphere
 from experiments.theory.config import Config
 from experiments.theory.estimates import diffusion_exponents
 
 
-def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Figure]:
+def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Picture]:
     """Energy, the family, rest and overshoot, shallow valleys, volumes, ΔV, diffusion."""
     runs, curves = tables["runs"], tables["curves"]
     stages = {stage: rows for stage, rows in runs.groupby("stage")}
@@ -45,75 +43,122 @@ def _log(axes: Axes, *sides: str) -> None:
             axes.set(**{f"{side}scale": "log"})
 
 
-def _energy(rows: pd.DataFrame) -> Figure:
+def _energy(rows: pd.DataFrame) -> Picture:
     """The median run's largest deviation of the energy against the step size."""
-    figure, axes = plt.subplots(figsize=(8.4, 4.2))
+    figure, axes = plt.subplots(figsize=(COLUMN, 3.2))
+    said = []
     for number, (name, mine) in enumerate(rows.groupby("name", sort=False)):
         colour = PALETTE[number % len(PALETTE)]
-        styled = (("left", "o-", "left to the integrator"), ("restored", "s--", "restored"))
-        for variant, line, words in styled:
+        styled = (("left", "o-", "not restored"), ("restored", "s--", "restored"))
+        for variant, line, how in styled:
             median = where(mine, variant=variant).groupby("lr")["deviation"].median()
-            axes.plot(median.index, median, line, color=colour, markersize=4, label=f"{name}, {words}")
+            label = f"{words(str(name))}, {how}"
+            axes.plot(median.index, median, line, color=colour, label=label)
+            said.append(f"{label} {median.max():.0e}")
         largest = where(mine, variant="left").groupby("lr")["deviation"].max()
         axes.plot(largest.index, largest, color=colour, linewidth=0.6, alpha=0.6)
     left = where(rows, variant="left").groupby("lr")["deviation"].median()
     _power(axes, left.index.to_numpy(), (left.index[-1], 3 * left.iloc[-1]), 1.0, "∝ Δt")
     axes.set(xlabel="step size Δt", ylabel="largest |H/E − 1|")
     _log(axes, "x", "y")
-    axes.set_title("Energy of BBI without bounces: median run, thin the largest left to the integrator")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
+    legend_below(figure, axes)
+    caption = (
+        "How far the energy of BBI without bounces strays, against the step size: the largest deviation "
+        "in a run, "
+        "without the rescaling of the momentum and with it. Points: the median run; thin lines: the "
+        "largest of all "
+        "runs without it."
+    )
+    alt = (
+        "Not restored the lines rise in proportion to Δt; restored they lie flat. The largest median: "
+        f"{'; '.join(said)}."
+    )
+    return Picture(figure, caption, alt)
 
 
-def _family(curves: pd.DataFrame, ends: pd.DataFrame, cfg: Config) -> Figure:
-    """Speed against potential, and potential against step, of the first run of every law; all runs' ends."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2))
-    for number, (name, law) in enumerate(cfg.family.laws.items(), 1):
-        curve, last = where(curves, name=name), where(ends, name=name)["last"]
-        look = {"color": law.color, "label": law.label}
-        left.plot(curve["v"], curve["stride2"], ".", markersize=3, **look)
-        right.plot(curve["step"], curve["v"] / curve["v"].iloc[:1].max(), linewidth=1.0, **look)
-        beside = np.full(len(last), cfg.family.steps * (1 + 0.03 * number))
-        right.plot(beside, last, ".", markersize=4, color=law.color)
+def _family(curves: pd.DataFrame, ends: pd.DataFrame, cfg: Config) -> Picture:
+    """Speed against potential, potential against step of the first run of every law, and all runs' ends."""
+    figure, (left, right, last) = plt.subplots(1, 3, figsize=(PAGE, 2.9), width_ratios=(1, 1, 0.6))
+    said = []
+    for number, (name, look) in enumerate(styles(cfg.family.laws).items()):
+        law, curve = cfg.family.laws[name], where(curves, name=name)
+        end = where(ends, name=name)["last"]
+        marks = {"color": law.color, "marker": law.marker, "linestyle": "", "markersize": 2.5}
+        left.plot(curve["v"].iloc[::8], curve["stride2"].iloc[::8], alpha=0.7, **marks)
+        right.plot(curve["step"], curve["v"] / curve["v"].iloc[:1].max(), label=law.label, **look)
+        last.plot(np.full(len(end), number), end, **marks)
+        said.append(f"{law.label} {end.median():.0e}")
     ends_of_v, v = curves["v"].agg(["min", "max"]).to_numpy(), curves["v"].max()
-    _power(left, ends_of_v, (v, v), 1.0, "the speed limit, $|\\dot\\Theta|^2 = V$")
-    left.set(xlabel="V", ylabel=r"$|\Delta\Theta|^2/\Delta t^2$")
-    right.set(xlabel="step (dots: the ends of all runs)", ylabel="V by its first value")
+    _power(left, ends_of_v, (v, v), 1.0, "|dΘ/dt|² = V")
+    left.set(xlabel="V", ylabel="squared speed", title="speed")
+    right.set(xlabel="step", ylabel="V by its first value", title="the first run")
+    last.set(xticks=[], xlabel="law", title="ends of all runs")
     _log(left, "x", "y")
     _log(right, "y")
-    right.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    left.legend(handles=[left.lines[-1]], loc="lower right")
-    bowl = f"The family in a bowl, n = {len(cfg.family.m)}, Δt = {cfg.family.lr:g}"
-    figure.suptitle(f"{bowl}: the first of {cfg.family.runs} runs of each law")
-    return figure
+    _log(last, "y")
+    last.set_ylim(*right.set_ylim(*_wider(right.get_ylim(), last.get_ylim())))
+    last.set_yticklabels([])
+    legend_below(figure, (left, right), ncols=6)
+    caption = (
+        f"The laws of the family in a bowl, n = {len(cfg.family.m)}, Δt = {cfg.family.lr:g}. Left: "
+        "squared speed "
+        "against V, with the speed limit. Middle: V of the first run, by its first value. Right: the "
+        "same at the end "
+        f"of all {cfg.family.runs} runs of each law, after {cfg.family.steps:,} steps."
+    )
+    alt = (
+        "All points lie along the line of the speed limit, except plain momentum's. V at the end by its "
+        f"first value, medians: {'; '.join(said)}."
+    )
+    return Picture(figure, caption, alt)
 
 
-def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: Config) -> Figure:
+def _wider(*limits: tuple[float, float]) -> tuple[float, float]:
+    """The limits of an axis that has room for all."""
+    low, high = zip(*limits, strict=True)
+    return min(low), max(high)
+
+
+def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: Config) -> Picture:
     """How far each run still moves at its end, and by how much V = 0 is overshot."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12.4, 4.2))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 3.2))
     for name, look in styles(cfg.stall.competitors).items():
         span = np.sort(rest.loc[rest["name"] == name, "span"].dropna().clip(lower=1e-17))
         left.plot(np.arange(1, len(span) + 1), span, label=cfg.stall.competitors[name].label, **look)
-    left.set(xlabel="runs on Ackley's function, sorted", ylabel="span of the last tenth (0 as 1e-17)")
+    left.set(xlabel="runs on Ackley, sorted", ylabel="span of the last tenth", title="who comes to rest")
     _log(left, "y")
-    left.legend()
+    left.legend(loc="center left", bbox_to_anchor=(0.02, 0.6))
     by_step = crossed.dropna(subset="overshoot").groupby("lr")
     for number, which in enumerate(("largest", "median")):
-        for words, line, column in (
+        for label, line, column in (
             (f"overshoot, {which}", "o-", "overshoot"),
-            (f"its bound ¾|∇F|²Δt², {which}", ":", "second_order"),
-            (f"a bound of first order, {which}", "--", "bound"),
+            (f"¾|∇F|²Δt², {which}", ":", "second_order"),
+            (f"first order, {which}", "--", "bound"),
         ):
             points = by_step[column].max() if which == "largest" else by_step[column].median()
-            right.plot(points.index, points, line, markersize=4, color=PALETTE[number], label=words)
-    right.set(xlabel="step size Δt", ylabel="overshoot below V = 0")
+            right.plot(points.index, points, line, markersize=4, color=PALETTE[number], label=label)
+    right.set(xlabel="step size Δt", ylabel="overshoot below V = 0", title="V = 0 is overshot")
     _log(right, "x", "y")
-    right.xaxis.set_minor_formatter(NullFormatter())  # they would overlap
-    right.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
+    decades(right, "x")
+    legend_below(figure, right, ncols=3)
+    caption = (
+        "Left: how far the last tenth of each run on Ackley's function spans, sorted (0 is drawn as "
+        "1e-17). Right: by "
+        f"how much {cfg.overshoot.runs} runs in a bowl overshoot V = 0, against the step size, with a "
+        "bound of second "
+        "order and one of first order; the largest of all runs, and the median."
+    )
+    still = {name: int((mine["span"].dropna() < 1e-6).sum()) for name, mine in rest.groupby("name")}
+    said = ", ".join(f"{still.get(name, 0)} of {c.label}" for name, c in cfg.stall.competitors.items())
+    alt = (
+        f"Left: of {cfg.stall.runs} runs each, these span less than 1e-6 at their end: {said}. Right: the "
+        "overshoot "
+        "falls with the square of the step size, below its bound."
+    )
+    return Picture(figure, caption, alt)
 
 
-def _shallow(rows: pd.DataFrame, cfg: Config, exponents: dict[str, float]) -> Figure:
+def _shallow(rows: pd.DataFrame, cfg: Config, exponents: dict[str, float]) -> Picture:
     """Steps to the target against m, with eqs. (7) and (8)."""
     figure, axes = plt.subplots()
     for name, look in styles(cfg.shallow.competitors).items():
@@ -121,20 +166,27 @@ def _shallow(rows: pd.DataFrame, cfg: Config, exponents: dict[str, float]) -> Fi
         mine = where(rows, name=name, status="stopped").sort_values("m")
         axes.plot(mine["m"], mine["steps"], **look | {"markevery": 1}, label=competitor.label)
         if len(mine) and competitor.paper in exponents:
-            exponent, end = exponents[competitor.paper], mine.iloc[-1]
+            exponent, end = exponents[competitor.paper], mine.iloc[0]
             law = f"$\\propto m^{{{exponent:g}}}$"
             _power(axes, mine["m"].to_numpy(), (end["m"], end["steps"]), exponent, law)
     axes.set(xlabel="m", ylabel=f"steps until |θ| < {cfg.shallow.target:g}")
     _log(axes, "x", "y")
-    axes.xaxis.set_minor_formatter(NullFormatter())  # they would overlap
-    axes.set_title("A valley V = ½ m² θ²")
+    decades(axes, "x")
+    axes.set_title("a valley V = ½ m² θ²")
     axes.legend()
-    return figure
+    slope = ", ".join(f"{name} {value:g}" for name, value in exponents.items())
+    caption = (
+        "Steps until the target is reached, against m. Dotted: the powers of m of eqs. (7) and (8), "
+        "through the point "
+        "with the smallest m."
+    )
+    alt = f"Two straight falling lines in logarithmic axes, along the powers that are expected ({slope})."
+    return Picture(figure, caption, alt)
 
 
-def _volumes(rows: pd.DataFrame, cfg: Config) -> Figure:
+def _volumes(rows: pd.DataFrame, cfg: Config) -> Picture:
     """Volume around a minimum against its depth: quadrature, closed form, plain momentum."""
-    figure, axes = plt.subplots(figsize=(8.0, 4.2))
+    figure, axes = plt.subplots(figsize=(COLUMN, 3.0))
     for number, (n, mine) in enumerate(rows.groupby("n")):
         colour = PALETTE[number % len(PALETTE)]
         # Divided by the law's own coefficient of log(1/V_I), all dimensions have the same slope.
@@ -143,39 +195,74 @@ def _volumes(rows: pd.DataFrame, cfg: Config) -> Figure:
         axes.plot(mine["v_i"], mine["closed"] / unit, color=colour, linewidth=1.0)
         plain = mine["plain"] / mine["plain"].iloc[0] * mine["integral"].iloc[0] / unit
         axes.plot(mine["v_i"], plain, ":", color=colour, linewidth=1.0)
-    axes.set(xlabel="V at the minimum", ylabel="volume / $2^{n/2-1}S^2E^{n-1}$", xscale="log")
-    axes.set_title("Phase-space volume: points (40), lines (46), dotted plain momentum (41), scaled")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
+    axes.set(xlabel="V at the minimum", ylabel="volume (scaled)", xscale="log")
+    axes.set_title("phase-space volume around a minimum")
+    legend_below(figure, axes, ncols=3)
+    caption = (
+        "The volume around a minimum against its V. Points: the integral of eq. (40); lines: the closed "
+        "form (46), (47); "
+        "dotted: plain momentum, eq. (41), scaled to the first point."
+    )
+    alt = (
+        "For every dimension the points lie on a straight line that rises as V falls, by as much each "
+        "decade; the "
+        "dotted lines are flat."
+    )
+    return Picture(figure, caption, alt)
 
 
-def _tuned(rows: pd.DataFrame, cfg: Config) -> Figure:
+def _tuned(rows: pd.DataFrame, cfg: Config) -> Picture:
     """Lowest F of every run, sorted, with ΔV fixed and with ΔV lowered on the way."""
-    figure, panels = plt.subplots(1, rows["name"].nunique(), figsize=(9.6, 4.0), squeeze=False)
+    figure, panels = plt.subplots(1, rows["name"].nunique(), figsize=(PAGE, 2.6), squeeze=False)
+    said = []
     for axes, (name, mine) in zip(panels[0], rows.groupby("name", sort=False), strict=True):
         for column, label in (("fixed", "ΔV fixed"), ("tuned", "ΔV lowered")):
             axes.plot(np.arange(1, len(mine) + 1), np.sort(mine[column]), label=label)
         level = cfg.tuned.landscapes[name].delta_v
         axes.axhline(level, color="black", linewidth=0.8, linestyle=":", label="ΔV")
-        axes.set(xlabel="runs, sorted", ylabel="lowest F", title=name)
+        axes.set(xlabel="runs, sorted", ylabel="lowest F", title=words(str(name)))
         _log(axes, "y")
-    panels[0][-1].legend()
-    return figure
+        said.append(f"{words(str(name))} from {mine['fixed'].median():.0e} to {mine['tuned'].median():.0e}")
+    legend_below(figure, panels, ncols=3)
+    caption = (
+        f"The lowest F of {cfg.tuned.runs} runs, sorted, with a ΔV far too high (dotted) that stays "
+        "fixed, and that is "
+        "lowered on the way."
+    )
+    alt = f"With ΔV fixed, runs end at ΔV. Lowering it takes the median of the lowest F: {'; '.join(said)}."
+    return Picture(figure, caption, alt)
 
 
-def _diffusion(tables: Tables, cfg: Config) -> Figure:
-    """Squared displacement against the steps since, every run and the mean."""
-    figure, axes = plt.subplots()
-    curves, plan = tables["curves"], cfg.diffusion
+def _diffusion(tables: Tables, cfg: Config) -> Picture:
+    """Squared displacement against the steps since, every run and the mean, beside diffusion's slope."""
+    figure, axes = plt.subplots(figsize=(COLUMN, 3.0))
+    curves, plan, said = tables["curves"], cfg.diffusion, []
+    ends = {}
     for name, look in styles(plan.competitors).items():
-        mine = where(curves, stage="diffusion", name=name)
+        mine, label = where(curves, stage="diffusion", name=name), plan.competitors[name].label
         for _, run in mine.groupby("run"):
-            axes.plot(run["lag"], run["distance2"], color=look["color"], linewidth=0.6, alpha=0.5)
+            axes.plot(run["lag"], run["distance2"], color=look["color"], linewidth=0.5, alpha=0.5)
         mean, kappa = mine.groupby("lag")["distance2"].mean(), diffusion_exponents(curves, name).mean()
-        axes.plot(mean.index, mean, **look, label=f"{plan.competitors[name].label}, κ = {kappa:.2f}")
-    axes.set(xlabel="steps", ylabel="|Θ(t₀ + t) − Θ(t₀)|²")
+        axes.plot(mean.index, mean, **look | {"markevery": 1}, label=f"{label}, κ = {kappa:.2f}")
+        ends[name] = mean.iloc[-1]
+        said.append(f"{label} {mean.iloc[-1]:.2g} (κ = {kappa:.2f})")
+    lags = np.array(plan.lags, dtype=float)
+    _power(axes, lags, (lags[0], min(ends.values()) / 30), 1.0, "diffusion, κ = 1")
+    axes.set(xlabel="steps t", ylabel="|Θ(t₀ + t) − Θ(t₀)|²")
     _log(axes, "x", "y")
+    axes.set_title(f"after {plan.epochs} epochs")
+    legend_below(figure, axes)
     data = tables["runs"].query("stage == 'diffusion'")["data"].iloc[0]
-    axes.set_title(f"{data}, the first {plan.images:,}, after {plan.epochs} epochs")
-    axes.legend()
-    return figure
+    first, far = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
+    label = plan.competitors[far].label
+    caption = (
+        f"Squared displacement of the weights late in training: {data}, the first {plan.images:,} images. "
+        "Points: the "
+        f"mean of {plan.runs} runs; thin: each run. The paper expects BBI to diffuse much less than SGD. "
+        f"Here {label} "
+        f"goes further, {ends[far] / ends[first]:.1f} times as far squared at the end; where κ is well "
+        "above 1, the "
+        "weights still drift, and the figure does not show diffusion."
+    )
+    alt = f"Rising lines, steeper than diffusion's dotted one. At {lags[-1]:.0f} steps: {'; '.join(said)}."
+    return Picture(figure, caption, alt)

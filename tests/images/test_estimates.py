@@ -146,7 +146,7 @@ def test_the_accuracies_in_table2_can_be_read(width):
     tables = made(trained("sgd", spread, "sgd-paper"), trained("bbi", spread, "bbi-paper"))
     tables["runs"] = tables["runs"].assign(lr=0.01, momentum=0.95)  # a long label leaves less room
     with style():
-        figure = table2(tables, composed("mnist"), "a title", published())
+        figure = table2(tables, composed("mnist"), "a title", published()).figure
         figure.canvas.draw()
     axes = figure.axes[0]
     low, high = axes.get_xlim()

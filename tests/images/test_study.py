@@ -243,7 +243,7 @@ def test_any_optimizer_takes_part_without_new_code(name: str, compute: Callable[
     assert set(runs.loc[runs["stage"] == "train", "competitor"]) == set(cfg.competitors)
     with style():
         figures = section.draw(tables, cfg, published())
-    labels = [text.get_text() for text in figures["training_curves"].axes[-1].get_legend().get_texts()]
-    assert {"Adam (1 runs)", "L-BFGS (1 runs)", "ECDSep (1 runs)"} < set(labels)
+    labels = [text.get_text() for text in figures["training_curves"].figure.legends[0].get_texts()]
+    assert {"Adam", "L-BFGS", "ECDSep"} < set(labels)
     plt.close("all")
     assert {answer.claim for answer in section.estimate(tables, cfg)} >= {f"{name}-sgd", f"{name}-bbi"}

@@ -190,7 +190,7 @@ def test_numbers_and_sentences():
 def test_figures_show_every_competitor_in_its_own_colour():
     shown = draw(tables(), CFG, {"shallow-rate": CLAIMS["shallow-rate"].published})
     assert len(shown) == 7
-    [axes] = shown["shallow_valley"].axes
+    [axes] = shown["shallow_valley"].figure.axes
     lines = {line.get_label(): line for line in axes.lines}
     for competitor in CFG.shallow.competitors.values():
         assert lines[competitor.label].get_color() == competitor.color
