@@ -163,8 +163,8 @@ def _claim(claims: Sequence[str], given: Sequence[str], package: str) -> int:
     plan = claim.plan(claims[0], given)
     with one_line(plan.overrides):
         job = prepare(compose(*plan.overrides), plan.overrides, package)
-    print(claim.expectation(job.cfg), flush=True)
-    code = session.run([job])
+    print(claim.expectation(job.cfg, given), flush=True)
+    code = 0 if claim.stands(job.cfg, given) else session.run([job])
     if code == 0:
         print(*claim.verdict(plan.claim, job.cfg), sep="\n")
     return code

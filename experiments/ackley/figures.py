@@ -15,15 +15,19 @@ from experiments.harness.plotting import COLUMN, PAGE, PALETTE, SMALL, Picture, 
 from experiments.harness.statistics import wilson
 from experiments.harness.tables import Tables, table_of, where
 from experiments.landscapes.functions import Ackley
-from experiments.landscapes.plots import contours, three_landscapes
+from experiments.landscapes.plots import contours, repeated, three_landscapes
 
 COLUMNS = ("coefficient", "competitor", "run", "step", "loss", "x1", "x2")
 
 
 def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Picture]:
     """Figs. 1 to 3, the barrier, the regimes, and who solves from how many points, for each coefficient."""
+
+    def solved(rows: pd.DataFrame) -> float:
+        return float((rows["best"] < cfg.robust.success).mean())
+
     drawn = {"fig1_landscapes": three_landscapes(cfg.coefficients[0])}
-    all_runs = table_of(tables, "runs", "point", "regime", "left", "delta_e", "momentum")
+    all_runs = table_of(tables, "runs", "point", "regime", "left", "delta_e", "momentum", "search", "where")
     all_curves = table_of(tables, "curves", *COLUMNS)
     for coefficient in cfg.coefficients:
         runs, curves = (where(table, coefficient=coefficient) for table in (all_runs, all_curves))
@@ -32,6 +36,8 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Pi
         drawn[f"fig3_long_runs_{tag}"] = _long_runs(curves, runs, cfg, coefficient)
         drawn[f"barrier_{tag}"] = _barrier(runs, cfg, coefficient)
         drawn[f"regimes_{tag}"] = _regimes(runs, cfg, coefficient)
+        again = repeated(where(runs, stage="search"), cfg, "robust", solved, "share of points solved")
+        drawn |= {f"{name}_{tag}": picture for name, picture in again.items()}
     drawn["success"] = _success(all_runs, cfg, published)
     return drawn
 

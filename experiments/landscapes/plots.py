@@ -18,6 +18,7 @@ from experiments.landscapes.config import Study
 from experiments.landscapes.functions import Ackley, TwoBasins, Zakharov
 
 Box = tuple[float, float, float, float]
+Score = Callable[[pd.DataFrame], float]
 
 
 def grid(potential: Potential, box: Box, points: int = 201) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -93,3 +94,46 @@ def searches(trials: pd.DataFrame, cfg: Study) -> Picture:
         "Crosses along the top: trials that diverged."
     )
     return Picture(figure, caption, "; ".join(said) + ".")
+
+
+def repeated(runs: pd.DataFrame, cfg: Study, place: str, score: Score, words: str) -> dict[str, Picture]:
+    """What searches with other seeds find, and what becomes of it; nothing if there was one search only.
+
+    Args:
+        runs: Rows of :func:`experiments.landscapes.repeats.repeats`.
+        cfg: The settings.
+        place: Which of the runs that follow a search are shown.
+        score: The number of a search, from its rows there.
+        words: What that number is, for the axis.
+    """
+    if runs["search"].nunique() < 2:
+        return {}
+    figure, panels = plt.subplots(1, 2, figsize=(PAGE, 2.8))
+    names = [name for name in cfg.competitors if (runs["competitor"] == name).any()]
+    said = []
+    for position, name in enumerate(names):
+        mine, look = where(runs, competitor=name), cfg.competitors[name]
+        found = where(mine, where="search").set_index("search")["best"].dropna()
+        after = pd.Series(
+            {number: score(rows) for number, rows in where(mine, where=place).groupby("search")}
+        )
+        for axes, values in zip(panels, (found, after), strict=True):
+            aside = 0.3 * (np.arange(len(values)) / max(1, len(values) - 1) - 0.5)
+            axes.plot(position + aside, values, look.marker, color=look.color, markersize=2.5, linestyle="")
+            if len(values):
+                axes.plot([position - 0.3, position + 0.3], [values.median()] * 2, color="black", linewidth=1)
+        if len(after):
+            said.append(f"{look.label}: {after.min():.2g} to {after.max():.2g}, median {after.median():.2g}")
+    for axes, label in zip(panels, ("lowest F of the search", words), strict=True):
+        labels = [cfg.competitors[name].label.replace(", ", ",\n") for name in names]
+        axes.set_xticks(range(len(names)), labels, rotation=35, ha="right")
+        if label.startswith("share"):
+            axes.set(ylabel=label, ylim=(-0.03, 1.03))
+        else:
+            axes.set(ylabel=label, yscale="log")
+    count = int(runs["search"].nunique())
+    caption = (
+        f"{count} searches with other seeds: the lowest F that each one saw in {cfg.search.trials:,} trials, "
+        f"and with its settings the {words}. A point is a search, a line their median."
+    )
+    return {"repeated": Picture(figure, caption, f"{words}. {'; '.join(said)}.")}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from experiments.harness import results
 from experiments.harness.claims import Claim, load_paper
 from experiments.harness.errors import UserError, did_you_mean
-from experiments.harness.provenance import ROOT
+from experiments.harness.provenance import ROOT, fingerprint
 from experiments.harness.settings import Experiment
 from experiments.report import collect, rules
 from experiments.report.page import duration
@@ -71,11 +71,31 @@ def _committed(experiment: str) -> dict[str, dict[str, Any]]:
     return {name: record for name, record in records.items() if record is not None}
 
 
-def expectation(cfg: Experiment) -> str:
+def stands(cfg: Experiment, given: Sequence[str]) -> bool:
+    """Whether finished tables answer, so that nothing has to be computed.
+
+    Tables of older settings do, unless the command line asks for settings: they are not replaced unasked.
+
+    Args:
+        cfg: The settings.
+        given: Words of the command line.
+    """
+    record = results.read_record(cfg.folder)
+    if record is None or record.get("stand_in", False):
+        return False
+    return all(word.startswith(("profile=", "paths.", "executor")) for word in given) or _same(cfg)
+
+
+def _same(cfg: Experiment) -> bool:
+    return fingerprint(results.read_settings(cfg.folder)) == fingerprint(cfg.portable())
+
+
+def expectation(cfg: Experiment, given: Sequence[str]) -> str:
     """A sentence on how long the experiment will take."""
     what = f"experiment {cfg.experiment}, profile {cfg.profile}"
-    if results.finished(cfg):
-        return f"{what}: finished in {cfg.folder}; paths.results=FOLDER computes it anew"
+    if stands(cfg, given):
+        today = "" if _same(cfg) else ", with the settings of today, which are not those of the tables"
+        return f"{what}: finished in {cfg.folder}; paths.results=FOLDER computes it anew{today}"
     known = _committed(cfg.experiment)
     if cfg.profile not in known:
         others = ", ".join(f"{name} took {_took(record)}" for name, record in known.items())

@@ -181,8 +181,8 @@ def _sentence(words: str) -> str:
 
 
 def _unbroken(words: str) -> str:
-    """Words whose numbers are not broken at the minus sign of their exponent."""
-    return re.sub(r"(?<=\de)-(?=\d)", "\N{MINUS SIGN}", words)
+    """Words whose numbers have minus signs, at which no line is broken."""
+    return re.sub(r"(?<=\de)-(?=\d)|(?<![\w.-])-(?=\d)", "\N{MINUS SIGN}", words)
 
 
 def _digest(script: str) -> str:

@@ -3,7 +3,7 @@
 import base64
 import functools
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -14,6 +14,7 @@ from PIL import Image
 
 from experiments.harness import plotting
 from experiments.harness.claims import published
+from experiments.harness.results import figure_texts
 from experiments.report import interactive
 from experiments.report.collect import Findings, Run
 from experiments.report.layout import FIGURES
@@ -55,7 +56,11 @@ class Picture:
 def of_run(run: Run, root: Path) -> dict[str, Picture]:
     """The figures of a run, by name."""
     plots = _plots(run)
-    return {file.stem: _picture(file, run, root, plots.get(file.stem, [])) for file in run.figures}
+    texts = figure_texts(run.folder)
+    return {
+        file.stem: _picture(file, run, root, plots.get(file.stem, []), texts.get(file.stem, {}))
+        for file in run.figures
+    }
 
 
 @functools.lru_cache(maxsize=64)
@@ -70,11 +75,14 @@ def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
     return made
 
 
-def _picture(file: Path, run: Run, root: Path, panels: Sequence[dict[str, Any]]) -> Picture:
+def _picture(
+    file: Path, run: Run, root: Path, panels: Sequence[dict[str, Any]], texts: Mapping[str, str]
+) -> Picture:
     words = file.stem.replace("_", " ")
     url, size = _encoded(file)
     path = file.relative_to(root).as_posix()
-    return Picture(file.stem, run, path, url, size, f"{run.experiment}: {words}", words, panels)
+    alt, caption = texts.get("alt") or f"{run.experiment}: {words}", texts.get("caption") or words
+    return Picture(file.stem, run, path, url, size, alt, caption, panels)
 
 
 def _encoded(file: Path) -> tuple[str, tuple[int, int]]:

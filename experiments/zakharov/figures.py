@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from experiments.competitors import method
 from experiments.harness.plotting import COLUMN, PAGE, Picture, legend_below, styles
 from experiments.harness.tables import Tables, table_of, where
-from experiments.landscapes.plots import searches
+from experiments.landscapes.plots import repeated, searches
 from experiments.zakharov.config import Config
 
 WINDOWS = 60
@@ -19,10 +19,17 @@ WINDOWS = 60
 
 def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Picture]:
     """Fig. 4, the random starts, and what the searches saw."""
+    again = where(table_of(tables, "runs", "stage", "competitor", "search", "where"), stage="search")
+    place = f"side {cfg.random.sides[0]:g}"
+
+    def middle(rows: pd.DataFrame) -> float:
+        return float(rows["best"].median())
+
     return {
         "fig4_long_runs": _long_runs(tables, cfg),
         "random_starts": _random_starts(tables, cfg),
         "searches": searches(table_of(tables, "trials", "competitor", "loss", "status"), cfg),
+        **repeated(again, cfg, place, middle, f"median lowest F, {place}"),
     }
 
 

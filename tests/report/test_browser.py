@@ -32,6 +32,7 @@ def browser() -> Iterator[Any]:
 def opened(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A page that was opened from disk, with ``requests`` and ``complaints`` of what it did."""
     context = browser.new_context(**getattr(request, "param", {"viewport": {"width": 1440, "height": 900}}))
+    context.set_default_timeout(180_000)  # a machine with other work may take long to draw all plots
     page = context.new_page()
     page.requests, page.complaints = [], []
     page.on("request", lambda sent: page.requests.append(sent.url))
