@@ -113,7 +113,7 @@ def simulate(
         raise ValueError(f"slots must be one of {list(SLOTS)}, got {slots}")
     with torch.no_grad():
         full, names = _initial(potential, start, rule, settings, steps, seed, replicas)
-        records = Records(record_every)
+        records = Records(min(record_every, max(steps, 1)))  # the end is recorded in any case
         _loop(_kernel(potential, rule, stop, names, compiled), full, width, records)
         theta, _, value, best, taken, code = full[:6]
         return Run(

@@ -1,7 +1,6 @@
 """The command line: ``python -m experiments experiment=NAME profile=NAME key=value …``."""
 
 import os
-import re
 import shlex
 import signal
 import sys
@@ -12,20 +11,17 @@ from pathlib import Path
 from types import FrameType
 
 import hydra
-import yaml
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from experiments.harness.errors import JobFailed, UserError, did_you_mean, strict, unknown_key
+from experiments.harness.errors import JobFailed, UserError, strict
+from experiments.harness.overrides import NONE_GIVEN, entries, one_line, refuse_options, refuse_words
 from experiments.harness.sections import section_of
-from experiments.harness.settings import CONF, Job, compose, dotted, load
+from experiments.harness.settings import CONF, Job, compose, load
 
 _BROKEN_PIPE = 141
-NONE_GIVEN = "no experiment given; add experiment=NAME, one of "
 HELP = """\
 Run an experiment of the paper and write its tables and figures to <paths.results>/<profile>/<experiment>.
 
@@ -128,12 +124,15 @@ def _run(arguments: list[str], conf_dir: Path, package: str) -> int:
         return 0
     if claims := [word.partition("=")[2] for word in arguments if word.startswith("claim=")]:
         return _claim(claims, [word for word in arguments if not word.startswith("claim=")], package)
+    arguments.sort(key=lambda word: word not in ("-m", "--multirun"))  # argparse wants it before the settings
+    given = strict(get_args_parser()).parse_args(arguments)  # refuses in one line what Hydra would refuse
+    refuse_options(given)
+    with one_line(arguments, conf_dir):
+        refuse_words(given.overrides, conf_dir)
     if not any(word.startswith(("-", "hydra")) for word in arguments):
         with one_line(arguments, conf_dir):
             cfg = compose(*arguments, conf_dir=conf_dir)
         return _experiment(cfg, arguments, conf_dir, package)
-    arguments.sort(key=lambda word: word not in ("-m", "--multirun"))  # argparse wants it before the settings
-    strict(get_args_parser()).parse_args(arguments)  # refuses in one line what Hydra's parser would refuse
     codes = [0]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
     original, sys.argv = sys.argv, ["experiments", *arguments]
@@ -192,8 +191,10 @@ def _job(cfg: DictConfig, conf_dir: Path, package: str, codes: list[int]) -> Non
 
 def _experiment(cfg: DictConfig, overrides: Sequence[str], conf_dir: Path, package: str) -> int:
     """Run the experiment of a composed configuration; the exit code."""
-    if not cfg.get("experiment"):
-        raise UserError(NONE_GIVEN + ", ".join(_entries(conf_dir, "experiment")))
+    name = cfg.get("experiment")
+    if not isinstance(name, str):
+        given = "" if name is None else f"experiment={name}: "
+        raise UserError(given + NONE_GIVEN + ", ".join(entries(conf_dir, "experiment")))
     job = prepare(cfg, overrides, package)
     from experiments.harness import session  # it imports pandas, which takes half a second
 
@@ -217,12 +218,12 @@ def _complain(error: UserError | str) -> int:
 
 
 def _help(conf_dir: Path) -> str:
-    experiments = [(name, OmegaConf.load(file)) for name, file in _entries(conf_dir, "experiment").items()]
+    experiments = [(name, OmegaConf.load(file)) for name, file in entries(conf_dir, "experiment").items()]
     profiles = [
-        (name, file.read_text().splitlines()[1]) for name, file in _entries(conf_dir, "profile").items()
+        (name, file.read_text().splitlines()[1]) for name, file in entries(conf_dir, "profile").items()
     ]
     names = [*(name for name, _ in experiments), "NAME"]
-    optimizers = [*_entries(conf_dir, "optimizer"), "NAME"]
+    optimizers = [*entries(conf_dir, "optimizer"), "NAME"]
     return HELP.format(
         experiments="\n".join(f"  {name:<12} section {e.section}: {e.title}" for name, e in experiments),
         profiles="\n".join(f"  {name:<12} {first.lstrip('# ')}" for name, first in profiles),
@@ -233,49 +234,10 @@ def _help(conf_dir: Path) -> str:
     )
 
 
-def _entries(conf_dir: Path, group: str) -> dict[str, Path]:
-    """The files of a group of the configuration, by name."""
-    return {file.stem: file for file in sorted((conf_dir / group).glob("*.yaml"))}
-
-
-@contextmanager
-def one_line(arguments: Sequence[str], conf_dir: Path = CONF) -> Iterator[None]:
-    """A context in which errors of Hydra, OmegaConf and YAML become user errors."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_one_line(error, arguments, conf_dir)) from error
-    except yaml.YAMLError as error:
-        raise UserError(f"a file in {conf_dir} is no YAML: {' '.join(str(error).split())}") from error
-    except OSError as error:
-        raise UserError(f"{error}; choose paths.results=FOLDER") from error
-
-
-def _one_line(error: Exception, arguments: Sequence[str], conf_dir: Path) -> str:
-    """One line for an error of Hydra or OmegaConf."""
-    text = " ".join(str(error).split("full_key:")[0].split()) or type(error).__name__
-    if isinstance(error, OverrideParseException):
-        return f"{error.override}: not a setting of the form key=value"
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, name = error.missing_cfg_file.rpartition("/")
-        return f"{group}={name}: no such {group}{did_you_mean(name, error.options or ())}"
-    if "You must specify 'experiment'" in text:
-        return NONE_GIVEN + ", ".join(_entries(conf_dir, "experiment"))
-    if match := re.match(r"Could not (?:override|delete from config\.) .*?'([^']+)'", text):
-        return unknown_key(match[1], _known_keys(arguments, conf_dir))
-    return text
-
-
-def _known_keys(arguments: Sequence[str], conf_dir: Path) -> list[str]:
-    """Dotted keys of the configuration that the experiment and profile of a command line stand for."""
-    groups = [word.split(",")[0] for word in arguments if re.match(r"(experiment|profile)=", word)]
-    return list(dotted(OmegaConf.to_container(compose(*groups, conf_dir=conf_dir))))
-
-
 if __name__ == "__main__":
     # Under its own name: launchers send functions to other processes by the name of their module.
     from experiments.__main__ import main as command
+    from experiments.harness.quiet import quiet
 
+    quiet()
     sys.exit(command())

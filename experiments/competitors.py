@@ -50,7 +50,7 @@ class Competitor(Settings):
     """
 
     target: str = Field(alias="_target_")
-    label: str
+    label: Annotated[str, Field(pattern=r"^[^$]*$")]  # between two $ is a formula of matplotlib
     color: str
     marker: str = "o"
     stochastic: bool = False
@@ -71,8 +71,15 @@ class Competitor(Settings):
         return {"_target_": self.target, **self.fixed, **(found or {})}
 
     def check(self, key: str = "") -> None:
-        """Check that the optimizer can be made with its settings; see :func:`check`."""
+        """Check that the optimizer can be made with its settings, and drawn; see :func:`check`."""
         check(key, self)
+        from matplotlib.colors import is_color_like
+        from matplotlib.markers import MarkerStyle
+
+        if not is_color_like(self.color):
+            raise UserError(f"{key}.color={self.color}: no colour of matplotlib; take a name or #RRGGBB")
+        if self.marker not in MarkerStyle.markers:
+            raise UserError(f"{key}.marker={self.marker}: no marker of matplotlib; take one such as o")
 
     @property
     def first_axis(self) -> str:
@@ -101,6 +108,22 @@ def create(optimizer: Optimizer, parameters: Iterable[Tensor], seed: int = 0) ->
     config = {**extra, **optimizer}
     made: torch.optim.Optimizer = hydra.utils.instantiate(config, list(parameters), _convert_="all")
     return made
+
+
+def rule(ensemble: str, optimizer: Optimizer) -> tuple[Any, dict[str, Any]]:
+    """The rule of a compiled ensemble, and its settings; see :mod:`bbi.rules`.
+
+    Args:
+        ensemble: Dotted path of the function that makes it.
+        optimizer: Class and settings; those with a ``_target_``, such as laws, become objects.
+    """
+    settings = {
+        name: hydra.utils.instantiate(value) if isinstance(value, Mapping) else value
+        for name, value in optimizer.items()
+        if name != "_target_"
+    }
+    made, values = hydra.utils.get_method(ensemble)(**settings)
+    return made, values
 
 
 def step(optimizer: torch.optim.Optimizer, loss: Tensor, closure: Callable[[], Tensor]) -> None:
@@ -183,6 +206,8 @@ def refuse_bad(name: str, competitor: Competitor, found: Mapping[str, float]) ->
 
     try:
         create(competitor.optimizer(found), [torch.zeros(1, requires_grad=True)])
+        if competitor.ensemble not in ("elementwise", "single"):
+            rule(competitor.ensemble, competitor.optimizer(found))
     except Exception as error:  # every optimizer has its own way to refuse a value
         cause = error.__cause__ or error
         given = {key: value for key, value in competitor.optimizer(found).items() if key != "_target_"}

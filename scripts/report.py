@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiments.__main__ import finish
 from experiments.harness.errors import strict
+from experiments.harness.quiet import quiet
 from experiments.report import write
 from experiments.report.markdown import README
 
@@ -38,4 +39,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    quiet()
     sys.exit(main())

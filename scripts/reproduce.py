@@ -15,6 +15,7 @@ from pathlib import Path
 from experiments.__main__ import finish, one_line, prepare
 from experiments.harness import session
 from experiments.harness.errors import UserError, did_you_mean, strict
+from experiments.harness.quiet import quiet
 from experiments.harness.settings import CONF, compose
 from experiments.report import collect, write
 
@@ -58,4 +59,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    quiet()
     sys.exit(main())

@@ -1,10 +1,10 @@
 """Settings of section 4.1."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from experiments.harness.settings import Count, PlanePoint, Positive, Settings
+from experiments.harness.settings import Count, Different, PlanePoint, Positive, Settings
 from experiments.landscapes.config import Study
 
 REGIMES = ("stuck at the start", "settled elsewhere", "erratic", "diverged", "solved")
@@ -22,6 +22,12 @@ class Long(Settings):
     runs: Count
     drawn: Count
     record_every: Count
+
+    @model_validator(mode="after")
+    def _something_is_recorded(self) -> Self:
+        if self.record_every > self.steps:
+            raise ValueError(f"record_every={self.record_every}: must be steps={self.steps} or less")
+        return self
 
 
 class Barrier(Settings):
@@ -58,7 +64,7 @@ class Robust(Settings):
 class Config(Study):
     """Settings of section 4.1, all of which is computed for each coefficient of the function."""
 
-    coefficients: Annotated[list[Positive], Field(min_length=1)]
+    coefficients: Annotated[list[Positive], Field(min_length=1), Different]
     start: PlanePoint
     long: Long
     barrier: Barrier

@@ -6,10 +6,12 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Required
 
 import pandas as pd
 import yaml
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from experiments.harness import provenance
 from experiments.harness.errors import UserError
@@ -22,6 +24,34 @@ FIGURE_TEXTS = "alt.json"
 """Captions and alternative texts of the figures, in their folder."""
 FORMATS = ("pdf", "png")
 """In which each figure is there."""
+
+
+class _Commit(TypedDict):
+    commit: str | None
+
+
+class _Machine(TypedDict):
+    cpu: str | None
+
+
+class _Units(TypedDict):
+    commit: str | None
+
+
+class _Record(TypedDict, total=False):
+    """What a provenance must contain for its tables to be read; there is more in it, for readers."""
+
+    fingerprint: Required[str]
+    files: Required[dict[str, str]]
+    columns: Required[dict[Literal["trials", "runs", "curves"], dict[str, str]]]
+    stand_in: bool
+    command: Required[str]
+    code: Required[_Commit]
+    machine: Required[_Machine]
+    units: Required[list[_Units]]
+
+
+_RECORD: TypeAdapter[_Record] = TypeAdapter(_Record)
 
 
 def write(
@@ -109,9 +139,14 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise UserError(CORRUPT.format(file=file, why=error)) from error
-    if not (isinstance(record, dict) and {"fingerprint", "files", "columns"} <= record.keys()):
-        raise UserError(CORRUPT.format(file=file, why="entries are missing"))
-    return record
+    try:
+        _RECORD.validate_python(record)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise UserError(CORRUPT.format(file=file, why=why)) from error
+    found: dict[str, Any] = record
+    return found
 
 
 def drawn(folder: Path) -> bool:

@@ -27,6 +27,10 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Whole = Annotated[int, Field(ge=0, le=10**9)]
 """A whole number, 0 or more."""
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Size = Annotated[int, Field(ge=1, le=10_000)]
+"""A whole number from 1 on that memory is taken for."""
+Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+"""Of a file or folder, without a path."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -41,6 +45,14 @@ def _for_fit(values: Sequence[float]) -> Sequence[float]:
     return values
 
 
+def _different(values: Sequence[float]) -> Sequence[float]:
+    if len(set(values)) < len(values):
+        raise ValueError("must be all different")
+    return values
+
+
+Different = AfterValidator(_different)
+"""Of a list: no value is there twice."""
 FitPoints = Annotated[list[Positive], AfterValidator(_for_fit)]
 """Values at which something is measured whose exponent is fitted."""
 FitCounts = Annotated[list[Count], AfterValidator(_for_fit)]
@@ -78,6 +90,14 @@ def _check(node: Any, key: str) -> None:
             _check(child, f"{key}.{name}")
 
 
+def _home(path: str) -> str:
+    try:
+        Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError("there is no such user; give a folder") from error
+    return path
+
+
 class Paths(Settings):
     """Where files are.
 
@@ -87,8 +107,8 @@ class Paths(Settings):
         download: Whether data sets that are not in ``data`` may be fetched from the network.
     """
 
-    results: Annotated[str, Field(min_length=1)] = "results"
-    data: str | None = None
+    results: Annotated[str, Field(min_length=1), AfterValidator(_home)] = "results"
+    data: Annotated[str, AfterValidator(_home)] | None = None
     download: bool = True
 
 
@@ -119,10 +139,10 @@ class Experiment(Settings):
         executor: Where units of work run; results do not depend on it.
     """
 
-    experiment: str
+    experiment: Name
     title: str
     section: str
-    profile: str
+    profile: Name
     seed: Seed = 0
     paths: Paths = Paths()
     executor: Executor = Executor()
@@ -243,6 +263,7 @@ def _allowed(kind: str, limits: Mapping[str, Any]) -> str:
         "too_short": f"a list of {limits.get('min_length')} or more",
         "too_long": f"a list of {limits.get('max_length')} or fewer",
         "string_too_short": "given, not empty",
+        "string_pattern_mismatch": "a name without special characters",
     }.get(kind, "")
 
 

@@ -5,6 +5,7 @@ opens the store, and only one at a time.
 """
 
 import fcntl
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -50,6 +51,7 @@ class Store:
                 [verdict] = database.execute("PRAGMA quick_check(1)").fetchone()
                 if verdict != "ok":
                     raise sqlite3.DatabaseError(verdict)
+            self._inode = self._file.stat().st_ino
             self._resources = resources.pop_all()
         return self
 
@@ -84,7 +86,11 @@ class Store:
         if row is None:
             return None
         self.checkpoint(unit).unlink(missing_ok=True)  # of a process that was killed just after storing
-        return Done(tables.unpack(row[0], self._file), row[1], row[2])
+        payload, seconds, made = row
+        if not (isinstance(seconds, float) and isinstance(made, str) and _is_object(made)):
+            why = f"a unit took {seconds} seconds on {made}"
+            raise UserError(tables.CORRUPT.format(file=self._file, why=why))
+        return Done(tables.unpack(payload, self._file), seconds, made)
 
     def put(self, unit: Unit, done: Done) -> None:
         """Store the result of a unit.
@@ -94,12 +100,25 @@ class Store:
         """
         row = (unit.digest, unit.key, done.seconds, tables.pack(done.tables), done.made)
         with self._lock, self._errors():
+            self._still_there()
             self._database.execute("INSERT OR REPLACE INTO units VALUES (?, ?, ?, ?, ?)", row)
         self.checkpoint(unit).unlink(missing_ok=True)
 
     def checkpoint(self, unit: Unit) -> Path:
         """The file for the state of a unit while it is computed; deleted once the unit is stored."""
         return (self.folder / ".checkpoints" / f"{unit.digest}.pt").absolute()
+
+    def _still_there(self) -> None:
+        """Raise :class:`UserError` if the file was deleted, since SQLite would go on writing to it."""
+        try:
+            same = self._file.stat().st_ino == self._inode
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise UserError(
+                f"{self._file} was deleted while it was in use; run the same command again: "
+                "it computes anew what was in it"
+            )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -110,3 +129,11 @@ class Store:
             raise UserError(f"cannot use {self._file}: {error}; choose paths.results=FOLDER") from error
         except sqlite3.DatabaseError as error:
             raise UserError(tables.CORRUPT.format(file=self._file, why=error)) from error
+
+
+def _is_object(text: str) -> bool:
+    """Whether a text is a JSON object."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False

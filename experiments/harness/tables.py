@@ -92,11 +92,13 @@ def unpack(payload: bytes, file: Path) -> Tables:
     """
     try:
         stored = json.loads(zlib.decompress(payload))
+        if not stored or not stored.keys() <= FILES.keys():
+            raise ValueError(f"tables called {', '.join(stored) or 'nothing'}")
         return {
             name: pd.DataFrame({column: _array(values, dtype) for column, dtype, values in columns})
             for name, columns in stored.items()
         }
-    except (zlib.error, ValueError, TypeError) as error:
+    except (zlib.error, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(CORRUPT.format(file=file, why=error)) from error
 
 
@@ -137,8 +139,13 @@ def dump_yaml(plain_data: dict[str, Any]) -> bytes:
 
 
 def replace(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files one after the other, each of which is the old one or the new one at any moment."""
+    """Write files one after the other, each of which is the old one or the new one at any moment.
+
+    A file that is the same already is left alone, so that nothing needs to be writable then.
+    """
     for name, data in files.items():
+        if (folder / name).is_file() and (folder / name).read_bytes() == data:
+            continue
         partial = folder / f".{name}.part"
         partial.write_bytes(data)
         os.replace(partial, folder / name)

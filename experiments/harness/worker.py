@@ -2,5 +2,8 @@
 
 import signal
 
+from experiments.harness.quiet import quiet
+
 # A terminal sends Ctrl-C to all processes. Only the main process reacts to it, and ends the workers.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+quiet()

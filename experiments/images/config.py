@@ -1,8 +1,8 @@
 """Settings of the trainings of section 4.5: which images, how settings are chosen, how long."""
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from experiments.competitors import Competitors
 from experiments.harness.devices import torch_device
@@ -65,7 +65,7 @@ class Recipe(Settings):
     train: Count
     test: Count
     batch: Count
-    crop_padding: Whole
+    crop_padding: Annotated[int, Field(ge=0, le=64)]
     flip: bool
     normalise: bool
 

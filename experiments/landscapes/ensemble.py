@@ -1,10 +1,9 @@
 """Many runs of one optimizer on a landscape, compiled or by ``torch.optim``, with the same result."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import hydra.utils
 import numpy as np
 import pandas as pd
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from bbi.records import Curves
 from bbi.simulate import Potential, Run, Stop, simulate
-from experiments.competitors import Optimizer, create, step
+from experiments.competitors import Optimizer, create, rule, step
 from experiments.harness.units import derived_seed
 
 
@@ -41,10 +40,9 @@ def run(
         ValueError: For settings that the ensemble does not know.
     """
     if ensemble not in ("elementwise", "single"):
-        settings = {name: value for name, value in optimizer.items() if name != "_target_"}
-        rule, values = hydra.utils.get_method(ensemble)(**_instantiated(settings))
+        made, values = rule(ensemble, optimizer)
         return simulate(
-            potential, starts, rule, values, steps, seed=seed, replicas=replicas, stop=stop,
+            potential, starts, made, values, steps, seed=seed, replicas=replicas, stop=stop,
             record_every=record_every, slots=slots, compiled=compiled,
         )  # fmt: skip
     apart = {name for name, value in optimizer.items() if isinstance(value, Tensor) and value.numel() > 1}
@@ -63,14 +61,6 @@ def _row(optimizer: Optimizer, i: int) -> dict[str, Any]:
     return {
         name: float(value.reshape(-1)[i % value.numel()]) if isinstance(value, Tensor) else value
         for name, value in optimizer.items()
-    }
-
-
-def _instantiated(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with objects, such as laws, in the place of their ``_target_``."""
-    return {
-        name: hydra.utils.instantiate(value) if isinstance(value, Mapping) else value
-        for name, value in settings.items()
     }
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from experiments.competitors import refuse_bad
-from experiments.harness.settings import Count, Finite, Settings
+from experiments.harness.settings import Count, Different, Finite, Settings
 from experiments.images.config import ClassificationConfig
 
-Values = Annotated[list[Finite], Field(min_length=1)]
+Values = Annotated[list[Finite], Field(min_length=1), Different]
 
 
 class Grid(Settings):

@@ -3,12 +3,23 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from experiments.competitors import Competitor, one_method
 from experiments.harness.errors import did_you_mean
-from experiments.harness.settings import Count, Device, Experiment, NonNegative, Positive, Settings, Whole
+from experiments.harness.settings import (
+    Count,
+    Device,
+    Different,
+    Experiment,
+    NonNegative,
+    Positive,
+    Settings,
+    Size,
+    Whole,
+)
 
+Depth = Annotated[int, Field(ge=0, le=1000)]
 Variant = Literal["paper", "released"]
 
 
@@ -42,9 +53,9 @@ class Problem(Settings):
     """
 
     k: Positive
-    dimension: Count
-    width: Count
-    depth: Whole
+    dimension: Size
+    width: Size
+    depth: Depth
     interior: Count
     boundary: Count
     gamma: NonNegative
@@ -102,8 +113,8 @@ class Config(Experiment):
     """Settings of section 4.4: problems by name, and which of them to train on and to shoot for."""
 
     problems: dict[str, Task]
-    train: list[str]
-    shoot: list[str]
+    train: Annotated[list[str], Different]
+    shoot: Annotated[list[str], Different]
     engine: Engine
     thresholds: Thresholds
 

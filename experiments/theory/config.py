@@ -9,6 +9,7 @@ from experiments.competitors import Competitor, all_fixed
 from experiments.harness.errors import UserError
 from experiments.harness.settings import (
     Count,
+    Different,
     Experiment,
     Finite,
     FitCounts,
@@ -16,6 +17,7 @@ from experiments.harness.settings import (
     NonNegative,
     Positive,
     Settings,
+    Size,
 )
 
 if TYPE_CHECKING:
@@ -40,12 +42,6 @@ def _compared(competitors: dict[str, Competitor]) -> dict[str, Competitor]:
     return all_fixed(competitors)
 
 
-def _different(values: list[int]) -> list[int]:
-    if len(set(values)) < len(values):
-        raise ValueError("must be all different")
-    return values
-
-
 Target = dict[str, Any]
 """``_target_`` and arguments of an object, such as a law of :mod:`bbi` or a landscape."""
 Compared = Annotated[dict[str, Competitor], AfterValidator(_compared)]
@@ -58,7 +54,7 @@ class Landscape(Settings):
     """A landscape, the settings of BBI on it, and the cube [-side, side]ⁿ where its runs start."""
 
     landscape: Target
-    dimension: Count
+    dimension: Size
     side: Positive
     lr: Positive
     delta_v: Finite
@@ -110,7 +106,7 @@ class Energy(Runs):
     """
 
     law: Target
-    halvings: Annotated[int, Field(ge=2)]
+    halvings: Annotated[int, Field(ge=2, le=8)]
     continued: Count
     landscapes: Annotated[dict[str, Landscape], Field(min_length=1)]
 
@@ -163,7 +159,7 @@ class Overshoot(Bowl):
     """Runs across V = 0, where F = ΔV, for several step sizes."""
 
     delta_v: Positive
-    lr: FitPoints
+    lr: Annotated[FitPoints, Different]
 
     @model_validator(mode="after")
     def _starts_above_zero(self) -> Self:
@@ -194,8 +190,8 @@ class Tuned(Runs):
 class Volumes(Settings):
     """Volumes around minima with V_I = 10^-depth, in n dimensions; ``energy`` ≫ 1 stands for V ≪ E."""
 
-    n: Annotated[list[Dimension], Field(min_length=1), AfterValidator(_different)]
-    depths: Annotated[list[Depth], Field(min_length=2), AfterValidator(_different)]
+    n: Annotated[list[Dimension], Field(min_length=1), Different]
+    depths: Annotated[list[Depth], Field(min_length=2), Different]
     energy: Annotated[float, Field(ge=10, le=1e4)]
 
 

@@ -55,6 +55,8 @@ class Occupation(Settings):
     def _some_steps_count(self) -> Self:
         if self.burn_in >= self.steps:
             raise ValueError(f"occupation.burn_in={self.burn_in}: must be below steps={self.steps}")
+        if self.every > self.steps:
+            raise ValueError(f"occupation.every={self.every}: must be steps={self.steps} or less")
         return self
 
 
@@ -85,7 +87,7 @@ class Config(Experiment):
             raise ValueError("counts: one must have published_runs, as Fig. 6 and the ratio are about it")
         key = f"competitors.{self.occupation.competitor}.fixed.delta_v"
         delta_v = self.competitors[self.occupation.competitor].fixed.get("delta_v", 0.0)
-        if not delta_v < 0:
+        if not (isinstance(delta_v, int | float) and delta_v < 0):
             raise ValueError(f"{key}={delta_v}: must be below 0, so that V > 0 and no run of occupation ends")
         return self
 
