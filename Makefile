@@ -5,9 +5,11 @@ PROFILE ?= quick
 ONLY ?=
 RESULTS ?= results
 ARGS ?=
+MINUTES ?= 40
+SOAK ?= 20
 BIN := $(VENV)/bin
 
-.PHONY: help install test lint reproduce figures report animate bench clean
+.PHONY: help install test lint reproduce figures report animate bench torture clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -45,6 +47,9 @@ animate: install  ## draw the animation of the README, docs/images/ackley.gif
 
 bench: install  ## measure speed, as ratios between things run in turn in one process
 	$(BIN)/python scripts/bench.py --results $(RESULTS)
+
+torture: install  ## attack it for MINUTES=40 (and a soak of SOAK=20): wrong lines, kills, damaged files
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/torture.py --minutes $(MINUTES) --soak $(SOAK) --results $(RESULTS)
 
 clean:  ## remove the environment and caches, and nothing of the results
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis bbi.egg-info

@@ -49,7 +49,7 @@ class Motion(SystemState):
         bounce, moved, clocks_after = algorithm.bounce(clocks, *self._clock_settings(v), active)
         u2 = self._redraw(entries, bounce, clocks.draws)
         pull = float(at_v.kick) * lr if host and moved else 0.0
-        factor, sigma = update.split(length2, u2, pull, unit)
+        factor, sigma = update.split(length2, u2, pull, unit, entries)
         kick, drift = where(moved, at_v.kick / sigma, 0.0), where(moved, at_v.drift * sigma, 0.0)
         if self.law.isokinetic:
             factor, kick = projection.across(entries, factor, kick, u2)

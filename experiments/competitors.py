@@ -26,8 +26,10 @@ Optimizer = Mapping[str, Any]
 """An optimizer with all its settings, as plain data: ``_target_`` and the keyword arguments."""
 
 
-def _without_nulls(space: dict[str, Any] | None) -> dict[str, Any]:
-    return {name: axis for name, axis in (space or {}).items() if axis is not None}
+def _without_nulls(space: Any) -> Any:
+    if not isinstance(space, Mapping):
+        return {} if space is None else space
+    return {name: axis for name, axis in space.items() if axis is not None}
 
 
 class Competitor(Settings):

@@ -10,5 +10,5 @@ def quiet() -> None:
     Commands and workers call this, not functions: tests see every warning.
     """
     warnings.simplefilter("ignore")
-    for name in ("torch", "matplotlib", "hyperopt", "distributed"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("torch", "matplotlib", "hyperopt", "distributed", "hydra"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -39,8 +39,11 @@ class Entrant(Competitor):
         """Optimizers come with ranges for searches: what has one is given here."""
         if not isinstance(settings, Mapping):
             return settings
-        for name in settings.get("space") or {}:
-            if name not in (settings.get("fixed") or {}):
+        space, fixed = settings.get("space") or {}, settings.get("fixed") or {}
+        if not (isinstance(space, Mapping) and isinstance(fixed, Mapping)):
+            return settings  # which is refused by their types
+        for name in space:
+            if name not in fixed:
                 raise ValueError(f"fixed.{name} must be given, as nothing is searched here")
         return {**settings, "space": {}}
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bbi import BBI, ECD, ECDSep, Frictionless
+from bbi import BBI, ECD, ECDq1, ECDSep, Frictionless
 
 SETTINGS = {"delta_e": 1.0, "t0": 3, "t1": 5, "n_bounces": 4}
 RANGES = {
@@ -140,6 +140,19 @@ def test_the_first_momentum_has_the_length_of_the_energy_at_any_size(dtype, cls)
         # V = 2: E²/V - V = 2.5 for E = 3, and Π² = δE for ECDSep; then the kick
         expected = math.sqrt(2.5) if cls is BBI else 1.0
         assert opt.momentum_norm.item() == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("cls", [BBI, ECDSep, ECDq1])
+@pytest.mark.parametrize("lr", [1e-3, 1e-6])
+def test_a_small_step_size_in_float16_stays_in_its_range(cls, lr):
+    """On the CPU Π is kept in units of Δt H_V, which in float16 has room for 65504 of them."""
+    p = torch.linspace(-1, 1, 144).to(torch.float16).requires_grad_()
+    opt = cls([p], lr, **{"f0" if cls is not BBI else "delta_v": -10.0})
+    for _ in range(5):
+        p.grad = 10 * p.detach()
+        opt.step(loss=5 * p.detach().double().square().sum())
+        assert p.isfinite().all() and opt.momentum(p).isfinite().all()
+        assert opt.momentum_norm.item() == pytest.approx(opt.momentum(p).double().norm().item(), rel=1e-2)
 
 
 @pytest.mark.parametrize("cls", [BBI, ECDSep, lambda *a, **k: ECD(*a, law=Frictionless(), **k)])
