@@ -1,8 +1,8 @@
 """Settings of section 4.1."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from experiments.harness.settings import Count, Different, PlanePoint, Positive, Settings
 from experiments.landscapes.config import Study
@@ -22,12 +22,6 @@ class Long(Settings):
     runs: Count
     drawn: Count
     record_every: Count
-
-    @model_validator(mode="after")
-    def _something_is_recorded(self) -> Self:
-        if self.record_every > self.steps:
-            raise ValueError(f"record_every={self.record_every}: must be steps={self.steps} or less")
-        return self
 
 
 class Barrier(Settings):

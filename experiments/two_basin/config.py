@@ -55,8 +55,6 @@ class Occupation(Settings):
     def _some_steps_count(self) -> Self:
         if self.burn_in >= self.steps:
             raise ValueError(f"occupation.burn_in={self.burn_in}: must be below steps={self.steps}")
-        if self.every > self.steps:
-            raise ValueError(f"occupation.every={self.every}: must be steps={self.steps} or less")
         return self
 
 

@@ -23,7 +23,6 @@ LAYOUTS = (
     "scalar",
     "empty",
     "several",
-    "one without gradient",
 )
 LAWS = ("BornInfeld", "InverseMass", "Logarithmic", "Frictionless")
 DOCUMENTED = (ValueError, TypeError, RuntimeError)

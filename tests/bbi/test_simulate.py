@@ -241,3 +241,15 @@ def test_bad_arguments_are_named(changes, words):
     good = {"start": starts(3), "settings": {"lr": 0.1}, "steps": 1}
     with pytest.raises(ValueError, match=words):
         eager(TwoBasins(), rule=RULE, **{**good, **changes})
+
+
+def test_recording_more_rarely_than_there_are_steps_costs_no_steps():
+    """A chunk of a compiled loop ends at the next record: 10⁹ steps would take minutes."""
+    seen = []
+
+    def counted(theta):
+        seen.append(1)
+        return Quadratic((1.0,))(theta)
+
+    run = simulate(counted, [[1.0]], RULE, {"lr": 0.1}, 20, record_every=10**9, compiled=False)
+    assert run.curves.step.tolist() == [0, 20] and len(seen) < 100

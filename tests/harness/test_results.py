@@ -1,12 +1,14 @@
 """The folder of a finished experiment: complete or not there, read back to the last bit."""
 
 import itertools
+import json
 import math
 import os
 import signal
 import subprocess
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -89,6 +91,30 @@ def test_finished_is_known_and_damage_is_told(tmp_path: Path, capsys: pytest.Cap
 def test_tables_of_a_stand_in_are_not_final(tmp_path: Path) -> None:
     write(tmp_path, stand_in=True)
     assert not results.finished(config(tmp_path))
+
+
+SHAPE = {"fingerprint": "", "files": {}, "columns": {}, "command": "", "code": {"commit": None},
+         "machine": {"cpu": None}, "units": []}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"files": []}, {"columns": {"nothing": {}}}, {"columns": {"runs": []}}, {"code": {}}, {"units": [1]}],
+)
+def test_a_record_of_a_wrong_shape_is_told(tmp_path: Path, change: dict[str, Any]) -> None:
+    folder = write(tmp_path)
+    (folder / "provenance.json").write_text(json.dumps(SHAPE))
+    assert results.read_record(folder) == SHAPE
+    (folder / "provenance.json").write_text(json.dumps(SHAPE | change))
+    with pytest.raises(UserError, match=rf"provenance\.json is corrupt \({next(iter(change))}"):
+        results.read_record(folder)
+
+
+def test_a_file_that_is_the_same_is_left_alone(tmp_path: Path) -> None:
+    tables.replace(tmp_path, {"a": b"1", "b": b"2"})
+    before = (tmp_path / "a").stat().st_ino
+    tables.replace(tmp_path, {"a": b"1", "b": b"3"})
+    assert (tmp_path / "a").stat().st_ino == before and (tmp_path / "b").read_bytes() == b"3"
 
 
 @pytest.mark.parametrize("damage", ['{"fingerprint": ', "[]", "\x00"])

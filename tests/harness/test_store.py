@@ -2,11 +2,14 @@
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import zlib
+from contextlib import closing
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -100,6 +103,37 @@ def test_a_corrupt_store_is_told_and_kept(tmp_path: Path, damage: str) -> None:
     with pytest.raises(UserError, match=r"units\.sqlite is corrupt") as caught, Store(tmp_path) as store:
         store.get(numbered(1))
     assert "\n" not in str(caught.value) and file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ["{}", "[]", "1", '{"runs": 1}', '{"runs": [[1]]}', '{"runs": [["a", "int64", ["x"]]]}', '{"other": []}'],
+)
+def test_a_unit_of_a_wrong_shape_is_told(tmp_path: Path, payload: str) -> None:
+    with Store(tmp_path) as store:
+        store.put(numbered(1), square(1))
+    with closing(sqlite3.connect(tmp_path / "units.sqlite")) as database, database:
+        database.execute("UPDATE units SET payload = ?", (zlib.compress(payload.encode()),))
+    with pytest.raises(UserError, match=r"units\.sqlite is corrupt"), Store(tmp_path) as store:
+        store.get(numbered(1))
+
+
+@pytest.mark.parametrize("made", ["", "[]", "1", "{"])
+def test_a_unit_without_a_maker_is_told(tmp_path: Path, made: str) -> None:
+    with Store(tmp_path) as store:
+        store.put(numbered(1), Done(square(1).tables, 0.5, made))
+        with pytest.raises(UserError, match=r"units\.sqlite is corrupt"):
+            store.get(numbered(1))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_store_deleted_on_the_way_is_told(tmp_path: Path, whole: bool) -> None:
+    folder = tmp_path / "run"
+    with Store(folder) as store:
+        store.put(numbered(1), square(1))
+        shutil.rmtree(folder) if whole else (folder / "units.sqlite").unlink()
+        with pytest.raises(UserError, match=r"units\.sqlite was deleted.*run the same"):
+            store.put(numbered(2), square(2))
 
 
 @pytest.mark.parametrize("root", ["{file}", "{file}/below", "/proc/none"])

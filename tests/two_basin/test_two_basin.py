@@ -22,6 +22,8 @@ REFUSED = {
     "~competitors.bbi_endless.fixed.delta_v": "must be below 0",
     "occupation.burn_in=2000": "must be below steps",
     "cloud.side=0": "above 0",
+    "competitors.bbi_endless.fixed.delta_v=[1]": "delta_v=[1]: must be below 0",
+    "competitors.bbi_endless.fixed.delta_v=x": "delta_v=x: must be below 0",
     "+optimizer@competitors.mine=adam": "nothing is searched here",
 }
 TINY = (

@@ -17,6 +17,17 @@ REFUSED = {
     "random.sides=[0]": "above 0",
     "start=[inf,1]": "finite",
     "start=[]": "a list of 1 or more",
+    "random.sides=[1,1]": "all different",
+    "competitors.bbi.fixed=1": "a mapping of names",
+    "competitors.bbi.fixed.delta_v=[nan]": "delta_v=[nan]",
+    "competitors.bbi.fixed.t1={a:1}": "t1={'a': 1}",
+    "competitors.bbi.space=abc": "a mapping of names",
+    "competitors.bbi.color=sky": "color=sky: no colour",
+    "competitors.bbi.marker=zzz": "marker=zzz: no marker",
+    "competitors.bbi.label='$x'": "label=$x",
+    "competitors.bbi.ensemble=nowhere": "nowhere",
+    "competitors.bbi.ensemble=os.getcwd": "getcwd",
+    "start.x=1": "start.x=1",
     "competitors.gdm_narrow.space.lr.low=1": "must be below high",
 }
 TINY = "search.trials=2 search.steps=3 long.steps=4 random.points=2 random.steps=3"
