@@ -90,7 +90,11 @@ class Store:
         if not (isinstance(seconds, float) and isinstance(made, str) and _is_object(made)):
             why = f"a unit took {seconds} seconds on {made}"
             raise UserError(tables.CORRUPT.format(file=self._file, why=why))
-        return Done(tables.unpack(payload, self._file), seconds, made)
+        found = tables.unpack(payload, self._file)
+        if strange := found.keys() - tables.FILES.keys():
+            why = f"tables called {', '.join(sorted(strange))}"
+            raise UserError(tables.CORRUPT.format(file=self._file, why=why))
+        return Done(found, seconds, made)
 
     def put(self, unit: Unit, done: Done) -> None:
         """Store the result of a unit.

@@ -92,8 +92,8 @@ def unpack(payload: bytes, file: Path) -> Tables:
     """
     try:
         stored = json.loads(zlib.decompress(payload))
-        if not stored or not stored.keys() <= FILES.keys():
-            raise ValueError(f"tables called {', '.join(stored) or 'nothing'}")
+        if not stored:
+            raise ValueError("a unit without tables")
         return {
             name: pd.DataFrame({column: _array(values, dtype) for column, dtype, values in columns})
             for name, columns in stored.items()

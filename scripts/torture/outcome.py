@@ -73,3 +73,7 @@ class Deadline:
     def __bool__(self) -> bool:
         """Whether there is time left."""
         return time.monotonic() < self._end
+
+    def left(self) -> float:
+        """Seconds that are left."""
+        return max(self._end - time.monotonic(), 0.0)
