@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from experiments.harness import report
+from experiments.report import write
 from torture.children import Ended, child, start, wait
 from torture.kills import PATIENCE, SERIAL, TABLES, TINY, job, run
 from torture.outcome import Deadline, Row
@@ -135,8 +135,8 @@ def _damaged(row: Row, what: str, damage: Damage, whole: Path, root: Path) -> No
         made = job(NAME, root, SERIAL)
         command: Callable[[], int] = {
             "run": functools.partial(run, made, root / "log"),
-            "report": lambda: report.write(root, "smoke") and 0,
-            "figures": lambda: report.draw(root, "smoke") and 0,
+            "report": lambda: write.write(root) and 0,
+            "figures": lambda: write.draw(root, "smoke") and 0,
         }[name]
         _judge(row, f"{what}, {name}", child(command, root, PATIENCE))
         if name == "run" and row.found and what in row.found[-1]:

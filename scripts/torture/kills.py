@@ -24,13 +24,14 @@ from unittest.mock import patch
 from matplotlib.figure import Figure
 
 from experiments.__main__ import prepare
-from experiments.harness import checkpoint, plotting, report, session
-from experiments.harness.settings import Executor, Experiment, Job, compose
+from experiments.harness import checkpoint, plotting, session
+from experiments.harness.settings import CONF, Executor, Experiment, Job, compose
 from experiments.harness.store import Store
 from experiments.images.sources import load
 from torture.children import start, stop, wait
 from torture.outcome import Deadline, Row
 
+EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 CODES = {signal.SIGKILL: (-9,), signal.SIGTERM: (143, -15), signal.SIGINT: (130,)}
 TABLES = ("config.yaml", "trials.csv", "runs.csv", "curves.parquet")
@@ -40,7 +41,7 @@ PATIENCE = 900.0
 
 def attack(seed: int, kills: int, deadline: Deadline, folder: Path) -> Iterator[Row]:
     """So many kills of the main process, shared by all experiments; then of workers and of the scheduler."""
-    draw, names = random.Random(seed), report.experiments()
+    draw, names = random.Random(seed), EXPERIMENTS
     whole: dict[str, dict[str, str]] = {}
     for dataset in ("mnist", "cifar10"):
         load(dataset, None, download=False)  # which children then have
@@ -92,7 +93,7 @@ def _composed(experiment: str, settings: tuple[str, ...]) -> Job:
 
 def job(experiment: str, folder: Path, executor: Executor, *settings: str) -> Job:
     """An experiment with budgets below those of smoke, whose results are in ``folder``."""
-    made = _composed(experiment, (*TINY[experiment].split(), *settings))
+    made = _composed(experiment, (*TINY.get(experiment, "").split(), *settings))
     paths = made.cfg.paths.model_copy(update={"results": str(folder)})
     return made._replace(cfg=made.cfg.model_copy(update={"executor": executor, "paths": paths}))
 

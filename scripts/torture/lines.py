@@ -17,11 +17,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.__main__ import main, prepare
-from experiments.harness import report, session
+from experiments.harness import session
 from experiments.harness.errors import UserError
 from experiments.harness.overrides import one_line, refuse_words
 from experiments.harness.settings import CONF, compose, dotted
 from torture.children import Ended, child
+from torture.kills import EXPERIMENTS
 from torture.outcome import Deadline, Row
 
 VALUES = (
@@ -156,7 +157,7 @@ def _words(seed: int, count: int) -> Iterator[tuple[str, str]]:
     """An experiment and a word that changes one of its settings; no two are the same."""
     pool = [
         (name, change)
-        for name in report.experiments()
+        for name in EXPERIMENTS
         for key in dotted(OmegaConf.to_container(_base(name)))
         if key not in ("experiment", "profile")
         for change in (*(f"{key}={value}" for value in VALUES), *(shape.format(key=key) for shape in SHAPES))

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from bbi import BBI
-from experiments.harness import report
+from experiments.report import write
 from torture.kills import SERIAL, job, run
 from torture.outcome import Row
 
@@ -49,7 +49,7 @@ def _once(row: Row, folder: Path) -> None:
     said = StringIO()
     with redirect_stderr(said):
         code = run(job("zakharov", root, SERIAL, *WORDS), root / "log")
-        report.write(root, "smoke")
+        write.write(root)
     if code:
         row.fail(f"exit code {code}: {said.getvalue()[-300:]}")
     theta = torch.nn.Parameter(torch.randn(100))
