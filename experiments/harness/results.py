@@ -121,6 +121,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
     file = folder / "config.yaml"
     try:
         settings: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if not isinstance(settings, dict):
+            raise ValueError("not a mapping of settings")
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(CORRUPT.format(file=file, why=str(error).splitlines()[0])) from error
     return settings

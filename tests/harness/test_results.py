@@ -188,3 +188,10 @@ def test_killed_between_two_files(processes: ForkServerContext, tmp_path: Path, 
             "runs": [title],
             "trials": [title],
         }
+
+
+@pytest.mark.parametrize("damage", ["", "- a", "a: b: c", "1"])
+def test_settings_of_a_wrong_shape_are_told(tmp_path: Path, damage: str) -> None:
+    (write(tmp_path) / "config.yaml").write_text(damage)
+    with pytest.raises(UserError, match=r"config\.yaml is corrupt"):
+        results.finished(config(tmp_path))
