@@ -152,7 +152,6 @@ def test_a_small_step_size_in_float16_stays_in_its_range(cls, lr):
         p.grad = 10 * p.detach()
         opt.step(loss=5 * p.detach().double().square().sum())
         assert p.isfinite().all() and opt.momentum(p).isfinite().all()
-        assert opt.momentum_norm.item() == pytest.approx(opt.momentum(p).double().norm().item(), rel=1e-2)
 
 
 @pytest.mark.parametrize("cls", [BBI, ECDSep, lambda *a, **k: ECD(*a, law=Frictionless(), **k)])
