@@ -144,12 +144,13 @@ def clipped(lr: float | Tensor, momentum: float | Tensor = 0.0, max_norm: float 
     return ClippedRule(), {"lr": lr, "momentum": momentum, "max_norm": max_norm}
 
 
-def decaying(lr: float | Tensor, every: float | Tensor, box: float | Tensor) -> Ensemble:
-    """An ensemble of :class:`experiments.race.optimizers.DecayingDescent`."""
-    return RestartRule(DecayRule()), {"lr": lr, "every": every, "box": box}
+def decaying(lr: float | Tensor, every: float | Tensor, box: float | Tensor | None = None) -> Ensemble:
+    """An ensemble of :class:`experiments.race.optimizers.DecayingDescent`; without a box nothing jumps."""
+    values = {"lr": lr, "every": every}
+    return (DecayRule(), values) if box is None else (RestartRule(DecayRule()), {**values, "box": box})
 
 
-def bbi_restarts(every: float | Tensor, box: float | Tensor, **settings: Any) -> Ensemble:
-    """An ensemble of :class:`experiments.race.optimizers.RestartedBBI`."""
+def bbi_restarts(every: float | Tensor, box: float | Tensor | None = None, **settings: Any) -> Ensemble:
+    """An ensemble of :class:`experiments.race.optimizers.RestartedBBI`; without a box it is one of BBI."""
     rule, values = rules.bbi(**settings)
-    return RestartRule(rule), {**values, "every": every, "box": box}
+    return (rule, values) if box is None else (RestartRule(rule), {**values, "every": every, "box": box})
