@@ -7,10 +7,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from experiments.competitors import Competitor, one_method
-from experiments.harness.errors import did_you_mean
+from experiments.harness.errors import UserError, did_you_mean
 from experiments.harness.settings import Count, Experiment, NonNegative, Positive, Settings
-from experiments.race.functions import TASKS
-from experiments.race.networks import NETWORKS
 
 
 class Entrant(Competitor):
@@ -88,16 +86,23 @@ class Config(Experiment):
     scoring: Scoring
     entrants: Annotated[dict[str, Entrant], AfterValidator(one_method)]
 
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        for key, names, known in (
+    def check(self, key: str = "") -> None:
+        """Check the entrants, and that there are such functions and networks, whose modules import torch."""
+        from experiments.race.functions import TASKS
+        from experiments.race.networks import NETWORKS
+
+        super().check(key)
+        chosen: list[tuple[str, list[str], Mapping[str, object]]] = [
             ("functions.names", self.functions.names, TASKS),
             ("networks", list(self.networks), NETWORKS),
-        ):
-            allowed: Mapping[str, object] = known
+        ]
+        for setting, names, known in chosen:
             for name in names:
-                if name not in allowed:
-                    raise ValueError(f"{key}={name}: not known{did_you_mean(name, allowed)}")
+                if name not in known:
+                    raise UserError(f"{setting}={name}: not known{did_you_mean(name, known)}")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
         for name, entrant in self.entrants.items():
             if not entrant.space:
                 raise ValueError(f"entrants.{name}.space: must have an axis, as all are tuned alike")

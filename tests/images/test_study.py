@@ -75,7 +75,7 @@ def tried(optimizer: dict[str, Any] = SGD, on: Task | None = None, **plan: Any) 
 )
 def test_settings_that_cannot_be_are_named(setting: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
-        composed("mnist", setting)
+        composed("mnist", setting).check()
     assert str(caught.value).startswith(message)
 
 
