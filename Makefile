@@ -9,7 +9,7 @@ MINUTES ?= 40
 SOAK ?= 20
 BIN := $(VENV)/bin
 
-.PHONY: help install test lint reproduce figures report animate bench torture clean
+.PHONY: help install test lint docs reproduce figures report animate bench torture clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -33,6 +33,14 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 
+# A target of its own, so that make install does not wait for Sphinx. With it installed, make test builds them too.
+docs: $(BIN)/.docs  ## build the documentation with warnings as errors: docs/_build/html/index.html
+	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build/html
+
+$(BIN)/.docs: $(BIN)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
 reproduce: install  ## run the experiments of a profile: tables, figures, report (default PROFILE=quick)
 	$(BIN)/python scripts/reproduce.py --profile $(PROFILE) $(if $(ONLY),--only "$(ONLY)") paths.results=$(RESULTS) $(ARGS)
 
@@ -52,5 +60,6 @@ torture: install  ## attack it for MINUTES=40 (and a soak of SOAK=20): wrong lin
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/torture.py --minutes $(MINUTES) --soak $(SOAK) --results $(RESULTS)
 
 clean:  ## remove the environment and caches, and nothing of the results
+	rm -rf docs/_build docs/auto_examples
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis bbi.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,8 @@
-"""A classifier of handwritten digits, with minibatches: python examples/classifier.py (needs scikit-learn).
+"""
+A classifier, with minibatches
+==============================
+
+Handwritten digits: python examples/classifier.py (needs scikit-learn).
 
 E and V in the print-out are losses: E that of the first batch, V that of the last one. BBI is fast where V is
 near E, and slow where V is near 0.

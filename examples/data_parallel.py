@@ -1,4 +1,8 @@
-"""One training on two processes over gloo: python examples/data_parallel.py
+"""
+Two processes, one training
+===========================
+
+Processes speak over gloo: python examples/data_parallel.py
 
 Each rank has half of the batch. DistributedDataParallel averages the gradients, and the optimizer's step the
 losses; all ranks draw the same random directions, so that the models stay the same without being sent.

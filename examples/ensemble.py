@@ -1,4 +1,8 @@
-"""Twenty trainings at once, with twenty energies: python examples/ensemble.py
+"""
+Twenty trainings at once
+========================
+
+They have twenty energies: python examples/ensemble.py
 
 ``replicas`` makes the first axis of every parameter that of independent runs. torch.func evaluates one
 network with all sets of parameters. Losses stay separate, and so do energies, clocks and random directions.

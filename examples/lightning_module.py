@@ -1,4 +1,8 @@
-"""BBI in Lightning, with gradients of four micro-batches a step: python examples/lightning_module.py
+"""
+Lightning, with accumulated gradients
+=====================================
+
+A step has the gradients of four micro-batches: python examples/lightning_module.py
 
 Lightning tells the optimizer the loss of the last micro-batch only. PassLoss gives it the mean of the four.
 """

@@ -1,4 +1,8 @@
-"""A differential equation solved by a network: python examples/pinn.py
+"""
+A differential equation solved by a network
+===========================================
+
+To run it: python examples/pinn.py
 
 -u'' = π² sin πx on [0, 1] with u(0) = u(1) = 0, whose solution is sin πx. The loss is the mean square of the
 residual, in the full batch and in float64: there is no noise, and BBI keeps its energy to rounding.

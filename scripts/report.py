@@ -15,7 +15,7 @@ from experiments.report.markdown import README
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the report or the figures and print the paths; the exit code.
 
-    The tables of the README are of the results beside it.
+    The tables of README and docs are of the results beside them.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             written = write.write(given.results)
             if given.results.resolve() == README.parent / "results":
-                written.append(write.write_readme(given.results))
+                written += write.write_readme(given.results)
         print(*written, sep="\n")
         return 0
 

@@ -1,6 +1,9 @@
 """The examples in the documents run as they stand."""
 
+import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +17,7 @@ def blocks(file: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.mark.parametrize("file", ["docs/optimizer.md", "README.md"])
+@pytest.mark.parametrize("file", ["docs/quickstart.md", "README.md"])
 def test_the_example_runs_and_the_loss_falls(file: str) -> None:
     examples = blocks(file)
     assert examples
@@ -62,3 +65,25 @@ def test_the_findings_are_those_of_the_tables() -> None:
     for name, variant, ours, verdict in rows:
         estimate, expected = known.loc[name.strip("`"), variant]
         assert (ours, verdict) == (f"{estimate:.3g}", expected), (name, variant)
+
+
+def test_the_problem_of_ones_own_is_solved() -> None:
+    (code,) = blocks("docs/extending.md")
+    names: dict[str, object] = {}
+    exec(compile(code, "docs/extending.md", "exec"), names)
+    assert names["lowest"] < 1e-6  # type: ignore[operator]
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("furo"), reason="Sphinx and its theme: make docs")
+def test_the_documentation_builds_without_warnings_and_loads_nothing(tmp_path: Path) -> None:
+    html = tmp_path / "html"
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", str(tmp_path / "doctrees")]
+    built = subprocess.run([*command, str(ROOT / "docs"), str(html)], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    pages = [page for page in html.rglob("*.html") if page.name != "report.html"]
+    assert len(pages) > 20
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|img|iframe)[^>]*src=\"([^\"]*)|<link[^>]*href=\"([^\"]*)", text)
+        assert not [url for pair in loaded for url in pair if re.match("(https?:)?//", url)], page
+    assert "<math" in (html / "how-it-works.html").read_text(encoding="utf-8")

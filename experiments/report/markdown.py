@@ -1,4 +1,4 @@
-"""The verdicts as Markdown and CSV: `report.md`, `verdicts.csv`, and the generated tables of the README."""
+"""The verdicts as Markdown and CSV: `report.md`, `verdicts.csv`, and the generated tables of README and docs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +13,7 @@ from experiments.report.collect import Answer, Findings, interval, text
 from experiments.report.layout import SUMMARY
 
 README = Path(__file__).resolve().parents[2] / "README.md"
+HOURS = README.parent / "docs/reproducibility.md"
 TABLE_2 = {"MNIST": ("mnist-sgd", "mnist-bbi"), "CIFAR-10": ("cifar-sgd", "cifar-bbi")}
 """The claims of Table 2, by its rows; their variants are its columns."""
 
@@ -62,13 +63,27 @@ def report(found: Findings) -> str:
 
 
 def readme(found: Findings, file: Path = README) -> str:
-    """The README with its generated parts, which stand between markers, written anew.
+    """The README with its generated parts written anew.
 
     Raises:
         ValueError: The README lacks a pair of markers, or the summary names an answer that is not there.
     """
+    return _filled(file, {"summary": summary(found), "table 2": table_2(found)})
+
+
+def reproducibility(found: Findings, file: Path = HOURS) -> str:
+    """The page about reproducibility with its table of hours written anew.
+
+    Raises:
+        ValueError: The page lacks a pair of markers.
+    """
+    return _filled(file, {"hours": hours(found)})
+
+
+def _filled(file: Path, parts: dict[str, list[str]]) -> str:
+    """The text of a file, with the lines of each part between its markers."""
     content = file.read_text(encoding="utf-8")
-    for name, lines in (("summary", summary(found)), ("table 2", table_2(found))):
+    for name, lines in parts.items():
         begin, end = f"<!-- {name}: written by make report -->", f"<!-- end of {name} -->"
         before, opened, rest = content.partition(begin)
         _, closed, after = rest.partition(end)
@@ -76,6 +91,15 @@ def readme(found: Findings, file: Path = README) -> str:
             raise ValueError(f"{file}: needs the markers {begin} and {end}")
         content = "\n".join([before + begin, *lines, end + after])
     return content
+
+
+def hours(found: Findings) -> list[str]:
+    """What every finished experiment cost, as its provenance has it: lines of a table."""
+    lines = ["| results | hours | machine | finished |", "| --- | --- | --- | --- |"]
+    for run in found.runs:
+        machine, finished = run.provenance["machine"]["cpu"], run.provenance["finished"][:10]
+        lines.append(f"| {run.name} | {run.seconds / 3600:.2f} | {machine} | {finished} |")
+    return lines
 
 
 def summary(found: Findings) -> list[str]:

@@ -33,11 +33,13 @@ def write(root: Path) -> list[Path]:
     return [root / name for name in files]
 
 
-def write_readme(root: Path) -> Path:
-    """Write the generated tables of the README from the results under ``root``; its path."""
-    content = markdown.readme(collect.findings(root))
-    replace(markdown.README.parent, {markdown.README.name: content.encode()})
-    return markdown.README
+def write_readme(root: Path) -> list[Path]:
+    """Write the generated tables of README and docs from the results under ``root``; their paths."""
+    found = collect.findings(root)
+    files = {markdown.README: markdown.readme(found), markdown.HOURS: markdown.reproducibility(found)}
+    for file, content in files.items():
+        replace(file.parent, {file.name: content.encode()})
+    return list(files)
 
 
 def draw(root: Path, profile: str) -> list[Path]:

@@ -1,5 +1,6 @@
 """What is committed for readers is what `make report` writes, and can be read."""
 
+import json
 import re
 from pathlib import Path
 
@@ -21,6 +22,15 @@ def found() -> Findings:
 
 def test_the_readme_has_the_tables_that_make_report_writes(found: Findings) -> None:
     assert markdown.readme(found) == markdown.README.read_text(encoding="utf-8")
+
+
+def test_the_hours_are_those_that_make_report_writes(found: Findings) -> None:
+    text = markdown.HOURS.read_text(encoding="utf-8")
+    assert markdown.reproducibility(found) == text
+    for file in (ROOT / "results").glob("*/*/provenance.json"):
+        seconds = json.loads(file.read_text(encoding="utf-8"))["seconds"]["all_units"]
+        name = file.parent.relative_to(ROOT / "results")
+        assert name.parts[0] == "smoke" or f"| {name} | {seconds / 3600:.2f} |" in text
 
 
 def test_the_report_is_the_one_that_make_report_writes(found: Findings) -> None:
