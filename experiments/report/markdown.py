@@ -1,4 +1,4 @@
-"""The verdicts as Markdown and CSV: `report.md`, `verdicts.csv`, and the generated tables of README and docs."""
+"""The verdicts as Markdown and CSV: `report.md`, `verdicts.csv`, and generated tables of README and docs."""
 
 from collections.abc import Iterator
 from pathlib import Path
