@@ -1,5 +1,6 @@
 """Gradient descent with isotropic noise: the overdamped Langevin equation with steps of ``lr``."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,7 +26,9 @@ class NoisyGD(torch.optim.SGD):
         if not 0 <= sigma < float("inf"):
             raise ValueError(f"sigma={sigma}: must be 0 or more and finite")
         super().__init__(params, lr=lr)
-        self._sigma, self._random = sigma, torch.Generator().manual_seed(seed)
+        self._sigma, self._seed = sigma, seed
+        for group in self.param_groups:
+            group["draws"] = 0  # saved with the settings, so that a resumed run has the same noise
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -34,11 +37,15 @@ class NoisyGD(torch.optim.SGD):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        numbers = itertools.count()
         for group in self.param_groups:
-            for parameter in group["params"]:
+            draw = torch.tensor(group["draws"])
+            for parameter, number in zip(group["params"], numbers, strict=False):
                 if parameter.grad is not None:
-                    z = torch.randn(parameter.shape, generator=self._random, dtype=parameter.dtype)
-                    parameter.grad.add_(z.to(parameter.device), alpha=self._sigma)
+                    key = noise.replica_keys(self._seed, torch.tensor([number]))
+                    z = noise.normal(key, draw, torch.arange(parameter.numel())).view(parameter.shape)
+                    parameter.grad.add_(z.to(parameter), alpha=self._sigma)
+            group["draws"] += 1
         super().step()
         return loss
 

@@ -130,7 +130,9 @@ def repeated(runs: pd.DataFrame, cfg: Study, place: str, score: Score, words: st
         if label.startswith("share"):
             axes.set(ylabel=label, ylim=(-0.03, 1.03))
         else:
-            axes.set(ylabel=label, yscale="log")
+            # A logarithmic axis needs something above 0.
+            shown = any((np.asarray(line.get_ydata(), dtype=float) > 0).any() for line in axes.lines)
+            axes.set(ylabel=label, yscale="log" if shown else "linear")
     count = int(runs["search"].nunique())
     caption = (
         f"{count} searches with other seeds: the lowest F that each one saw in {cfg.search.trials:,} trials, "
