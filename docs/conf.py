@@ -26,6 +26,8 @@ exclude_patterns = ["_build", "_extensions"]
 highlight_language = "none"  # a block without a language is a formula or a command
 suppress_warnings = ["config.cache"]  # the gallery's settings hold a function
 
+smartquotes = False  # a derivative is no quotation
+
 html_theme = "furo"
 html_title = f"BBI {release}"
 html_extra_path = ["../results/report.html"]
