@@ -43,14 +43,15 @@ def opened(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     context.close()
 
 
-def draw_all(page: Any) -> int:
-    """Scroll past all plots, so that they are drawn; their number."""
+def draw(page: Any, first: int | None = None) -> int:
+    """Scroll past plots, the first ones or all, so that they are drawn; how many there are."""
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-    for place in page.query_selector_all("figure:has([data-plot])"):
+    places = page.query_selector_all("figure:has([data-plot])")[:first]
+    for place in places:
         place.scroll_into_view_if_needed()
-    count = len(page.query_selector_all("[data-plot]"))
-    page.wait_for_function(f"document.querySelectorAll('[data-drawn]').length === {count}")
-    return count
+        # Waiting for a function would evaluate its text, which the page's security policy forbids.
+        place.query_selector("[data-plot]").wait_for_selector(".panel .nsewdrag", state="attached")
+    return len(places)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +60,8 @@ def draw_all(page: Any) -> int:
     indirect=True,
     ids=map(str, WIDTHS),
 )
-def test_it_draws_everything_alone_and_nothing_overflows(opened: Any) -> None:
-    assert draw_all(opened) > 10
+def test_it_draws_everything_alone_and_everything_fits(opened: Any) -> None:
+    assert draw(opened) > 10
     inside = "data:", "blob:", PAGE.as_uri()
     assert [url for url in opened.requests if not url.startswith(inside)] == []
     assert opened.complaints == []
@@ -72,14 +73,9 @@ def test_it_draws_everything_alone_and_nothing_overflows(opened: Any) -> None:
             && one.getBoundingClientRect().right > edge + 1)
         .map(one => one.outerHTML.slice(0, 120))"""
     assert opened.evaluate(beyond, width) == []
-
-
-@pytest.mark.parametrize("opened", [{"viewport": {"width": 360, "height": 800}}], indirect=True, ids=["360"])
-def test_plots_are_wide_enough_on_a_telephone(opened: Any) -> None:
-    draw_all(opened)
+    # A legend or long names at a narrow plot's side would leave nothing of the plot.
     drawn = "[...document.querySelectorAll('.panel .nsewdrag')].map(one => one.getBoundingClientRect().width)"
-    widths = opened.evaluate(drawn)
-    assert len(widths) >= 10 and min(widths) > 150
+    assert min(opened.evaluate(drawn)) > 150
 
 
 def test_every_link_and_every_picture_resolves(opened: Any) -> None:
@@ -90,7 +86,7 @@ def test_every_link_and_every_picture_resolves(opened: Any) -> None:
     assert within and within <= ids
     assert files and [file for file in files if not (PAGE.parent / file).exists()] == []
     opened.evaluate("document.querySelectorAll('img').forEach(one => one.loading = 'eager')")
-    opened.wait_for_function("[...document.images].every(one => one.complete)")
+    opened.evaluate("Promise.all([...document.images].map(one => one.decode()))")
     assert opened.evaluate("[...document.images].filter(one => !one.naturalWidth || !one.alt).length") == 0
 
 
@@ -136,7 +132,7 @@ def test_the_keyboard_reaches_the_filter_and_a_plot_s_legend(opened: Any) -> Non
     opened.keyboard.press("Enter")
     assert opened.get_attribute(".tile", "aria-pressed") == "true"
     opened.keyboard.press("Enter")
-    draw_all(opened)
+    draw(opened, 2)
     button = opened.query_selector(".legend:not([hidden]) button")
     button.focus()
     opened.keyboard.press("Space")
@@ -154,7 +150,7 @@ def test_the_keyboard_reaches_the_filter_and_a_plot_s_legend(opened: Any) -> Non
     ids=["light", "dark"],
 )
 def test_axe_finds_nothing_serious(opened: Any) -> None:
-    draw_all(opened)
+    draw(opened, 2)  # the others are like them, and axe takes seconds for each
     found = axe.Axe().run(opened).response["violations"]
     serious = [
         (one["id"], one["nodes"][0]["html"][:200])
@@ -174,7 +170,7 @@ def test_without_scripts_there_are_pictures_and_no_controls(opened: Any) -> None
 
 @pytest.mark.parametrize("opened", [{"color_scheme": "dark"}], indirect=True, ids=["dark"])
 def test_print_is_dark_on_white_with_static_pictures(opened: Any) -> None:
-    draw_all(opened)
+    draw(opened, 2)
     opened.emulate_media(media="print")
     color, paper = opened.evaluate(
         "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
