@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +30,14 @@ def golden() -> Callable[[str], pd.DataFrame]:
     if not folder.is_dir():
         pytest.skip(f"no recorded trajectories: there is no folder {folder}")
     return lambda stem: pd.read_csv(folder / f"{stem}.csv", index_col="step")
+
+
+@pytest.fixture(autouse=True)
+def closed_figures() -> Iterator[None]:
+    """No test leaves figures open: matplotlib warns, in any later test, when there are more than twenty."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

@@ -103,12 +103,15 @@ ENDLESS = {"maxiter": 10**9, "maxfun": 10**9, "ftol": 0.0, "gtol": 0.0}
 
 
 class BasinHopping(_Library):
-    """Basin hopping of scipy (Wales and Doye, 1997) with L-BFGS; a step is all of it.
+    """Basin hopping of scipy (Wales and Doye, 1997) with L-BFGS.
+
+    A step is one search of ``hops`` hops, which ends at the lowest point that it found.
 
     Args:
         params: Parameters or groups.
         stepsize: Largest change of a coordinate in a hop; scipy adapts it to accept half of the hops.
         temperature: T of the Metropolis criterion.
+        hops: Of a step.
         seed: Of the random numbers.
 
     Raises:
@@ -116,18 +119,26 @@ class BasinHopping(_Library):
     """
 
     def __init__(
-        self, params: ParamsT, stepsize: float = 0.5, *, temperature: float = 1.0, seed: int = 0
+        self,
+        params: ParamsT,
+        stepsize: float = 0.5,
+        *,
+        temperature: float = 1.0,
+        hops: int = 100,
+        seed: int = 0,
     ) -> None:
         at_least(0.0, stepsize=stepsize, temperature=temperature)
-        super().__init__(params, None, seed, stepsize=stepsize, temperature=temperature)
+        at_least(1, hops=hops)
+        super().__init__(params, None, seed, stepsize=stepsize, temperature=temperature, hops=hops)
 
     def step(self, closure: Callable[[], Any]) -> None:  # type: ignore[override]
-        """Hops until the closure raises."""
-        scipy.optimize.basinhopping(
-            lambda x: self.value_and_gradient(closure, x), self.first(), niter=10**9,
+        """One search."""
+        found = scipy.optimize.basinhopping(
+            lambda x: self.value_and_gradient(closure, x), self.first(), niter=self.defaults["hops"],
             T=self.defaults["temperature"], stepsize=self.defaults["stepsize"], rng=self.rng,
             minimizer_kwargs={"method": "L-BFGS-B", "jac": True, "options": ENDLESS},
         )  # fmt: skip
+        self.value(closure, found.x)
 
 
 class CMAES(_Library):
