@@ -10,5 +10,6 @@ def quiet() -> None:
     Commands and workers call this, not functions: tests see every warning.
     """
     warnings.simplefilter("ignore")
-    for name in ("torch", "matplotlib", "hyperopt", "distributed", "hydra"):
+    # torch sets the level of its own logger when it is imported, which may be later, and of no other.
+    for name in ("torch", "torch.utils.cpp_extension", "matplotlib", "hyperopt", "distributed", "hydra"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
