@@ -8,6 +8,9 @@ from pydantic import model_validator
 
 from experiments.harness.settings import Finite, Settings
 
+LARGEST = 700
+"""The largest γ of which exp(γ) is a finite float."""
+
 
 class Range(Settings):
     """One axis of a search space.
@@ -31,6 +34,8 @@ class Range(Settings):
             raise ValueError(f"low={self.low} must be above 0 on a log scale")
         if self.scale == "one_minus_log" and self.high >= 1:
             raise ValueError(f"high={self.high} must be below 1 on a one_minus_log scale")
+        if self.scale == "neglog" and self.low < -LARGEST:
+            raise ValueError(f"low={self.low} must be {-LARGEST} or more on a neglog scale: value = exp(-low)")
         return self
 
     def coordinates(self) -> tuple[float, float]:

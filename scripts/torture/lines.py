@@ -194,7 +194,7 @@ def _one(row: Row, experiment: str, word: str, accepted: list[tuple[str, str]]) 
         row.refused += 1
         if not _names(word, str(error)):
             row.fail(f"{experiment} {word}: the key is not in: {error}")
-    except BaseException as error:
+    except (Exception, SystemExit) as error:
         row.fail(f"{experiment} {word}: {type(error).__name__}: {error}")
 
 

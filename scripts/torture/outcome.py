@@ -52,12 +52,13 @@ class Row:
 
     @contextmanager
     def timed(self) -> Iterator["Row"]:
-        """Add the time of a block."""
+        """Add the time of a block, and say if nothing was tried in it."""
         start = time.monotonic()
         try:
             yield self
         finally:
             self.seconds += round(time.monotonic() - start, 1)
+            self.note = self.note if self.runs else "no time was left"
 
 
 class Deadline:

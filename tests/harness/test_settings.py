@@ -112,6 +112,7 @@ def test_plain_python_comes_out() -> None:
         ("competitors.gdm.space={lr: {low: 1}}", "competitors.gdm.space.lr.high: must be given"),
         ("competitors.gdm.space={lr: {low: 1, high: 1}}", "low=1.0 must be below high=1.0"),
         ("competitors.gdm.space={lr: {low: 0, high: 1, scale: log}}", "must be above 0 on a log scale"),
+        ("competitors.gdm.space={lr: {low: -1e3, high: 1, scale: neglog}}", "-700 or more on a neglog scale"),
         ("competitors.gdm.space={lr: {low: 0, high: 1, scale: lin}}", "(did you mean 'linear'"),
     ],
 )
