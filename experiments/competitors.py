@@ -106,7 +106,7 @@ def create(optimizer: Optimizer, parameters: Iterable[Tensor], seed: int = 0) ->
         parameters: What it optimizes.
         seed: Given to those that take one and are not given one.
     """
-    extra = {"seed": seed} if "seed" in _arguments(optimizer["_target_"]) else {}
+    extra = {"seed": seed} if "seed" in arguments(optimizer["_target_"]) else {}
     config = {**extra, **optimizer}
     made: torch.optim.Optimizer = hydra.utils.instantiate(config, list(parameters), _convert_="all")
     return made
@@ -137,11 +137,11 @@ def step(optimizer: torch.optim.Optimizer, loss: Tensor, closure: Callable[[], T
         loss: The loss () whose gradients they are.
         closure: Computes gradients at the parameters as they are then; returns the loss.
     """
-    arguments = _parameters(type(optimizer).step)
+    accepted = _parameters(type(optimizer).step)
     take: Callable[..., Any] = optimizer.step
-    if "loss" in arguments:
+    if "loss" in accepted:
         take(loss=loss)
-    elif "closure" in arguments and arguments["closure"].default is inspect.Parameter.empty:
+    elif "closure" in accepted and accepted["closure"].default is inspect.Parameter.empty:
         take(closure)
     else:
         take()
@@ -153,15 +153,16 @@ def _parameters(method: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 
 
 @functools.cache
-def _arguments(target: str) -> Mapping[str, inspect.Parameter]:
-    """The arguments of an optimizer's class, those passed on to its parent classes included."""
+def arguments(target: str) -> Mapping[str, inspect.Parameter]:
+    """The settings of an optimizer's class by name, those passed on to its parent classes included."""
     found: dict[str, inspect.Parameter] = {}
     for kind in hydra.utils.get_class(target).__mro__:
-        arguments = inspect.signature(vars(kind)["__init__"]).parameters if "__init__" in vars(kind) else {}
-        found = {**arguments, **found}
-        if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values()) and arguments:
+        own = inspect.signature(vars(kind)["__init__"]).parameters if "__init__" in vars(kind) else {}
+        found = {**own, **found}
+        if not any(argument.kind is argument.VAR_KEYWORD for argument in own.values()) and own:
             break
-    return {name: a for name, a in found.items() if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY)}
+    named = {name: a for name, a in found.items() if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY)}
+    return {name: a for name, a in named.items() if name not in ("self", "params")}
 
 
 def check(name: str, competitor: Competitor) -> None:
@@ -177,7 +178,7 @@ def check(name: str, competitor: Competitor) -> None:
         UserError: The class does not exist, an argument is unknown or missing, or a value is refused.
     """
     try:
-        known = set(_arguments(competitor.target)) - {"self", "params"}
+        known = arguments(competitor.target)
     except Exception as error:  # importing runs a module, which may raise anything
         raise UserError(f"{name}._target_={competitor.target}: no such optimizer ({error})") from error
     for group in ("fixed", "space"):

@@ -35,7 +35,7 @@ class Range(Settings):
         if self.scale == "one_minus_log" and self.high >= 1:
             raise ValueError(f"high={self.high} must be below 1 on a one_minus_log scale")
         if self.scale == "neglog" and self.low < -LARGEST:
-            raise ValueError(f"low={self.low} must be {-LARGEST} or more on a neglog scale: value = exp(-low)")
+            raise ValueError(f"low={self.low} must be {-LARGEST} or more on a neglog scale, exp(-low)")
         return self
 
     def coordinates(self) -> tuple[float, float]:

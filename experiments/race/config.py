@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from experiments.competitors import Competitor, one_method
+from experiments.competitors import Competitor, arguments, one_method
 from experiments.harness.errors import UserError, did_you_mean
 from experiments.harness.settings import Count, Experiment, NonNegative, Positive, Settings
 
@@ -26,6 +26,15 @@ class Entrant(Competitor):
     too_low: NonNegative = 0.0
     too_low_share: NonNegative = 0.0
     knows_box: bool = False
+
+    def check(self, key: str = "") -> None:
+        """Check the optimizer, and that it takes what it is told."""
+        super().check(key)
+        told = {f"minimum={self.minimum}": self.minimum, "knows_box=true": "box" if self.knows_box else ""}
+        for words, setting in told.items():
+            if setting and setting not in arguments(self.target):
+                hint = did_you_mean(setting, arguments(self.target))
+                raise UserError(f"{key}.{words}: {self.target} has no setting {setting}{hint}")
 
     @property
     def misled(self) -> bool:

@@ -79,14 +79,15 @@ def _picture(
     file: Path, run: Run, root: Path, panels: Sequence[dict[str, Any]], texts: Mapping[str, str]
 ) -> Picture:
     words = file.stem.replace("_", " ")
-    url, size = _encoded(file)
+    url, size = _encoded(file, file.stat().st_mtime_ns)
     path = file.relative_to(root).as_posix()
     alt, caption = texts.get("alt") or f"{run.experiment}: {words}", texts.get("caption") or words
     return Picture(file.stem, run, path, url, size, alt, caption, panels)
 
 
-def _encoded(file: Path) -> tuple[str, tuple[int, int]]:
-    """A picture as a URL that contains it, and its size."""
+@functools.lru_cache(maxsize=256)  # a report of several experiments is written again after each
+def _encoded(file: Path, changed: int) -> tuple[str, tuple[int, int]]:
+    """A picture, in its state of that time, as a URL that contains it, and its size."""
     with Image.open(file) as opened:
         image = opened.convert("RGB")
     image.thumbnail((WIDTH, 10 * WIDTH), Image.Resampling.LANCZOS)

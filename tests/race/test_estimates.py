@@ -114,6 +114,8 @@ REFUSED = {
     "functions.targets=[1.0,2.0]": "targets must fall",
     "entrants.bbi.space=null": "must have an axis",
     "tuning.instances=1": "2 or more",
+    "entrants.bbi.minimum=delta_w": "bbi.BBI has no setting delta_w (did you mean 'delta_v'?)",
+    "+entrants.adam.knows_box=true": "entrants.adam.knows_box=true: torch.optim.Adam has no setting box",
 }
 
 
