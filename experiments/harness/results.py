@@ -52,6 +52,7 @@ class _Record(TypedDict, total=False):
 
 
 _RECORD: TypeAdapter[_Record] = TypeAdapter(_Record)
+_TEXTS: TypeAdapter[dict[str, dict[str, str]]] = TypeAdapter(dict[str, dict[str, str]])
 
 
 def write(
@@ -154,7 +155,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 def drawn(folder: Path) -> bool:
     """Whether a folder has all its figures, in all formats."""
     try:
-        names = json.loads((folder / FIGURE_TEXTS).read_text(encoding="utf-8"))
+        names = _TEXTS.validate_json((folder / FIGURE_TEXTS).read_bytes())
         there = {file.name for file in folder.iterdir()}
     except (OSError, ValueError):
         return False
@@ -207,9 +208,14 @@ def figure_texts(folder: Path) -> dict[str, dict[str, str]]:
 
     Returns:
         Nothing where the figures in ``folder`` were not drawn.
+
+    Raises:
+        UserError: The texts are damaged.
     """
+    file = folder / "figures" / FIGURE_TEXTS
     try:
-        texts: dict[str, dict[str, str]] = json.loads((folder / "figures" / FIGURE_TEXTS).read_text("utf-8"))
+        return _TEXTS.validate_json(file.read_bytes())
     except FileNotFoundError:
         return {}
-    return texts
+    except ValueError as error:
+        raise UserError(f"{file} is damaged; delete it, and `make figures` writes it again") from error

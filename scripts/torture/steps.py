@@ -188,10 +188,11 @@ def _bound(optimizer: Any, parameters: list[Tensor], lr: float) -> float | None:
     """The longest step that Algorithm 1 can make from this loss and these gradients.
 
     Before the kick Π² = P = E²/V - V, so that Δt (V/E) (√P + Δt H_V |∇V|) bounds |ΔΘ|; its first term is at
-    most Δt √V. None where V > E or V ≤ 0, at which no momentum has this energy, and with weight decay.
+    most Δt √V. None where V ≥ E or V ≤ 0, at which Π keeps its size (`bbi.algorithm.Algorithm.restored`), and
+    with weight decay.
     """
     v, e = float(optimizer.potential), float(optimizer.energy)
-    if not 0 < v <= e < math.inf or optimizer.param_groups[0]["weight_decay"]:
+    if not 0 < v < e < math.inf or optimizer.param_groups[0]["weight_decay"]:
         return None
     gradient = _norm([p.grad for p in parameters if p.grad is not None])
     return lr * (v / e) * (math.sqrt(max(e * e / v - v, 0.0)) + 0.5 * lr * (v / e + e / v) * gradient)

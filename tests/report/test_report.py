@@ -158,6 +158,17 @@ def test_the_same_tables_give_the_same_bytes(finished):
     assert len(files) == 6 and {path: path.read_bytes() for path in files} == before
 
 
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"solved": "x"}', b"\xff"])
+def test_damaged_texts_of_figures_are_refused_in_one_line(finished, content):
+    write.draw(finished, "quick")
+    file = finished / "quick" / "ackley" / "figures" / "alt.json"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"alt.json is damaged; delete it"):
+        write.write(finished)
+    write.draw(finished, "quick")
+    assert write.write(finished)
+
+
 def test_an_unfinished_experiment_was_not_run(finished):
     (finished / "quick" / "ackley" / "provenance.json").unlink()
     assert write.draw(finished, "quick") == []
