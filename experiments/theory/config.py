@@ -195,18 +195,23 @@ class Volumes(Settings):
     energy: Annotated[float, Field(ge=10, le=1e4)]
 
 
-class Diffusion(Settings):
-    """Trainings of the paper's CNN on digits, and how far each goes, in ``lags`` steps, from where it was.
-
-    Training i of each competitor starts from the same network, with the same batches, the first ``images`` of
-    the set. It is trained for ``epochs`` before the displacement is measured.
-    """
+class Phase(Settings):
+    """How far ``runs`` trainings go in ``lags`` steps, after ``epochs`` of the set's first ``images``."""
 
     runs: Count
     images: Count
-    batch: Count
     epochs: Count
     lags: FitCounts
+
+
+class Diffusion(Settings):
+    """Trainings of the paper's CNN on digits, and how far each goes from where it was in each of the phases.
+
+    Training i of each competitor starts from the same network, with the same batches.
+    """
+
+    batch: Count
+    phases: Annotated[dict[str, Phase], Field(min_length=1)]
     competitors: Compared
 
 

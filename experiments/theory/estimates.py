@@ -12,7 +12,7 @@ from experiments.harness.reduced import Reduced
 from experiments.harness.statistics import UNKNOWN, Estimate, of_mean, of_median, power_law
 from experiments.harness.tables import Tables, where
 from experiments.landscapes.volumes import sphere
-from experiments.theory.config import Config, Diffusion
+from experiments.theory.config import Config, Diffusion, Phase
 
 
 def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
@@ -26,7 +26,7 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
         _overshoot(stages["overshoot"], reduced("overshoot.*")),
         *_family(stages["family"], where(curves, stage="family"), cfg, reduced("family.*")),
         _volumes(stages["volumes"], cfg, reduced("volumes.*")),
-        *_diffusion(stages["diffusion"], curves, cfg.diffusion, reduced("diffusion.*")),
+        *_diffusion(stages["diffusion"], where(curves, stage="diffusion"), cfg, reduced),
         *_tuned(stages["tuned"], cfg, reduced("tuned.*")),
     ]
 
@@ -176,41 +176,60 @@ def _log_slope(rows: pd.DataFrame, energy: float) -> float:
     return float(growth / (sphere(n) ** 2 * energy ** (n - 1)) / 2 ** (n / 2 - 1))
 
 
-def diffusion_exponents(curves: pd.DataFrame, name: str) -> "pd.Series[float]":
+def diffusion_exponents(curves: pd.DataFrame) -> "pd.Series[float]":
     """κ of |Θ(t0 + t) - Θ(t0)|² ∝ t^κ for each run of a competitor."""
-    runs = where(curves, stage="diffusion", name=name).groupby("run")
-    found = {run: exponent(rows["lag"], rows["distance2"]) for run, rows in runs}
+    found = {run: exponent(rows["lag"], rows["distance2"]) for run, rows in curves.groupby("run")}
     return pd.Series(found, dtype=float)
 
 
-def _diffusion(runs: pd.DataFrame, curves: pd.DataFrame, plan: Diffusion, reduced: str) -> list[Estimate]:
+def local_exponents(curves: pd.DataFrame) -> "pd.Series[float]":
+    """κ between each lag and the one before, of the runs' geometric mean."""
+    decades = _decades(curves["distance2"]).groupby(curves["lag"]).mean()
+    return decades.diff() / np.log10(decades.index.to_series()).diff()
+
+
+def _diffusion(runs: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]:
+    found = []
+    for key, phase in cfg.diffusion.phases.items():
+        answers = _displaced(where(runs, variant=key), where(curves, variant=key), phase, cfg.diffusion)
+        variant, scaled = (
+            f"after {phase.epochs} epochs",
+            reduced(f"diffusion.phases.{key}.*", "diffusion.batch"),
+        )
+        found += [one._replace(variant=variant, reduced=scaled) for one in answers]
+    return found
+
+
+def _displaced(runs: pd.DataFrame, curves: pd.DataFrame, phase: Phase, plan: Diffusion) -> list[Estimate]:
     """How much further the baseline goes than the method, as a logarithm, run by run; and the exponents."""
     ours, rival = method(plan.competitors), baselines(plan.competitors)[0]
-    furthest = where(curves, stage="diffusion", lag=max(plan.lags))
+    furthest = where(curves, lag=max(phase.lags))
     distance = furthest.pivot(index="run", columns="name", values="distance2")
-    kappas = {name: _mean(diffusion_exponents(curves, name)) for name in plan.competitors}
+    own = {name: where(curves, name=name) for name in plan.competitors}
+    kappas = {name: _mean(diffusion_exponents(mine)) for name, mine in own.items()}
     gap = _mean(_decades(distance[rival]) - _decades(distance[ours]))
     each = [
         {
             "label": plan.competitors[name].label,
-            "loss": runs.loc[runs["name"] == name, "loss"].mean(),
+            "loss": where(runs, name=name)["loss"].mean(),
             "distance2": distance[name].mean(),
             "kappa": kappas[name][0],
+            "last": local_exponents(own[name]).iloc[-1],
         }
         for name in (rival, ours)
     ]
     numbers = {
         "data": runs["data"].iloc[0],
-        "images": plan.images,
-        "epochs": plan.epochs,
-        "lag": max(plan.lags),
+        "images": phase.images,
+        "lag": max(phase.lags),
         "competitors": each,
     }
-    found = [Estimate("diffusion", *gap, numbers)]
-    for name, kappa in kappas.items():
-        if paper := plan.competitors[name].paper:
-            found.append(Estimate(f"diffusion-kappa-{paper}", *kappa))
-    return [one._replace(reduced=reduced) for one in found]
+    beside = [
+        Estimate(f"diffusion-kappa-{plan.competitors[name].paper}", *kappa)
+        for name, kappa in kappas.items()
+        if plan.competitors[name].paper
+    ]
+    return [Estimate("diffusion", *gap, numbers), *beside]
 
 
 def _decades(values: "pd.Series[float]") -> "pd.Series[float]":

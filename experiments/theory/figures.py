@@ -11,7 +11,7 @@ from experiments.harness.plotting import COLUMN, PAGE, PALETTE, Picture, decades
 from experiments.harness.tables import Tables, where
 from experiments.landscapes.volumes import sphere
 from experiments.theory.config import Config
-from experiments.theory.estimates import diffusion_exponents
+from experiments.theory.estimates import diffusion_exponents, local_exponents
 
 
 def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Picture]:
@@ -25,7 +25,7 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Pi
         "shallow_valley": _shallow(stages["shallow"], cfg, published["shallow-rate"]),
         "volumes": _volumes(stages["volumes"], cfg),
         "delta_v_tuning": _tuned(stages["tuned"], cfg),
-        "diffusion": _diffusion(tables, cfg),
+        **{f"diffusion_{key}": _diffusion(tables, cfg, key) for key in cfg.diffusion.phases},
     }
 
 
@@ -233,36 +233,38 @@ def _tuned(rows: pd.DataFrame, cfg: Config) -> Picture:
     return Picture(figure, caption, alt)
 
 
-def _diffusion(tables: Tables, cfg: Config) -> Picture:
-    """Squared displacement against the steps since, every run and the mean, beside diffusion's slope."""
-    figure, axes = plt.subplots(figsize=(COLUMN, 3.0))
-    curves, plan, said = tables["curves"], cfg.diffusion, []
-    ends = {}
+def _diffusion(tables: Tables, cfg: Config, key: str) -> Picture:
+    """Squared displacement against the steps since, and its local slope, beside diffusion's."""
+    plan, phase = cfg.diffusion, cfg.diffusion.phases[key]
+    curves = where(tables["curves"], stage="diffusion", variant=key)
+    figure, (axes, slopes) = plt.subplots(2, 1, figsize=(COLUMN, 4.2), sharex=True, height_ratios=(2, 1))
+    ends, said = {}, []
     for name, look in styles(plan.competitors).items():
-        mine, label = where(curves, stage="diffusion", name=name), plan.competitors[name].label
+        mine, label = where(curves, name=name), plan.competitors[name].label
         for _, run in mine.groupby("run"):
             axes.plot(run["lag"], run["distance2"], color=look["color"], linewidth=0.5, alpha=0.5)
-        mean, kappa = mine.groupby("lag")["distance2"].mean(), diffusion_exponents(curves, name).mean()
+        mean, kappa = mine.groupby("lag")["distance2"].mean(), diffusion_exponents(mine).mean()
         axes.plot(mean.index, mean, **look | {"markevery": 1}, label=f"{label}, κ = {kappa:.2f}")
+        local = local_exponents(mine).iloc[1:]
+        slopes.plot(local.index, local, **look | {"markevery": 1})
         ends[name] = mean.iloc[-1]
-        said.append(f"{label} {mean.iloc[-1]:.2g} (κ = {kappa:.2f})")
-    lags = np.array(plan.lags, dtype=float)
+        said.append(f"{label} {mean.iloc[-1]:.2g} (κ = {kappa:.2f}, at the end {local.iloc[-1]:.2f})")
+    lags = np.array(phase.lags, dtype=float)
     _power(axes, lags, (lags[0], min(ends.values()) / 30), 1.0, "diffusion, κ = 1")
-    axes.set(xlabel="steps t", ylabel="|Θ(t₀ + t) − Θ(t₀)|²")
+    slopes.axhline(1.0, color="black", linewidth=0.8, linestyle=":")
+    axes.set(ylabel="|Θ(t₀ + t) − Θ(t₀)|²")
+    slopes.set(xlabel="steps t", ylabel="local κ")
     _log(axes, "x", "y")
-    axes.set_title(f"after {plan.epochs} epochs")
+    axes.set_title(f"after {phase.epochs} epochs")
     legend_below(figure, axes)
-    data = tables["runs"].query("stage == 'diffusion'")["data"].iloc[0]
-    first, far = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
-    label = plan.competitors[far].label
+    data = where(tables["runs"], stage="diffusion", variant=key)["data"].iloc[0]
+    near, far = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
     caption = (
-        f"Squared displacement of the weights late in training: {data}, the first {plan.images:,} images. "
-        "Points: the "
-        f"mean of {plan.runs} runs; thin: each run. The paper expects BBI to diffuse much less than SGD. "
-        f"Here {label} "
-        f"goes further, {ends[far] / ends[first]:.1f} times as far squared at the end; where κ is well "
-        "above 1, the "
-        "weights still drift, and the figure does not show diffusion."
+        f"Squared displacement of the weights after {phase.epochs} epochs: {data}, the first "
+        f"{phase.images:,} images. Above: points are the mean of {phase.runs} runs, thin lines each run. "
+        "Below: the local exponent κ between a lag and the one before. The paper expects BBI to diffuse much "
+        f"less than SGD. Here {plan.competitors[far].label} goes further, {ends[far] / ends[near]:.1f} times "
+        "as far squared at the end. κ = 1 is diffusion; where κ is well above 1, the weights still drift."
     )
-    alt = f"Rising lines, steeper than diffusion's dotted one. At {lags[-1]:.0f} steps: {'; '.join(said)}."
+    alt = f"Rising lines, and below them their slopes. At {lags[-1]:.0f} steps: {'; '.join(said)}."
     return Picture(figure, caption, alt)

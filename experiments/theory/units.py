@@ -69,13 +69,14 @@ def _work(cfg: Config, compute: Compute, checksum: str) -> Work:
         seed = compute.seed("tuned", name)
         yield {"stage": "tuned", "name": name}, unit(stopping.tuned, place=place, seed=seed, **common)
     yield {"stage": "volumes"}, unit(volumes, **_rest(cfg.volumes))
-    common = {**_rest(cfg.diffusion, "runs", "competitors"), "dataset": DATASET, "checksum": checksum}
-    for number in range(cfg.diffusion.runs):
-        seed = compute.seed("diffusion", number)
-        for name, competitor in cfg.diffusion.competitors.items():
-            labels = {"stage": "diffusion", "name": name, "run": number}
-            optimizer = competitor.optimizer()
-            yield labels, unit(diffusion.displacements, optimizer=optimizer, seed=seed, **common)
+    data = {"batch": cfg.diffusion.batch, "dataset": DATASET, "checksum": checksum}
+    for variant, phase in cfg.diffusion.phases.items():
+        for number in range(phase.runs):
+            common = {**_rest(phase, "runs"), **data, "seed": compute.seed("diffusion", number)}
+            for name, competitor in cfg.diffusion.competitors.items():
+                labels = {"stage": "diffusion", "variant": variant, "name": name, "run": number}
+                optimizer = competitor.optimizer()
+                yield labels, unit(diffusion.displacements, optimizer=optimizer, **common)
 
 
 def _rest(settings: Settings, *without: str) -> dict[str, Any]:

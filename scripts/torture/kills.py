@@ -78,7 +78,7 @@ TINY = {
     "cifar": "recipe.train=64 recipe.test=50 epochs=2 search.trials=1",
     "mnist": "recipe.train=200 recipe.test=50 epochs=2",
     "pde": " ".join(f"problems.k2.competitors.{name}.iterations=20" for name in ("bbi", "gdm", "adam")),
-    "theory": "energy.steps=10 family.steps=50 stall.steps=100 tuned.steps=20 diffusion.runs=1",
+    "theory": "energy.steps=10 family.steps=50 stall.steps=100 tuned.steps=20 diffusion.phases.late.runs=1",
     "two_basin": "steps=100 occupation.steps=100 occupation.burn_in=0",
     "zakharov": "search.trials=3 search.steps=30 long.steps=60 random.points=2 random.steps=30",
 }

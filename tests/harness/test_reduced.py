@@ -54,7 +54,7 @@ def test_a_competitor_left_out_counts() -> None:
 
 def test_a_profile_counts_where_it_scales() -> None:
     found = Reduced(composed("mnist", profile="smoke")).found
-    assert found["epochs"] == (2, 50) and found["recipe.train"] == (400, 60_000)
+    assert found["epochs"] == (2, 50) and found["recipe.train"] == (200, 60_000)
     assert found["grid.values.sgd.momentum"] == ([0.9], [0.85, 0.9, 0.95, 0.99, 0.999])
     assert not {"profile", "seed", "recipe.batch", "outputs"} & found.keys()
 

@@ -31,7 +31,7 @@ REFUSED = {
     "volumes.n=[2,2]": "all different",
     "~diffusion.competitors.bbi": "one must have role=method",
     "+optimizer@stall.competitors.adam=adam": "nothing is searched here; set adam.space=null and lr",
-    "diffusion.lags=[1,2]": "three different values or more",
+    "diffusion.phases.late.lags=[1,2]": "three different values or more",
 }
 
 

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.usefixtures("coarse_figures")
 TINY = (
     "energy.runs=2 energy.steps=4 energy.halvings=2 family.runs=2 family.steps=5 stall.runs=2 "
     "stall.steps=100 shallow.steps=300 overshoot.runs=2 overshoot.steps=40 tuned.runs=2 tuned.steps=3 "
-    "volumes.n=[2] volumes.depths=[2,4] diffusion.runs=1 diffusion.images=20 diffusion.epochs=1"
+    "volumes.n=[2] volumes.depths=[2,4] "
+    "diffusion.phases.late.runs=1 diffusion.phases.late.images=20 diffusion.phases.late.epochs=1 "
+    "diffusion.phases.settled.images=20 diffusion.phases.settled.epochs=2"
 )
 CASES = {
     "nothing moves, or ends at once, and others take part": "energy.landscapes.ackley.delta_v=100 "
@@ -37,7 +39,7 @@ def test_whatever_can_run_leaves_figures_and_answers(words, tmp_path):
     overrides = f"{TINY} {words} {where}".split()
     assert main(["experiment=theory", "profile=smoke", "executor=serial", *overrides]) == 0
     folder = tmp_path / "smoke/theory"
-    assert len(list((folder / "figures").glob("*.png"))) == 7
+    assert len(list((folder / "figures").glob("*.png"))) == 8
     tables = {"runs": pd.read_csv(folder / "runs.csv"), "curves": pd.read_parquet(folder / "curves.parquet")}
     claims = load_paper().claims
     found = estimate(tables, composed("theory", *overrides, profile="smoke"))
