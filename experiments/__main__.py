@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -103,15 +104,26 @@ def finish(command: Callable[[], int], folder: str) -> int:
 def _interruptible() -> Iterator[None]:
     """A context in which SIGTERM and SIGHUP act as Ctrl-C: a scheduler such as SLURM sends TERM first."""
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    hook, sys.unraisablehook = sys.unraisablehook, _send_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt(128 + number)
+
+
+def _send_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again that came while an object was deleted, where Python drops exceptions."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    number = lost.exc_value.args[0] - 128 if lost.exc_value.args else signal.SIGINT
+    threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
 
 
 def _run(arguments: list[str], conf_dir: Path, package: str) -> int:

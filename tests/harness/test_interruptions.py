@@ -3,9 +3,11 @@
 import os
 import random
 import signal
+import time
 
 import pytest
 
+from experiments.__main__ import finish
 from tests.harness.conftest import Home, until
 
 WORDS = "experiment=hill search.trials=24"
@@ -23,6 +25,23 @@ def test_interrupted_in_one_line(home: Home, number: signal.Signals, code: int) 
     assert process.returncode == code
     assert err.splitlines()[-1] == "interrupted; run the same command again to go on"
     assert "Traceback" not in err and 3 <= home.units() < 24
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_an_object_is_deleted_is_not_lost(
+    number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Object:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def command() -> int:
+        Object()
+        time.sleep(30)
+        return 0
+
+    assert finish(command, "") == code
+    assert capsys.readouterr().err == "interrupted; run the same command again to go on\n"
 
 
 def test_ctrl_c_of_a_terminal_reaches_all_processes(home: Home) -> None:
