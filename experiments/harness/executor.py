@@ -4,6 +4,7 @@ All three are a :class:`concurrent.futures.Executor`. Dask starts a killed worke
 """
 
 import contextlib
+import functools
 import logging
 import os
 import threading
@@ -16,6 +17,8 @@ from experiments.harness import settings
 from experiments.harness.errors import UserError
 
 CONNECT_SECONDS = 10.0
+REPLACE_SECONDS = 5.0
+"""After so long workers that are lost are started again."""
 ATTEMPTS = 10
 """Workers that one unit may lose before it counts as the cause."""
 
@@ -31,6 +34,37 @@ class SerialExecutor(BaseExecutor):
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+class DaskExecutor(BaseExecutor):
+    """Calls on the workers of a Dask client.
+
+    Dask's own executor fails a call whose worker ends just after it; here the call is made again.
+
+    Args:
+        client: Connected to a scheduler.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """Submit a call of a module-level function with arguments that can be pickled."""
+        found: Future[Any] = Future()
+        # Equal calls of two experiments are two units: with pure=True they would share a result.
+        computed = self._client.submit(fn, *args, pure=False, **kwargs)
+        computed.add_done_callback(functools.partial(_hand_over, found))
+        return found
+
+
+def _hand_over(found: "Future[Any]", computed: Any) -> None:
+    """Give the outcome of a Dask future to another one, unless that was cancelled."""
+    if not found.set_running_or_notify_cancel():
+        return
+    try:
+        found.set_result(computed.result())
+    except BaseException as error:  # to be raised where the result is asked for
+        found.set_exception(error)
 
 
 class LazyExecutor(BaseExecutor):
@@ -68,10 +102,12 @@ class LazyExecutor(BaseExecutor):
         # Imported here: it takes half a second, which other commands need not wait for.
         import dask
         from distributed import Client, LocalCluster
+        from tornado.ioloop import PeriodicCallback
 
         dask.config.set({
             "distributed.scheduler.allowed-failures": ATTEMPTS,
             "distributed.comm.timeouts.connect": CONNECT_SECONDS,
+            "distributed.deploy.lost-worker-timeout": REPLACE_SECONDS,
             "distributed.worker.preload": ["experiments.harness.worker"],
             "distributed.worker.memory.target": False,
             "distributed.worker.memory.spill": False,
@@ -92,14 +128,19 @@ class LazyExecutor(BaseExecutor):
         else:
             workers = self._chosen.workers or len(os.sched_getaffinity(0))
             cluster = LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
             )
             self._resources.callback(_close, cluster)
+            # Dask replaces a worker that is killed, but may give up one that is killed while it starts.
+            again = PeriodicCallback(lambda: cluster.scale(workers), 1000 * REPLACE_SECONDS)
+            cluster.loop.add_callback(again.start)
+            self._resources.callback(cluster.loop.add_callback, again.stop)
             client = Client(cluster)
         self._resources.callback(_close, client)
-        # Equal calls of two experiments are two units: with pure=True they would share a result.
-        executor: BaseExecutor = client.get_executor(pure=False)
-        return executor
+        return DaskExecutor(client)
 
 
 def _close(what: Any) -> None:

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from distributed import LocalCluster
 
-from experiments.harness import settings
+from experiments.harness import executor, settings
 from experiments.harness.errors import UserError
 from experiments.harness.executor import LazyExecutor
 from tests.harness.conftest import ROOT, Home, until
@@ -43,6 +44,15 @@ def test_a_killed_worker_is_replaced_and_its_unit_repeated(home: Home) -> None:
     assert sorted(set(computed(log))) == list(range(12))
     assert 12 < len(computed(log)) <= 14  # the unit of the killed worker, and one that it had been sent
     assert tables(home, "local") == tables(home, "serial")
+
+
+def test_workers_that_dask_has_given_up_are_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "REPLACE_SECONDS", 0.5)
+    with LazyExecutor(settings.Executor(kind="local", workers=1)) as pool:
+        first = pool.submit(os.getpid).result(60)
+        [cluster] = LocalCluster._instances
+        cluster.scale(0)
+        assert pool.submit(os.getpid).result(60) != first
 
 
 def test_no_worker_outlives_a_killed_main_process(home: Home) -> None:
