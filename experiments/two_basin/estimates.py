@@ -10,6 +10,7 @@ from scipy.stats.contingency import odds_ratio
 
 from bbi.laws import BornInfeld
 from experiments.competitors import method
+from experiments.harness.claims import thresholds
 from experiments.harness.reduced import Reduced
 from experiments.harness.statistics import LEVEL, UNKNOWN, Estimate, of_mean, ratio, wilson
 from experiments.harness.tables import Tables, table_of, where
@@ -83,11 +84,22 @@ def _ratios(tables: Tables, cfg: Config, theory: float, reduced: Reduced) -> lis
         value, plan = quotient(a, b), cfg.counts[name]
         kind = "" if plan.n_bounces == paper.n_bounces else "-others" if plan.n_bounces is None else "-mixing"
         numbers = {"first": a, "second": b, "gap": 100 * (1 - value / theory), "theory": theory}
+        numbers |= _blocks(tables, name, n)
         variant, size = f"{plan.label}, {n} runs", reduced(*_depends_on(cfg, name))
         counts = (a, a + b)
         one = Estimate(f"basin-ratio{kind}", value, *ratio(a, b), n, numbers, counts, variant, size)
         found += [one] if kind else [one, one._replace(claim="basin-entries")]
     return found
+
+
+def _blocks(tables: Tables, variant: str, runs: int) -> dict[str, float]:
+    """How many blocks of as many runs as published there are, and in how many the ratio is as high."""
+    known = thresholds("basin-ratio")
+    size, printed = int(known["block"]), known["printed"]
+    basin = where(tables["runs"], stage="entry", variant=variant).sort_values("run")["basin"][:runs]
+    rows = basin.to_numpy()[: runs // size * size].reshape(-1, size)
+    first, second = (rows == 1).sum(axis=1), (rows == 2).sum(axis=1)
+    return {"blocks": len(rows), "above": int((first >= printed * second).sum()), "printed": printed}
 
 
 def _variants(tables: Tables, cfg: Config, reduced: Reduced) -> list[Estimate]:

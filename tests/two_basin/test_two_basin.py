@@ -104,3 +104,13 @@ def test_an_occupation_that_is_not_known_is_no_crash(tmp_path, wild, gone):
     found = estimate(tables, composed("two_basin", *words.split(), profile="smoke"))
     [answer] = [answer for answer in found if answer.claim == "basin-occupation"]
     assert judge(CLAIMS["basin-occupation"], answer._replace(reduced="")) == "inconclusive"
+
+
+@pytest.mark.parametrize(("first", "above"), [(1265, 0), (1267, 3)])
+def test_blocks_of_runs_are_compared_with_the_released_ratio(first, above):
+    """1,266 of 2,000 runs are a ratio of 1.7248; the last runs, less than a block, do not count."""
+    basin = ([1] * first + [2] * (2000 - first)) * 3 + [1] * 100
+    runs = pd.DataFrame({"stage": "entry", "variant": "paper", "run": range(len(basin)), "basin": basin})
+    found = estimate({"runs": runs}, composed("two_basin"))
+    [answer] = [one for one in found if (one.claim, one.n) == ("basin-ratio", len(basin))]
+    assert (answer.numbers["blocks"], answer.numbers["above"]) == (3, above)
