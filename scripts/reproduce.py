@@ -1,4 +1,4 @@
-"""Run the experiments of a profile side by side, and write the report after each.
+"""Run the experiments of a profile side by side, and write the report of those that are finished.
 
     python scripts/reproduce.py --profile quick --only "ackley two_basin" seed=1
 
@@ -7,8 +7,10 @@ repeated.
 """
 
 import argparse
+import math
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +20,9 @@ from experiments.harness.errors import UserError, did_you_mean, strict
 from experiments.harness.quiet import quiet
 from experiments.harness.settings import CONF, compose
 from experiments.report import collect, write
+
+PAUSE = 60.0
+"""Seconds between two reports, each of which takes some."""
 
 
 def check(option: str, names: Sequence[str], group: str) -> None:
@@ -29,7 +34,7 @@ def check(option: str, names: Sequence[str], group: str) -> None:
 
 
 def run(profile: str, only: str, settings: Sequence[str]) -> int:
-    """Run the experiments and write the report after each; the exit code is that of the worst one."""
+    """Run the experiments and write the report; the exit code is that of the worst one."""
     names = list(dict.fromkeys(only.replace(",", " ").split())) or collect.experiments()
     check("--only", names, "experiment")
     check("--profile", [profile], "profile")
@@ -38,8 +43,33 @@ def run(profile: str, only: str, settings: Sequence[str]) -> int:
         overrides = [f"experiment={name}", f"profile={profile}", *settings]
         with one_line(overrides):
             jobs.append(prepare(compose(*overrides), overrides))
-    root = Path(jobs[0].cfg.paths.results).expanduser()
-    return session.run(jobs, after=lambda: session.say(f"report: {write.write(root)[0]}"))
+    report = Report(Path(jobs[0].cfg.paths.results).expanduser())
+    code = session.run(jobs, after=report.experiment_finished)
+    report.complete()
+    return code
+
+
+class Report:
+    """The report, written when the first experiment is finished, then once a minute at most, and at the end.
+
+    Args:
+        root: Root of the results.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._written, self._outdated = root, -math.inf, False
+
+    def experiment_finished(self) -> None:
+        """Write it, or remember that it is outdated."""
+        self._outdated = True
+        if time.monotonic() - self._written > PAUSE:
+            self.complete()
+
+    def complete(self) -> None:
+        """Write it if it is outdated."""
+        if self._outdated:
+            session.say(f"report: {write.write(self._root)[0]}")
+            self._written, self._outdated = time.monotonic(), False
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Running experiments side by side: one executor, a report after each, the worst exit code."""
+"""Running experiments side by side: one executor, a report, the worst exit code."""
 
 import importlib.util
 import os
