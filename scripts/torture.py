@@ -159,6 +159,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(f"--only {' '.join(sorted(strange))}: the groups are {', '.join(names)}")
         torch.set_num_threads(1)
         work, found = Path(tempfile.mkdtemp(prefix="torture-")), list[Row]()
+        words = f"python scripts/torture.py --only '{given.only}' --minutes {given.minutes:g}"
+        words += f" --soak {given.soak:g} --seed {given.seed}"
         try:
             for row in attacks(groups, given.seed, given.minutes, given.soak, work):
                 counts = ", ".join(f"{getattr(row, name):,} {name}" for name in COUNTS)
@@ -168,16 +170,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 found.append(row)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-        words = f"python scripts/torture.py --only '{given.only}' --minutes {given.minutes:g}"
-        print(
-            write(
-                found,
-                given.results,
-                f"{words} --soak {given.soak:g} --seed {given.seed}",
-                given.seed,
-                started,
-            )
-        )
+            if found:  # of an attack that was interrupted too
+                print(write(found, given.results, words, given.seed, started))
         return 0 if all(row.clean for row in found) else 1
 
     return finish(command, "--results")

@@ -239,23 +239,19 @@ def _cluster(
     row: Row, experiment: str, folder: Path, whole: dict[str, str], draw: random.Random, kill: Any
 ) -> None:
     """A run on a local cluster; ``kill`` says whether it has to be started again."""
-    tries = 3
-    while True:
-        pid = _begin(experiment, folder, Executor(kind="local", workers=2))
-        for _ in range(tries):
-            if not _until_computing(pid, folder, draw.randint(1, 2)):
-                break
+    tries, again = 3, True
+    while again:
+        again, pid = False, _begin(experiment, folder, Executor(kind="local", workers=2))
+        while tries and not again and _until_computing(pid, folder, draw.randint(1, 2)):
             time.sleep(draw.uniform(0, 0.3))
             row.runs += 1
             tries -= 1
-            if kill(row, pid, draw):
-                break
-        else:
-            break
-        if wait(pid, 0) is None and tries == 0:
-            break
-    code = wait(pid, PATIENCE) if Path(f"/proc/{pid}").exists() else None
+            again = kill(row, pid, draw)
+    code = wait(pid, PATIENCE)
     if code != 0:
+        row.fail(f"{experiment}: exit code {code}: {_err(folder)}")
+        if code is None:
+            stop(pid, signal.SIGKILL)
         code = wait(_begin(experiment, folder, SERIAL), PATIENCE)
     _finish(row, experiment, folder, whole, code)
 
