@@ -135,7 +135,8 @@ def repeated(runs: pd.DataFrame, cfg: Study, place: str, score: Score, words: st
             axes.set(ylabel=label, yscale="log" if shown else "linear")
     count = int(runs["search"].nunique())
     caption = (
-        f"{count} searches with other seeds: the lowest F that each one saw in {cfg.search.trials:,} trials, "
-        f"and with its settings the {words}. A point is a search, a line their median."
+        f"{count} searches with other seeds: the lowest F that each one saw in {cfg.search.trials:,} trials "
+        f"of {cfg.search.steps:,} steps, and with its settings, in longer runs, the {words}. A point is a "
+        "search, a line their median."
     )
     return {"repeated": Picture(figure, caption, f"{words}. {'; '.join(said)}.")}

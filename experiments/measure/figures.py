@@ -55,8 +55,8 @@ def _occupation(tables: Tables, cfg: Config) -> Picture:
         figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return Picture(
         figure,
-        "Share of the time in all wells that runs spend in each, against the share of its phase-space "
-        "volume, eq. (40). Bars are 95 % intervals over runs.",
+        "Share of the time in all wells that runs spend in each: relative deviation from the share of its "
+        "phase-space volume, eq. (40). Bars are 95 % intervals over runs.",
         f"Points around zero, one for each well and optimizer, in {len(panels)} panels; the furthest is "
         f"{worst:.1f} % away.",
     )
@@ -104,7 +104,7 @@ def _barriers(tables: Tables, cfg: Config) -> Picture:
     plan = cfg.escape
     runs = where(table_of(tables, "runs", "stage", "name", "barrier", "steps", "crossed"), stage="escape")
     figure, axes = plt.subplots(figsize=(5.2, 3.4))
-    words = []
+    words, late = [], 0
     for name, competitor in plan.competitors.items():
         median = medians(runs, name)
         passed = median[np.isfinite(median)]
@@ -113,9 +113,11 @@ def _barriers(tables: Tables, cfg: Config) -> Picture:
                       label=competitor.label, markersize=4)  # fmt: skip
         stopped = median.index[~np.isfinite(median)]
         if len(stopped):
-            axes.plot(stopped, [plan.steps] * len(stopped), linestyle="none", marker=competitor.marker,
-                      color=competitor.color, markerfacecolor="none", markersize=5)  # fmt: skip
-        ends = f"from {passed.iloc[0]:,.0f} to {passed.iloc[-1]:,.0f} steps" if len(passed) else "never"
+            late += 1  # each on a line of its own, or they would hide one another
+            axes.plot(stopped, [plan.steps * 1.5**late] * len(stopped), linestyle="none",
+                      color=competitor.color, marker=competitor.marker, markerfacecolor="none", markersize=5,
+                      label=None if len(passed) else competitor.label)  # fmt: skip
+        ends = f"{passed.min():,.0f} to {passed.max():,.0f} steps" if len(passed) else "never"
         words.append(f"{competitor.label}: {ends}")
     axes.axhline(plan.steps, color="black", linewidth=0.8, linestyle=":")
     axes.set(xlabel="height of the barrier", ylabel="median steps to the lower minimum", yscale="log")
@@ -124,8 +126,8 @@ def _barriers(tables: Tables, cfg: Config) -> Picture:
     ours = plan.competitors[method(plan.competitors)].label
     return Picture(
         figure,
-        "Median steps from the higher minimum of a double well to the lower one. Hollow points at the dotted "
-        f"line, the budget: less than half of the runs arrive. {ours} starts with spare energy in proportion "
+        "Median steps from the higher minimum of a double well to the lower one. Hollow points above the "
+        f"dotted line, the budget: less than half of the runs arrive. {ours} starts with spare energy in proportion "
         "to the barrier.",
         "; ".join(words) + ".",
     )

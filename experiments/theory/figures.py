@@ -49,7 +49,7 @@ def _energy(rows: pd.DataFrame) -> Picture:
     said = []
     for number, (name, mine) in enumerate(rows.groupby("name", sort=False)):
         colour = PALETTE[number % len(PALETTE)]
-        styled = (("left", "o-", "not restored"), ("restored", "s--", "restored"))
+        styled = (("left", "o-", "not rescaled"), ("restored", "s--", "rescaled"))
         for variant, line, how in styled:
             median = where(mine, variant=variant).groupby("lr")["deviation"].median()
             label = f"{words(str(name))}, {how}"
@@ -63,14 +63,12 @@ def _energy(rows: pd.DataFrame) -> Picture:
     _log(axes, "x", "y")
     legend_below(figure, axes)
     caption = (
-        "How far the energy of BBI without bounces strays, against the step size: the largest deviation "
-        "in a run, "
-        "without the rescaling of the momentum and with it. Points: the median run; thin lines: the "
-        "largest of all "
-        "runs without it."
+        "How far the energy of BBI without bounces strays, against the step size: the largest deviation in "
+        "a run, without the rescaling of the momentum and with it. Points: the median run; thin lines: the "
+        "largest of all runs without it. The largest of all runs with it is in the claim beside."
     )
     alt = (
-        "Not restored the lines rise in proportion to Δt; restored they lie flat. The largest median: "
+        "Without the rescaling the lines rise in proportion to Δt; with it they lie flat. Largest median: "
         f"{'; '.join(said)}."
     )
     return Picture(figure, caption, alt)
