@@ -127,7 +127,7 @@ def _barriers(tables: Tables, cfg: Config) -> Picture:
     return Picture(
         figure,
         "Median steps from the higher minimum of a double well to the lower one. Hollow points above the "
-        f"dotted line, the budget: less than half of the runs arrive. {ours} starts with spare energy in proportion "
-        "to the barrier.",
+        f"dotted line, the budget: less than half of the runs arrive. {ours} starts with spare energy in "
+        "proportion to the barrier.",
         "; ".join(words) + ".",
     )
