@@ -52,6 +52,7 @@ def test_workers_that_dask_has_given_up_are_started_again(monkeypatch: pytest.Mo
         first = pool.submit(os.getpid).result(60)
         [cluster] = LocalCluster._instances
         cluster.scale(0)
+        until(lambda: not Path(f"/proc/{first}").exists())
         assert pool.submit(os.getpid).result(60) != first
 
 
