@@ -41,7 +41,7 @@ def test_the_page_is_the_one_that_make_report_writes(
     found: Findings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But for pictures and plots, whose bytes depend on the versions of the libraries that draw them."""
-    monkeypatch.setattr(pictures, "_encoded", lambda file: ("", (0, 0)))
+    monkeypatch.setattr(pictures, "_encoded", lambda file, *_: ("", (0, 0)))
     monkeypatch.setattr(pictures, "_plots", lambda run: {})
     committed = (ROOT / "results/report.html").read_text(encoding="utf-8")
     assert _words(page.html(found)) == _words(committed)
@@ -80,7 +80,7 @@ def test_a_readme_without_markers_is_named(found: Findings, tmp_path: Path) -> N
         markdown.readme(found, file)
 
 
-@pytest.mark.parametrize("file", DOCS, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", DOCS, ids=lambda file, *_: file.name)
 def test_links_lead_to_files(file: Path) -> None:
     text = re.sub(r"```.*?```", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"https?:|#", link)]
