@@ -9,8 +9,8 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import Executor as BaseExecutor
-from concurrent.futures import Future
 from typing import Any
 
 from experiments.harness import settings
@@ -39,7 +39,7 @@ class SerialExecutor(BaseExecutor):
 class DaskExecutor(BaseExecutor):
     """Calls on the workers of a Dask client.
 
-    Dask's own executor fails a call whose worker ends just after it; here the call is made again.
+    Dask's own executor takes the result of a call whose worker ends just after it for an error.
 
     Args:
         client: Connected to a scheduler.
@@ -59,10 +59,16 @@ class DaskExecutor(BaseExecutor):
 
 def _hand_over(found: "Future[Any]", computed: Any) -> None:
     """Give the outcome of a Dask future to another one, unless that was cancelled."""
+    from distributed.comm import CommClosedError
+
     if not found.set_running_or_notify_cancel():
         return
     try:
         found.set_result(computed.result())
+    except (CancelledError, CommClosedError):
+        found.set_exception(
+            UserError("the scheduler does not answer any more; start it, then run the same command to go on")
+        )
     except BaseException as error:  # to be raised where the result is asked for
         found.set_exception(error)
 
@@ -114,7 +120,8 @@ class LazyExecutor(BaseExecutor):
             "distributed.worker.memory.pause": False,
             "distributed.worker.memory.terminate": False,
         })  # fmt: skip
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # importing it has set the level of both
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         if self._chosen.kind == "dask":
             if not self._chosen.address:
                 raise UserError("executor.address: must be given, such as tcp://10.0.0.1:8786")
@@ -130,11 +137,12 @@ class LazyExecutor(BaseExecutor):
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
-                dashboard_address="127.0.0.1:0",
+                dashboard_address="127.0.0.1:0",  # None would be port 8787, with a warning if it is taken
                 silence_logs=logging.CRITICAL,
             )
             self._resources.callback(_close, cluster)
-            # Dask replaces a worker that is killed, but may give up one that is killed while it starts.
+            # Dask replaces workers that are killed. Yet a run whose workers were killed again and again was
+            # seen to lose them all and to wait for ever.
             again = PeriodicCallback(lambda: cluster.scale(workers), 1000 * REPLACE_SECONDS)
             cluster.loop.add_callback(again.start)
             self._resources.callback(cluster.loop.add_callback, again.stop)

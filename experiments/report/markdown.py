@@ -112,11 +112,10 @@ def summary(found: Findings) -> list[str]:
             there = ", ".join(repr(answer.ours.variant) for answer in answers) or "none"
             raise ValueError(f"layout.yaml: {line.claim} has no variant {line.variant!r}; there are {there}")
         (answer,) = mine
-        # five digits, as published numbers have: 12 · 0.083333 is 1
-        published = "" if answer.published is None else f"{line.scale * answer.published:.5g}"
+        published = None if answer.published is None else line.scale * answer.published
         ours = interval(*(line.scale * number for number in answer.ours[1:4]))
         link = f"[{line.words}](results/report.md#{line.claim})"
-        lines.append(f"| {link} | {published} | {ours} | {answer.verdict} |")
+        lines.append(f"| {link} | {text(published)} | {ours} | {answer.verdict} |")
     return lines
 
 

@@ -183,7 +183,7 @@ def diffusion_exponents(curves: pd.DataFrame) -> "pd.Series[float]":
 
 
 def local_exponents(curves: pd.DataFrame) -> "pd.Series[float]":
-    """κ between each lag and the one before, of the runs' geometric mean."""
+    """κ between each lag and the one before, of the runs' geometric mean; by lag, NaN at the first."""
     decades = _decades(curves["distance2"]).groupby(curves["lag"]).mean()
     return decades.diff() / np.log10(decades.index.to_series()).diff()
 
@@ -192,10 +192,8 @@ def _diffusion(runs: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: R
     found = []
     for key, phase in cfg.diffusion.phases.items():
         answers = _displaced(where(runs, variant=key), where(curves, variant=key), phase, cfg.diffusion)
-        variant, scaled = (
-            f"after {phase.epochs} epochs",
-            reduced(f"diffusion.phases.{key}.*", "diffusion.batch"),
-        )
+        scaled = reduced(f"diffusion.phases.{key}.*", "diffusion.batch")
+        variant = f"after {phase.epochs} epochs"
         found += [one._replace(variant=variant, reduced=scaled) for one in answers]
     return found
 

@@ -10,7 +10,7 @@ from scipy.stats.contingency import odds_ratio
 
 from bbi.laws import BornInfeld
 from experiments.competitors import method
-from experiments.harness.claims import thresholds
+from experiments.harness.claims import published
 from experiments.harness.reduced import Reduced
 from experiments.harness.statistics import LEVEL, UNKNOWN, Estimate, of_mean, ratio, wilson
 from experiments.harness.tables import Tables, table_of, where
@@ -84,7 +84,7 @@ def _ratios(tables: Tables, cfg: Config, theory: float, reduced: Reduced) -> lis
         value, plan = quotient(a, b), cfg.counts[name]
         kind = "" if plan.n_bounces == paper.n_bounces else "-others" if plan.n_bounces is None else "-mixing"
         numbers = {"first": a, "second": b, "gap": 100 * (1 - value / theory), "theory": theory}
-        numbers |= _blocks(tables, name, n)
+        numbers |= _blocks(tables, name, n, paper.published_runs)
         variant, size = f"{plan.label}, {n} runs", reduced(*_depends_on(cfg, name))
         counts = (a, a + b)
         one = Estimate(f"basin-ratio{kind}", value, *ratio(a, b), n, numbers, counts, variant, size)
@@ -92,14 +92,14 @@ def _ratios(tables: Tables, cfg: Config, theory: float, reduced: Reduced) -> lis
     return found
 
 
-def _blocks(tables: Tables, variant: str, runs: int) -> dict[str, float]:
-    """How many blocks of as many runs as published there are, and in how many the ratio is as high."""
-    known = thresholds("basin-ratio")
-    size, printed = int(known["block"]), known["printed"]
+def _blocks(tables: Tables, variant: str, runs: int, size: int) -> dict[str, float]:
+    """Blocks of ``size`` runs, and how many of them have the released code's ratio or more."""
+    printed = published()["basin-ratio-released"]
     basin = where(tables["runs"], stage="entry", variant=variant).sort_values("run")["basin"][:runs]
     rows = basin.to_numpy()[: runs // size * size].reshape(-1, size)
     first, second = (rows == 1).sum(axis=1), (rows == 2).sum(axis=1)
-    return {"blocks": len(rows), "above": int((first >= printed * second).sum()), "printed": printed}
+    above = int((first >= printed * second).sum())
+    return {"blocks": len(rows), "block": size, "above": above, "printed": printed}
 
 
 def _variants(tables: Tables, cfg: Config, reduced: Reduced) -> list[Estimate]:

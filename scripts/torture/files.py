@@ -19,8 +19,8 @@ from pathlib import Path
 
 from experiments.report import write
 from torture.children import Ended, child, start, wait
-from torture.kills import PATIENCE, SERIAL, TABLES, TINY, job, run
 from torture.outcome import Deadline, Row
+from torture.runs import PATIENCE, SERIAL, TABLES, TINY, job, run
 
 NAME = "zakharov"
 SHAPES = (

@@ -22,8 +22,8 @@ from experiments.harness.errors import UserError
 from experiments.harness.overrides import one_line, refuse_words
 from experiments.harness.settings import CONF, compose, dotted
 from torture.children import Ended, child
-from torture.kills import EXPERIMENTS
 from torture.outcome import Deadline, Row
+from torture.runs import EXPERIMENTS
 
 VALUES = (
     "abc", "''", "null", "true", "nan", "-nan", ".nan", "inf", "-inf", "-1", "0", "1", "1.5", "1e3", "-1e-9",

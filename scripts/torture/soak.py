@@ -12,8 +12,8 @@ import torch
 
 from bbi import BBI
 from experiments.report import write
-from torture.kills import SERIAL, job, run
 from torture.outcome import Row
+from torture.runs import SERIAL, job, run
 
 WORDS = ("search.trials=2", "search.steps=20", "long.steps=20", "random.points=2", "random.steps=20")
 WARM = 0.25

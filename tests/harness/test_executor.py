@@ -5,7 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from distributed import LocalCluster
@@ -67,32 +70,54 @@ def test_no_worker_outlives_a_killed_main_process(home: Home) -> None:
     until(lambda: not Path(f"/proc/{pid}").exists(), 20)
 
 
-def test_workers_of_a_scheduler_one_of_them_killed(home: Home) -> None:
-    """A scheduler and two workers started by hand; nobody replaces the one that is killed."""
+@contextmanager
+def hands(home: Home, workers: int) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """A scheduler and workers started by hand: the scheduler's address and process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    words, log = "experiment=hill search.trials=10", home.folder / "log"
-    assert home.run(f"{words} executor=serial paths.results=serial")[0] == 0
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SLEEP": "0.3", "LOG": str(log)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SLEEP": "0.3", "LOG": str(home.folder / "log")}
     dask = [sys.executable, "-m", "dask"]
     scheduler = [*dask, "scheduler", "--host", address, "--no-dashboard"]
-    hands = [*dask, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
-    processes = [subprocess.Popen(command, **quiet) for command in (scheduler, hands, hands)]  # type: ignore[call-overload]
+    worker = [*dask, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    processes = [subprocess.Popen(command, **quiet) for command in (scheduler, *[worker] * workers)]
     try:
+        yield address, processes[0]
+    finally:
+        for one in processes:
+            one.kill()
+            one.wait()
+
+
+def test_workers_of_a_scheduler_one_of_them_killed(home: Home) -> None:
+    """A scheduler and two workers started by hand; nobody replaces the one that is killed."""
+    words, log = "experiment=hill search.trials=10", home.folder / "log"
+    assert home.run(f"{words} executor=serial paths.results=serial")[0] == 0
+    with hands(home, 2) as (address, _):
         with home.start(f"{words} executor=dask executor.address={address} paths.results=dask") as process:
             until(lambda: log.exists() and len(computed(log)) >= 3)
             os.kill(worker(log), signal.SIGKILL)
             _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
-        pids = {int(line.split()[1]) for line in log.read_text().splitlines()}
-        assert len(pids) == 2 and sorted(set(computed(log))) == list(range(10))
-        assert tables(home, "dask") == tables(home, "serial")
-    finally:
-        for each in processes:
-            each.kill()
-            each.wait()
+    pids = {int(line.split()[1]) for line in log.read_text().splitlines()}
+    assert len(pids) == 2 and sorted(set(computed(log))) == list(range(10))
+    assert tables(home, "dask") == tables(home, "serial")
+
+
+def test_a_scheduler_that_is_killed_is_told_in_one_line(home: Home) -> None:
+    words, log = "experiment=hill search.trials=40", home.folder / "log"
+    with (
+        hands(home, 1) as (address, scheduler),
+        home.start(f"{words} executor=dask executor.address={address}") as process,
+    ):
+        until(lambda: log.exists() and len(computed(log)) >= 3)
+        scheduler.kill()
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 2, err
+    assert err.splitlines()[-1].startswith("error: the scheduler does not answer any more; start it")
+    assert "Traceback" not in err and "distributed" not in err
+    assert home.run(f"{words} executor=serial")[0] == 0
 
 
 def test_a_scheduler_that_is_not_there_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def test_a_readme_without_markers_is_named(found: Findings, tmp_path: Path) -> N
         markdown.readme(found, file)
 
 
-@pytest.mark.parametrize("file", DOCS, ids=lambda file, *_: file.name)
+@pytest.mark.parametrize("file", DOCS, ids=lambda file: file.name)
 def test_links_lead_to_files(file: Path) -> None:
     text = re.sub(r"```.*?```", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"https?:|#", link)]
