@@ -22,8 +22,10 @@ def csv(found: Findings) -> str:
     """`verdicts.csv`: a row for each answer to each claim, in the paper's order.
 
     A claim without an answer has a row too. ``largest`` tells the answers that the report shows first.
+    Numbers have ten digits, because the last ones of a mean differ between processors.
     """
-    return str(pd.DataFrame(_rows(found)).to_csv(index=False, lineterminator="\n"))
+    table = pd.DataFrame(_rows(found))
+    return str(table.to_csv(index=False, lineterminator="\n", float_format="%.10g"))
 
 
 def _rows(found: Findings) -> Iterator[dict[str, Any]]:
