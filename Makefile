@@ -25,7 +25,7 @@ $(BIN)/.installed: pyproject.toml
 	@touch $@
 
 test: lint  ## lint, types and all tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 lint: install
 	$(BIN)/ruff check .

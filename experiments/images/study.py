@@ -23,6 +23,9 @@ from experiments.images.config import Task, Trial
 from experiments.images.sources import Images, here
 from experiments.images.training import Trainer, Training
 
+ONEDNN_BLOCK = 16
+"""Channels that oneDNN handles at once in float32, at most."""
+
 
 def trial(task: Task, optimizer: Optimizer, plan: Trial) -> Tables:
     """Try settings for some epochs.
@@ -158,10 +161,20 @@ class Data:
         )  # fmt: skip
 
     def network(self, seed: int) -> nn.Module:
-        """The untrained network."""
+        """The untrained network.
+
+        Raises:
+            ValueError: oneDNN would write past its memory: a crash, or wrong gradients.
+        """
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             made: nn.Module = hydra.utils.instantiate(self._task.network)
+        engine = self._task.engine
+        if engine.channels_last and engine.where.type == "cpu" and any(map(_overruns, made.modules())):
+            raise ValueError(
+                f"channels_last on a CPU needs {ONEDNN_BLOCK} channels before a 1×1 convolution with a "
+                "stride; set engine.channels_last=false, or take a wider network"
+            )
         return made
 
     def batches(self, split: Split, seed: int) -> Batches:
@@ -179,6 +192,16 @@ class Data:
         engine = self._task.engine
         images = normalised(split.images, self._mean, self._std, channels_last=engine.channels_last)
         return trainer.accuracy(images.to(engine.where), split.labels.to(engine.where))
+
+
+def _overruns(module: nn.Module) -> bool:
+    """Whether oneDNN gets the gradient of this layer wrong in channels_last: its issue 6035."""
+    return (
+        isinstance(module, nn.Conv2d)
+        and module.kernel_size == (1, 1)
+        and module.stride != (1, 1)
+        and module.in_channels < ONEDNN_BLOCK
+    )
 
 
 def _data(task: Task) -> Data:

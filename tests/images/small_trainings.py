@@ -19,6 +19,7 @@ from experiments.images.training import Trainer
 
 HERE = "tests.images.small_trainings"
 PLAIN = Engine(device="cpu", bf16=False, channels_last=False, compile=False)
+CHANNELS_LAST = PLAIN.model_copy(update={"channels_last": True})
 MEAN, STD = (0.49, 0.48, 0.45), (0.2, 0.2, 0.2)
 DIGITS = mnist.digits()
 # With this seed the first batch's first loss is not the lowest, as tests of conservation need.

@@ -29,6 +29,7 @@ from tests.composed import composed
 from tests.images.small_trainings import (
     ADAM,
     BBI,
+    CHANNELS_LAST,
     HERE,
     LBFGS,
     MEAN,
@@ -247,3 +248,18 @@ def test_any_optimizer_takes_part_without_new_code(name: str, compute: Callable[
     assert {"Adam", "L-BFGS", "ECDSep"} < set(labels)
     plt.close("all")
     assert {answer.claim for answer in section.estimate(tables, cfg)} >= {f"{name}-sgd", f"{name}-bbi"}
+
+
+@pytest.mark.parametrize(("width", "refused"), [(4, True), (8, True), (16, False)])
+def test_a_layout_in_which_a_library_writes_past_its_memory_is_refused(width: int, refused: bool) -> None:
+    """oneDNN issue 6035; with fewer than 8 channels this process would end here on a processor with AVX2."""
+    network = {"_target_": "experiments.images.networks.small_resnet18", "width": width}
+    ours = task(engine=CHANNELS_LAST).model_copy(update={"network": network})
+    data = study.Data(ours, images())
+    if refused:
+        with pytest.raises(ValueError, match=r"needs 16 channels .* set engine\.channels_last=false"):
+            data.trainer(SGD, 0)
+    else:
+        assert math.isfinite(
+            float(data.trainer(SGD, 0).step(torch.rand(16, 3, 32, 32), torch.arange(16) % 10))
+        )

@@ -13,6 +13,7 @@ from experiments.images.batches import normalised
 from experiments.images.training import Trainer, Training
 from tests.images.small_trainings import (
     BBI,
+    CHANNELS_LAST,
     LBFGS,
     MEAN,
     PLAIN,
@@ -25,8 +26,6 @@ from tests.images.small_trainings import (
     tiny,
     trainer,
 )
-
-CHANNELS_LAST = PLAIN.model_copy(update={"channels_last": True})
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
