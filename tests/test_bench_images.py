@@ -99,7 +99,7 @@ def test_rows_say_what_was_timed(bench: ModuleType, task, monkeypatch: pytest.Mo
     taken = {bench.USUAL: 6.0, bench.ELSE: 0.75, bench.ALONE: 0.1, "matmul, float32": 1e-3, "float32": 2.0}
     threads, say = list[int](), list[str]()
     monkeypatch.setattr(bench, "in_turn", _clock(taken, threads))
-    rows = bench.training(2, say, bench.Size(4, 1, 1, width=4, batch=8, matrix=16))
+    rows = bench.training(2, say, bench.Size(4, 1, 1, width=16, batch=8, matrix=16))
     assert threads == [1, 2, 1, 1, 1, 2, 1]
     by = {(row.bench, row.what, row.against, row.threads): row for row in rows}
     assert len(by) == len(rows)

@@ -9,22 +9,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from experiments.competitors import method
-from experiments.harness.plotting import Picture, legend_below, styles
+from experiments.harness.plotting import Picture, legend_below
 from experiments.harness.tables import Tables, table_of
 from experiments.race.config import Config
 from experiments.race.estimates import COLUMNS
 from experiments.race.functions import TASKS
-from experiments.race.scores import PROBLEM, ecdf, erts, hits, log_times, profile, totals, tuned
-
-GROUPS = ("nothing", "F*", "box", "F* and box", "wrong F*")
-"""What entrants know, in the order of panels and bars."""
-TITLES = {
-    "nothing": "told nothing",
-    "F*": "told the minimum F*",
-    "box": "told the box",
-    "F* and box": "told F* and the box",
-    "wrong F*": "told a wrong F*",
-}
+from experiments.race.panels import TITLES, by_knowledge, frame, groups, looks
+from experiments.race.scores import PROBLEM, ecdf, erts, hits, log_times, profile, totals
+from experiments.race.tuning import sensitivity, tuning
 
 
 def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Picture]:
@@ -42,20 +34,9 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Pi
         "profiles": _profiles(times, cfg),
         "running_times": _running_times(runs, times, cfg),
         "functions": _functions(runs, cfg),
-        "tuning": _tuning(trials, cfg),
-        "sensitivity": _sensitivity(trials, cfg),
+        "tuning": tuning(trials, cfg),
+        "sensitivity": sensitivity(trials, cfg),
     }
-
-
-def _groups(cfg: Config) -> dict[str, list[str]]:
-    """The entrants of each kind of knowledge that has some."""
-    found = {kind: [n for n, e in cfg.entrants.items() if e.knowledge == kind] for kind in GROUPS}
-    return {kind: names for kind, names in found.items() if names}
-
-
-def _looks(cfg: Config, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour and line of entrants that share a panel; those of one colour differ in their line."""
-    return styles({name: cfg.entrants[name] for name in names})
 
 
 def _caption(runs: pd.DataFrame, cfg: Config) -> str:
@@ -69,11 +50,11 @@ def _caption(runs: pd.DataFrame, cfg: Config) -> str:
 
 def _totals(runs: pd.DataFrame, cfg: Config) -> Picture:
     """A point an entrant, from the lowest to the highest tuning."""
-    table, groups = totals(runs), _groups(cfg)
-    count = sum(len(names) + 1 for names in groups.values())
+    table, kinds = totals(runs), groups(cfg)
+    count = sum(len(names) + 1 for names in kinds.values())
     figure, axes = plt.subplots(figsize=(6.4, 0.27 * count + 0.9))
     place, ticks, labels = 0, [], []
-    for kind, names in groups.items():
+    for kind, names in kinds.items():
         title: dict[str, Any] = {"fontsize": 10, "fontweight": "bold", "va": "center"}
         axes.text(0.01, place, TITLES[kind], transform=axes.get_yaxis_transform(), **title)
         for name in sorted(set(names) & set(table.index), key=lambda n: (-table.loc[n].mean(), n)):
@@ -101,7 +82,7 @@ def _totals(runs: pd.DataFrame, cfg: Config) -> Picture:
 
 def _curves(axes: Axes, runs: pd.DataFrame, cfg: Config, names: Sequence[str], at: np.ndarray) -> None:
     """ECDFs with bands over tunings."""
-    for name, look in _looks(cfg, names).items():
+    for name, look in looks(cfg, names).items():
         mine = runs[runs["entrant"] == name]
         if len(mine):
             curve = ecdf(mine, at)
@@ -111,27 +92,11 @@ def _curves(axes: Axes, runs: pd.DataFrame, cfg: Config, names: Sequence[str], a
 
 def _ecdf(runs: pd.DataFrame, cfg: Config) -> Picture:
     """A panel for each kind of knowledge; all show BBI."""
-    groups = _groups(cfg)
-    boxed = [*groups.pop("box", []), *groups.pop("F* and box", [])]
-    panel = {TITLES[kind]: names for kind, names in groups.items()}
-    if boxed:
-        panel["told the box, or F* and the box"] = boxed
     ours, at = method(cfg.entrants), log_times(cfg.functions.evaluations)
-    lines = -(-len(panel) // 2)
-    size: dict[str, Any] = {"figsize": (9.0, 3.6 * lines), "sharex": True, "sharey": True, "squeeze": False}
-    figure, panels = plt.subplots(lines, 2, **size)
-    for axes, (title, names) in zip(panels.flat, panel.items(), strict=False):
-        extra = [] if ours in names else [ours]
-        _curves(axes, runs, cfg, [*extra, *names], at)
-        axes.set(title=f"{title}; BBI for comparison" if extra else title, xscale="log")
-        axes.legend(fontsize=8, loc="upper left")
-    for axes in panels.flat[len(panel) :]:
-        axes.set_axis_off()
-    for axes in panels[-1]:
-        axes.set_xlabel("evaluations of F and ∇F")
-    for axes in panels[:, 0]:
-        axes.set_ylabel("share of targets hit")
-    panels[0][0].set_ylim(bottom=0)  # of all panels, which share it, after all have been drawn
+    figure, panels = by_knowledge(cfg)
+    for axes, names in panels.items():
+        _curves(axes, runs, cfg, names, at)
+    frame(panels, xlabel="evaluations of F and ∇F", ylabel="share of targets hit")
     ends = {name: float(np.isfinite(hits(some)).mean()) for name, some in runs.groupby("entrant", sort=False)}
     top = max(ends, key=lambda name: ends[name])
     return Picture(
@@ -148,7 +113,7 @@ def _shown(times: pd.DataFrame, cfg: Config) -> list[str]:
     reached = times[np.isfinite(times["ert"])].groupby("entrant").size()
     best = [
         name
-        for kind, names in _groups(cfg).items()
+        for kind, names in groups(cfg).items()
         for name in sorted(names, key=lambda n: -reached.get(n, 0))[:2]
         if not cfg.entrants[name].misled
     ]
@@ -165,7 +130,7 @@ def _profiles(times: pd.DataFrame, cfg: Config) -> Picture:
     figure, panels = plt.subplots(1, len(dimensions), **size)
     for axes, n in zip(panels[0], dimensions, strict=True):
         found = profile(times[times["n"] == n], names, tau)
-        for name, look in _looks(cfg, order).items():
+        for name, look in looks(cfg, order).items():
             axes.plot(tau, found[name], label=cfg.entrants[name].label, **look, markersize=5)
         axes.set(xscale="log", title=f"n = {n}", xlabel="τ, times the best ERT", ylim=(0, 1.02))
     panels[0][0].set_ylabel("share of function–target pairs")
@@ -197,7 +162,7 @@ def _running_times(runs: pd.DataFrame, times: pd.DataFrame, cfg: Config) -> Pict
     figure, panels = plt.subplots(lines, 2, **size)
     shown = erts(runs[(runs["n"] == n) & runs["entrant"].isin(order)], intervals=True)
     for axes, name in zip(panels.flat, names, strict=False):
-        for entrant, look in _looks(cfg, order).items():
+        for entrant, look in looks(cfg, order).items():
             mine = shown[(shown["entrant"] == entrant) & (shown["problem"] == name)]
             if len(mine):
                 style: dict[str, Any] = {**look, "markevery": 1, "markersize": 4, "linewidth": 1.2}
@@ -229,8 +194,8 @@ def _running_times(runs: pd.DataFrame, times: pd.DataFrame, cfg: Config) -> Pict
 def _functions(runs: pd.DataFrame, cfg: Config) -> Picture:
     """The score of each entrant on each function and dimension as a map."""
     cells = runs.groupby(["entrant", *PROBLEM], sort=False)["score"].mean().unstack("entrant")
-    groups = {kind: [n for n in names if n in cells] for kind, names in _groups(cfg).items()}
-    names = [name for some in groups.values() for name in some]
+    kinds = {kind: [n for n in names if n in cells] for kind, names in groups(cfg).items()}
+    names = [name for some in kinds.values() for name in some]
     labels = [f"{cfg.entrants[n].label}  (told {cfg.entrants[n].knowledge})" for n in names]
     size: dict[str, Any] = {"figsize": (9.6, 0.28 * len(names) + 2.2), "sharey": True, "squeeze": False}
     figure, panels = plt.subplots(1, len(cfg.functions.dimensions), **size)
@@ -243,7 +208,7 @@ def _functions(runs: pd.DataFrame, cfg: Config) -> Picture:
         axes.set_yticks(range(len(names)), labels, fontsize=8)
         axes.set_title(f"n = {n}")
         axes.grid(visible=False)
-        for edge in np.cumsum([len(some) for some in groups.values()])[:-1]:
+        for edge in np.cumsum([len(some) for some in kinds.values()])[:-1]:
             axes.axhline(edge - 0.5, color="white", linewidth=2)
     figure.colorbar(drawn, ax=panels[0], label="score", shrink=0.8)
     problem, n = cells[names].max(axis=1).idxmax()
@@ -254,65 +219,4 @@ def _functions(runs: pd.DataFrame, cfg: Config) -> Picture:
         f"{_caption(runs, cfg)}",
         f"The highest score, {highest.max():.2f}, is that of {cfg.entrants[str(highest.idxmax())].label} on "
         f"{TASKS[problem].label} in {n} dimensions.",
-    )
-
-
-def _tuning(trials: pd.DataFrame, cfg: Config) -> Picture:
-    """Score against evaluations with tuning included."""
-    counts = sorted({1, 2, 4, cfg.tuning.trials} & set(range(1, cfg.tuning.trials + 1)))
-    table = tuned(trials, counts)
-    figure, axes = plt.subplots(figsize=(8.0, 4.6))
-    names = [name for name, entrant in cfg.entrants.items() if not entrant.misled]
-    for name, look in _looks(cfg, names).items():
-        mine, entrant = table[table["entrant"] == name], cfg.entrants[name]
-        if len(mine):
-            all_points: dict[str, Any] = {**look, "markevery": 1, "markersize": 5}
-            axes.plot(mine["spent"], mine["score"], label=entrant.label, **all_points)
-    axes.set(xscale="log", xlabel="evaluations of tuning on a problem", ylabel="score", ylim=(0, None))
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-    scores = table.pivot(index="entrant", columns="trials", values="score")
-    rise = scores[counts[-1]] - scores[counts[0]]
-    return Picture(
-        figure,
-        f"Score of the best of {', '.join(map(str, counts))} random settings (points from left to right), "
-        "measured on an instance that it was not chosen on, against the evaluations of these trials.",
-        f"{cfg.entrants[str(rise.idxmax())].label} gains most by tuning, {rise.max():.3f}.",
-    )
-
-
-def _sensitivity(trials: pd.DataFrame, cfg: Config) -> Picture:
-    """Score of random settings against lr, and of BBI against lr and δE, by dimension."""
-    ours, dimensions = method(cfg.entrants), cfg.functions.dimensions
-    columns = [c for c in trials if str(c).startswith("score")]
-    axes_of = [c for c in ("lr", "delta_e") if c in trials]
-    settings = trials.assign(score=trials[columns].mean(axis=1))
-    settings = settings.groupby(["entrant", "n", "tuning", "trial"], sort=False)[[*axes_of, "score"]].mean()
-    settings = settings.reset_index()
-    mine = settings[settings["entrant"] == ours]
-    size: dict[str, Any] = {"figsize": (3.2 * len(dimensions) + 0.6, 6.4), "squeeze": False, "sharey": "row"}
-    figure, panels = plt.subplots(2, len(dimensions), **size)
-    names = [n for n in (ours, "ecdsep", "polyak", "gdm", "adam") if n in set(settings["entrant"])]
-    for axes, n in zip(panels[0], dimensions, strict=True):
-        for name, look in _looks(cfg, names).items():
-            some = settings[(settings["entrant"] == name) & (settings["n"] == n)].sort_values("lr")
-            points: dict[str, Any] = {**look, "markevery": 1, "markersize": 4, "linewidth": 0.8}
-            axes.plot(some["lr"], some["score"], label=cfg.entrants[name].label, **points)
-        axes.set(xscale="log", xlabel="lr", title=f"n = {n}")
-        axes.set_ylim(bottom=0)
-    panels[0][0].set_ylabel("score")
-    panels[0][-1].legend(fontsize=8)
-    top = max(float(mine["score"].max()), 1e-9) if len(mine) else 1.0
-    for axes, n in zip(panels[1], dimensions, strict=True):
-        some = mine[mine["n"] == n].reindex(columns=["lr", "delta_e", "score"])
-        shade: dict[str, Any] = {"c": some["score"], "vmin": 0, "vmax": top, "cmap": "viridis"}
-        drawn = axes.scatter(some["lr"], some["delta_e"], s=40, **shade)
-        axes.set(xscale="log", yscale="log", xlabel="lr of BBI")
-    panels[1][0].set_ylabel("δE of BBI")
-    figure.colorbar(drawn, ax=panels[1], label="score")
-    best = mine.loc[mine["score"].idxmax()] if len(mine) else {"lr": np.nan, "score": np.nan}
-    return Picture(
-        figure,
-        "Each point is one random setting and its mean score over all functions, on the training instances. "
-        "Above: against the step size (c of Polyak's step). Below: of BBI, against step size and δE.",
-        f"The best setting of BBI has lr {best['lr']:.2g} and scores {best['score']:.2f}.",
     )
