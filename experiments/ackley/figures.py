@@ -101,7 +101,7 @@ def _long_runs(curves: pd.DataFrame, runs: pd.DataFrame, cfg: Config, coefficien
         if floor > 0:
             axes.axhline(floor, color="black", linewidth=0.6, linestyle=":")
         axes.set_title(competitor.label, fontsize=SMALL)
-        span = f" (of {len(best)} runs, {best.min():.2g} to {best.max():.2g})"
+        span = f" (10 to 90 % of {len(best)} runs: {low:.2g} to {high:.2g})"
         said.append(f"{competitor.label} {middle:.2g}" + span * many)
     for axes in list(panels.flat)[len(names) :]:
         axes.set_visible(False)
@@ -117,10 +117,8 @@ def _long_runs(curves: pd.DataFrame, runs: pd.DataFrame, cfg: Config, coefficien
     )
     caption = (
         f"The lowest F so far against the step. {how} Mark at the right: the median of all runs and all "
-        "steps "
-        f"at the end, its bar 10 to 90 % of the runs ({cfg.long.runs} of BBI, one of GDM, which has no "
-        "random "
-        f"numbers). Dotted: ΔV = {floor:g}, where BBI stops."
+        f"steps at the end, its bar 10 to 90 % of the runs ({cfg.long.runs} of BBI, one of GDM, which has "
+        f"no random numbers). Dotted: ΔV = {floor:g}, where BBI stops."
     )
     alt = f"Falling staircases, one panel for each optimizer. They end at (median): {'; '.join(said)}."
     return Picture(figure, caption, alt)

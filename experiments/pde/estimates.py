@@ -61,7 +61,9 @@ def _trainings(runs: pd.DataFrame, cfg: Config, name: str, reduced: Reduced) -> 
         variant = f"{entrant.label}, {task.title}"
         groups = [(variant, mine)]
         if mine["network"].nunique() > 1:
-            groups += [(f"{variant}, network {number}", rows) for number, rows in mine.groupby("network")]
+            groups += [
+                (f"{variant}, initial network {number}", rows) for number, rows in mine.groupby("network")
+            ]
         about = [
             (Estimate("", *UNKNOWN, len(rows), variant=words, reduced=task.reduced or ours), rows)
             for words, rows in groups

@@ -122,7 +122,7 @@ def _from_random_points(
                 "alone": int((off & ~others_off).sum()),
                 "others_alone": int((others_off & ~off).sum()),
             }
-            variant = f"{cfg.competitors[name].label}, side {side:g}"
+            variant = f"{cfg.competitors[name].label}, starts in ±{side:g}"
             both = (f"competitors.{one}.*" for one in (ours, name))
             size = reduced("start", "search.*", "random.steps", *both)
             share = (wins / n, *wilson(wins, n))

@@ -73,8 +73,8 @@ def test_a_pooled_share_has_no_interval_and_says_why():
     assert few.estimate == 0.1 and "p = " not in note(few)  # half a run is expected at each network's second
     unsolved = answers(rows(["first"] * 5), rows(["first"] * 4 + ["neither"], network=1))
     assert math.isnan(unsolved["pde-solves", REDRAWN].high)
-    assert unsolved["pde-solves", f"{REDRAWN}, network 1"][1:5] == (0.2, *wilson(1, 5), 5)
-    one = found["pde-both", f"{REDRAWN}, network 1"]
+    assert unsolved["pde-solves", f"{REDRAWN}, initial network 1"][1:5] == (0.2, *wilson(1, 5), 5)
+    one = found["pde-both", f"{REDRAWN}, initial network 1"]
     assert (one.estimate, one.low, one.high, one.n) == (1 / 40, *wilson(1, 40), 40)
 
 

@@ -129,7 +129,11 @@ def test_errors_are_to_the_nearer_solution_by_outcome(drawn):
 def test_bars_are_the_shares_of_the_labels_with_the_seconds_interval(drawn):
     (axes,) = drawn["outcomes"].figure.axes
     rows = [text.get_text() for text in axes.get_yticklabels()]
-    assert rows == ["BBI (points redrawn), network 0", "BBI (points redrawn), network 1", "Adam, network 0"]
+    assert rows == [
+        "BBI (points redrawn), initial network 0",
+        "BBI (points redrawn), initial network 1",
+        "Adam, initial network 0",
+    ]
     bars = np.array([bar.get_width() for bar in axes.patches]).reshape(3, 3)  # second, first, neither
     np.testing.assert_allclose(bars, [[0.25, 0.5, 0.25], [0.75, 0.25, 0], [0, 1, 0]], atol=1e-12)
     intervals = [line.get_xdata() for line in axes.lines if line.get_marker() == "|"]
