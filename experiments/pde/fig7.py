@@ -15,7 +15,7 @@ from experiments.pde.config import Task
 _TITLES = {"first": "first solution, sin²(k r²)", "second": "second solution, by shooting"}
 
 
-def about(task: Task, runs: pd.DataFrame) -> str:
+def described(task: Task, runs: pd.DataFrame) -> str:
     """The problem, how long networks were trained on it, and what of it is reduced: a sentence or two."""
     mine = where(runs, problem=task.label) if len(runs) else runs
     trained = (
@@ -129,7 +129,7 @@ def solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Picture:
         else "There are no lines of networks, as none were trained on it here."
     )
     how = "The radial solutions, found by shooting: against r, and over the disc."
-    caption = f"{about(task, trained)} {how} {networks}"
+    caption = f"{described(task, trained)} {how} {networks}"
     alt = f"Two rows: u against r, and discs coloured by u, with rings. The solutions run {'; '.join(said)}."
     return Picture(figure, caption, alt)
 

@@ -11,7 +11,7 @@ from experiments.harness.plotting import COLUMN, PAGE, PALETTE, Picture, decades
 from experiments.harness.statistics import wilson
 from experiments.harness.tables import Tables, where
 from experiments.pde.config import Config, Task
-from experiments.pde.fig7 import about, search, solutions
+from experiments.pde.fig7 import described, search, solutions
 
 _OUTCOMES = {"second": PALETTE[3], "first": PALETTE[5], "neither": "#909090"}
 
@@ -83,7 +83,7 @@ def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Picture:
     figure.supylabel("mean |u − nearer solution|", fontsize=8)
     legend_below(figure, panels, ncols=3)
     caption = (
-        f"{about(task, runs)} Mean absolute error to the nearer solution, by what the runs ended at. "
+        f"{described(task, runs)} Mean absolute error to the nearer solution, by what the runs ended at. "
         "Line: their median; "
         "band: 10 to 90 % of them. A run that diverged counts as infinite."
     )
@@ -127,7 +127,7 @@ def _outcomes(tasks: list[Task], runs: pd.DataFrame, published: float) -> Pictur
         axes.set_title(task.title)
     panels[-1, 0].set(xlabel="share of runs", xlim=(0, 1))
     legend_below(figure, panels[0, 0], ncols=5)
-    about = " ".join(about(task, runs) for task in tasks)
+    about = " ".join(described(task, runs) for task in tasks)
     caption = (
         "What the runs from each initial network end at: the share of the second solution, of the first, "
         "and of neither. "
