@@ -59,8 +59,7 @@ def _band(axes: Axes, curves: pd.DataFrame, column: str, label: str, look: dict[
 
 
 def table2(tables: Tables, cfg: ClassificationConfig, title: str, published: Mapping[str, Any]) -> Picture:
-    """The last test accuracy of every run, its mean, and the published mean: a number of another size "
-    "or not."""
+    """The last test accuracy of every run, its mean, and the published mean, of the same size or not."""
     pairs = [(by, name) for by in cfg.protocols.values() for name in cfg.competitors]
     figure, axes = plt.subplots(figsize=(COLUMN, 1.1 + 0.42 * len(pairs)))
     labels, said, reduced, sizes = [], [], Reduced(tables, cfg), set[str]()
@@ -86,27 +85,23 @@ def table2(tables: Tables, cfg: ClassificationConfig, title: str, published: Map
                 [mean] * 2,
                 [row - 0.4, row + 0.4],
                 color="black",
-                linestyle=":" if size else "-",
+                linestyle=":",
                 linewidth=1.4,
             )
             said.append(f"paper's {competitor.paper.upper()} {mean:g}")
     axes.plot([], [], "k.", label="a run")
     axes.plot([], [], "k-", linewidth=1.0, label="mean of ours")
-    axes.plot([], [], "k:" if sizes else "k-", linewidth=1.4, label="Table 2" + ", full size" * bool(sizes))
+    axes.plot([], [], "k:", linewidth=1.4, label="Table 2" + ", full size" * bool(sizes))
     axes.set(yticks=range(len(pairs)), xlabel="test accuracy, %")
     axes.set_yticklabels(labels, fontsize=SMALL)
     axes.locator_params(axis="x", nbins=4)  # labels such as 99.175 would run into each other
     axes.invert_yaxis()
     legend_below(figure, axes, ncols=3, handlelength=1.2, columnspacing=1.0)
-    much = (
-        " Ours differ from the paper's in size or arithmetic, and are not compared with it (dotted)."
-        * bool(sizes)
-    )
+    much = " Ours differ from the paper's in size or arithmetic, and are not compared with it." * bool(sizes)
     by = ", ".join(f"{one.criterion.replace('_', ' ')} ({one.label})" for one in cfg.protocols.values())
     caption = (
         f"{title}. The last test accuracy of every run; settings are chosen by {by}. Line: the mean; "
-        "black: the mean in "
-        f"Table 2 of the paper.{much}"
+        f"dotted: the mean in Table 2 of the paper.{much}"
     )
     return Picture(figure, caption, "; ".join(said) + ".")
 

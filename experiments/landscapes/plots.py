@@ -11,11 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from bbi.simulate import Potential
-from experiments.harness.plotting import PAGE, Picture, words
+from experiments.harness.plotting import PAGE, SMALL, Picture, words
 from experiments.harness.search import failed
 from experiments.harness.tables import where
 from experiments.landscapes.config import Study
 from experiments.landscapes.functions import Ackley, TwoBasins, Zakharov
+
+DIVERGED = "all trials diverged"
+UPRIGHT: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "center", "fontsize": SMALL}
 
 Box = tuple[float, float, float, float]
 Score = Callable[[pd.DataFrame], float]
@@ -122,8 +125,10 @@ def repeated(runs: pd.DataFrame, cfg: Study, place: str, score: Score, words: st
             axes.plot(position + aside, values, look.marker, color=look.color, markersize=2.5, linestyle="")
             if len(values):
                 axes.plot([position - 0.3, position + 0.3], [values.median()] * 2, color="black", linewidth=1)
-        if len(after):
-            said.append(f"{look.label}: {after.min():.2g} to {after.max():.2g}, median {after.median():.2g}")
+            else:
+                axes.text(position, 0.5, DIVERGED, transform=axes.get_xaxis_transform(), **UPRIGHT)
+        span = f"{after.min():.2g} to {after.max():.2g}, median {after.median():.2g}"
+        said.append(f"{look.label}: {span if len(after) else DIVERGED}")
     for axes, label in zip(panels, ("lowest F of the search", words), strict=True):
         labels = [cfg.competitors[name].label.replace(", ", ",\n") for name in names]
         axes.set_xticks(range(len(names)), labels, rotation=35, ha="right")

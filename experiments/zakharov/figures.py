@@ -29,7 +29,7 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Pi
         "fig4_long_runs": _long_runs(tables, cfg),
         "random_starts": _random_starts(tables, cfg),
         "searches": searches(table_of(tables, "trials", "competitor", "loss", "status"), cfg),
-        **repeated(again, cfg, place, middle, f"median lowest F, {place}"),
+        **repeated(again, cfg, place, middle, f"median lowest F, starts in ±{cfg.random.sides[0]:g}"),
     }
 
 
