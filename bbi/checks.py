@@ -88,7 +88,7 @@ def _number(name: str, value: Any, replicas: int | None) -> None:
             raise ValueError(f"Tensor {name} must be 1-element or ({replicas},), got {tuple(value.shape)}")
         # Reading a tensor on a GPU would synchronise it, so its values are not checked.
         values = value.detach().reshape(-1).tolist() if value.device.type == "cpu" else []
-    elif isinstance(value, Real):
+    elif isinstance(value, Real) and not isinstance(value, bool):
         values = [float(value)]
     else:
         raise TypeError(f"Invalid {name}: {value!r} (a number or a tensor)")

@@ -28,6 +28,7 @@ def zeros():
         (lambda: ECD(zeros(), law=InverseMass), TypeError, r"class InverseMass: law=InverseMass\(\)"),
         (lambda: BBI(zeros(), tune_delta_v="no"), TypeError, "tune_delta_v: 'no' .True or False"),
         (lambda: ECDSep(zeros(), eta="1"), TypeError, "eta: '1'"),
+        (lambda: BBI(zeros(), n_bounces=True), TypeError, "n_bounces: True"),
         (lambda: ECDSep(zeros(), s=0.0), ValueError, r"s: 0\.0 \(s must be a finite number > 0\)"),
         (lambda: BBI(zeros(), foreach=True), TypeError, r"BBI.*'foreach'"),
         (lambda: ECDSep(zeros(), fused=True), TypeError, r"ECDSep.*'fused'"),
