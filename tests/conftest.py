@@ -20,6 +20,11 @@ settings.load_profile("repeatable")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, as many tests wait for another process."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture
 def golden() -> Callable[[str], pd.DataFrame]:
     """Reader of the released code's trajectories: by file stem, indexed by step, columns loss, x1 … xn."""

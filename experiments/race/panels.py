@@ -59,5 +59,5 @@ def frame(panels: dict[Axes, list[str]], xlabel: str, ylabel: str) -> None:
     for axes in panels:
         axes.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
         axes.label_outer()
-        axes.legend(fontsize=8, loc="upper left")
+        axes.legend(fontsize=8, loc="best")
     next(iter(panels)).set_ylim(bottom=0)

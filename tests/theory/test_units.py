@@ -7,6 +7,7 @@ from experiments.__main__ import main
 from experiments.harness.claims import load_paper
 from experiments.harness.verdicts import judge, sentence
 from experiments.landscapes.volumes import sphere
+from experiments.theory import integrator
 from experiments.theory.estimates import estimate
 from experiments.theory.units import volumes
 from tests.composed import composed
@@ -34,7 +35,8 @@ CASES = {
 
 
 @pytest.mark.parametrize("words", CASES.values(), ids=CASES)
-def test_whatever_can_run_leaves_figures_and_answers(words, tmp_path):
+def test_whatever_can_run_leaves_figures_and_answers(words, tmp_path, monkeypatch):
+    monkeypatch.setattr(integrator, "EVALUATIONS", 1000)  # which motions that diverge use up
     where = f"paths.results={tmp_path} paths.data=null paths.download=false"
     overrides = f"{TINY} {words} {where}".split()
     assert main(["experiment=theory", "profile=smoke", "executor=serial", *overrides]) == 0
