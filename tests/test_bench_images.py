@@ -115,8 +115,10 @@ def test_rows_say_what_was_timed(bench: ModuleType, task, monkeypatch: pytest.Mo
         assert rate.against_time == pytest.approx(1e-3 * 1e3 / (2e-9 * 16**3))
     share = by["MNIST, share", bench.ELSE, f"{chosen}, SGD", 1]
     assert (share.ratio, share.ratio_limit) == pytest.approx((0.25, 0.15))  # what 0.75 s of 1 s leave
+    kinds = ("float32", "bf16") if bench.CHOSEN.bf16 else ("float32",)
     assert {row.what for row in rows if row.bench == "MNIST, engine"} == {
-        "float32", "float32, channels_last", "bf16", "bf16, channels_last",
-    }  # fmt: skip
-    assert "from 200 and fewer (MNIST (5,000 digits)" in say[0]
-    assert f"with 1 thread 8 images/s ({chosen}), 4 images/s (float32) beside" in say[0]
+        kind + layout for kind in kinds for layout in ("", ", channels_last")
+    }
+    assert bool(bench.CHOSEN.bf16) is not any("left out" in line for line in say)
+    assert "from 200 and fewer (MNIST (5,000 digits)" in say[-1]
+    assert f"with 1 thread 8 images/s ({chosen}), 4 images/s (float32) beside" in say[-1]

@@ -69,7 +69,8 @@ def sensitivity(trials: pd.DataFrame, cfg: Config) -> Picture:
     return Picture(
         figure,
         "Each point is one random setting and its mean score over all functions, on the training instances. "
-        "Above: against the step size, for BBI, GDM and the best of each kind that has one. Below: of BBI, against step size and δE.",
+        "Above: against the step size, for BBI, GDM and the best of each kind that has one. Below: of BBI, "
+        "against step size and δE.",
         f"The best setting of BBI has lr {best['lr']:.2g} and scores {best['score']:.2f}.",
     )
 
