@@ -97,6 +97,10 @@ class Algorithm(NamedTuple):
     eps2: float = EPS2
     nu: float = 0.0
 
+    def as_released(self, part: str) -> bool:
+        """Whether the ``"start"``, the random ``"vectors"`` or the ``"bounce"`` is the released code's."""
+        return self.variant in ("released", f"released-{part}")
+
     def active(self, v: S) -> Flag:
         """Mask of runs that go on: V > ε2 and finite."""
         return (v > self.eps2) & (v < math.inf)
@@ -131,7 +135,7 @@ class Algorithm(NamedTuple):
             clocks = clocks._replace(draws=where(bounce, clocks.draws + 1.0, clocks.draws))
         else:
             bounce, clocks = due(clocks, t0, t1, n_bounces, active)
-        return bounce, (active & ~bounce if self.variant == "released" else active), clocks
+        return bounce, (active & ~bounce if self.as_released("bounce") else active), clocks
 
     def refresh(self, d: int) -> float:
         """Factor of N in a partial refresh of d elements: ν, or ν/√d, so that |N| counts as ν."""
@@ -139,7 +143,8 @@ class Algorithm(NamedTuple):
 
     def vectors(self, key: Tensor, number: Tensor, index: Tensor) -> Tensor:
         """Random vectors: isotropic, or uniform in a cube as in the released code; see :mod:`bbi.noise`."""
-        return (noise.uniform if self.variant == "released" else noise.normal)(key, number, index)
+        draw = noise.uniform if self.as_released("vectors") else noise.normal
+        return draw(key, number, index)
 
 
 def lowered(f: S, delta_v: S, times: S, given: S) -> tuple[S, S]:

@@ -32,7 +32,7 @@ CLOCKS = {"t0": (1000, math.inf), "t1": (3000, math.inf), "n_bounces": (1, 0)}
 """The defaults of the settings of clocks, and what they are without a clock."""
 WHOLE = tuple(CLOCKS)
 """Counts: a clock compares them with whole numbers, which a fraction never equals."""
-VARIANTS = ("paper", "released")
+VARIANTS = ("paper", "released", "released-start", "released-vectors", "released-bounce")
 PER_REPLICA = ("lr", "delta_v", "delta_e", *WHOLE)
 """Settings that may hold one number for each replica."""
 
@@ -57,10 +57,10 @@ def clocks(given: dict[str, Any]) -> None:
     """Check that a partial refresh is not given clocks besides, or a variant in which nothing would move."""
     if not given.get("nu"):
         return
-    if given.get("variant") == "released":
+    if given.get("variant") in ("released", "released-bounce"):
         raise ValueError(
-            f"variant='released' with nu={given['nu']} would never move, since a bounce uses up a step and "
-            "every step has one: take variant='paper', or nu=0"
+            f"variant={given['variant']!r} with nu={given['nu']} would never move, since a bounce uses up a "
+            "step and every step has one: take variant='paper', or nu=0"
         )
     for name, neutral in CLOCKS.items():
         if name in given and (isinstance(given[name], Tensor) or given[name] not in neutral):

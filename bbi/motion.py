@@ -109,7 +109,7 @@ class Motion(SystemState):
         late = isinstance(v, Tensor) and not (first or v.dim())
         if late or not may_hold(fresh):
             return energy
-        if algorithm.variant == "released":  # tensor by tensor: each of them gets the whole length
+        if algorithm.as_released("start"):  # tensor by tensor: each of them gets the whole length
             for entry in entries:
                 own = update.downhill([entry], fresh, v)
                 factor = where(fresh & (own > 0), sqrt(p2 / at_least(own, TINY)), 1.0)

@@ -71,7 +71,8 @@ class ECD(Motion):
             ``lr``, ``delta_v``, ``delta_e``, ``t0``, ``t1``, ``n_bounces`` numbers or (R,) tensors.
             Gradients are those of the summed loss.
         variant: ``"paper"``, or ``"released"`` for the released code's behaviour: initial momentum
-            normalised tensor by tensor, random vectors uniform in a cube, a bounce that uses up a step.
+            normalised tensor by tensor, random vectors uniform in a cube, a bounce that uses up a step;
+            ``"released-start"``, ``"released-vectors"`` and ``"released-bounce"`` for one of these alone.
         process_group: The ranks that train one model and so step together; None for the default
             group of an initialised ``torch.distributed``, False for a model of this rank alone.
 

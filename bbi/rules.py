@@ -79,7 +79,7 @@ class ECDRule(Rule):
     Args:
         law: The Hamiltonian.
         variant: ``"paper"``, or ``"released"`` for the released code's random vectors from a cube and a
-            bounce that uses up a step.
+            bounce that uses up a step; ``"released-vectors"`` and ``"released-bounce"`` for one of these.
         eps1: ε1; inf leaves the energy to the integrator.
         nu: If above 0, no clocks but a partial refresh in every step except the first: Π/|Π| + nu N takes
             the place of N, as in ECDSep; nu/√n for an isokinetic law.
