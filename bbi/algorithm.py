@@ -121,7 +121,7 @@ class Algorithm(NamedTuple):
         ``p2`` stays where it is right to within ε1 or where P ≤ 0. The listing has P < 0. V = E is where
         rounding has hidden how far V fell, and with Π = 0 every kick would be lost.
         """
-        return where((abs(p2 - want) < self.eps1) | (want <= 0), p2, want)
+        return where(abs(p2 - want) < self.eps1, p2, where(want <= 0, p2, want))
 
     def bounce(
         self, clocks: Clocks[S], t0: S, t1: S, n_bounces: S, active: Flag

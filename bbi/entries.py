@@ -40,7 +40,8 @@ def batched(entries: list[Entry]) -> Iterator[list[Entry]]:
     size = 0
     for entry in entries:
         p, g, m = in_memory_order(*entry[:3])
-        entry = entry._replace(param=p, grad=g, momentum=m)
+        if p is not entry.param:
+            entry = entry._replace(param=p, grad=g, momentum=m)
         length = p.numel()
         if length > SLICE and p.is_contiguous() and g.is_contiguous() and m.is_contiguous():
             for parts in zip(*(torch.split(t.view(-1), SLICE) for t in (p, g, m)), strict=True):

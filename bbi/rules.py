@@ -17,7 +17,7 @@ from bbi import checks
 from bbi.algorithm import EPS1, EPS2, TINY, Algorithm, Clocks, advance, due
 from bbi.laws import BornInfeld, Law
 from bbi.presets import isokinetic, separable
-from bbi.scalars import at_least, power_of_two, sqrt, where
+from bbi.scalars import Numbers, at_least, power_of_two, sqrt, where
 
 Scalars = tuple[Tensor, ...]
 Settings = dict[str, Tensor]
@@ -125,15 +125,16 @@ class ECDRule(Rule):
 
     def active(self, value: Tensor, s: Settings) -> Tensor:
         """V > ε2 and finite."""
-        return cast(Tensor, self._algorithm.active(value - s["delta_v"]))
+        v = value - s["delta_v"]
+        return torch.where(v < math.inf, v, -1.0) > self._algorithm.eps2  # one mask, as in Numbers
 
     def due(self, scalars: Scalars, s: Settings) -> Tensor | None:
         """Mask of the replicas that bounce next."""
         if self.nu or not self.bounces:
             return None
-        everyone = torch.ones_like(scalars[0], dtype=torch.bool)
+        everyone = Numbers(torch.ones_like(scalars[0]))
         bounce, _ = due(Clocks(*scalars[1:]), s["t0"], s["t1"], s["n_bounces"], everyone)
-        return cast(Tensor, bounce)
+        return cast(Numbers, bounce).mask
 
     def vectors(self, scalars: Scalars, key: Tensor, index: Tensor) -> Tensor:
         """The random vectors of the next bounces."""
@@ -145,15 +146,15 @@ class ECDRule(Rule):
         energy, clocks, algorithm = scalars[0], Clocks(*scalars[1:]), self._algorithm
         v = value - s["delta_v"]
         p2 = momentum.square().sum(0)
-        base, moved = momentum, active
-        d = len(momentum)
+        going = moved = Numbers.of(active, v)
+        base, d = momentum, len(momentum)
         if self.bounces:
             if self.nu:
                 index = torch.arange(d, device=momentum.device)[:, None]
                 share = algorithm.refresh(d) * p2.sqrt()
                 vectors = momentum + share * self.vectors(scalars, key, index)
-            bounce, mask, clocks = algorithm.bounce(clocks, s["t0"], s["t1"], s["n_bounces"], active)
-            base, moved = where(bounce, vectors, momentum), cast(Tensor, mask)
+            bounce, mask, clocks = algorithm.bounce(clocks, s["t0"], s["t1"], s["n_bounces"], going)
+            base, moved = where(bounce, vectors, momentum), cast(Numbers, mask)
         at_v = algorithm.coefficients(v, energy, p2)
         # A base of norm 0 stays 0: the kick then points along -∇V, and the next step restores |Π|.
         length2 = algorithm.restored(p2, at_v.p2)
@@ -165,7 +166,7 @@ class ECDRule(Rule):
         momentum = torch.where(active, kicked, momentum)
         late = momentum.square().sum(0) if self.law.separable else p2
         drift = s["lr"] * self.law.drift(v, energy, late)
-        theta = torch.where(moved, theta + drift * momentum, theta)
+        theta = where(moved, theta + drift * momentum, theta)
         return theta, momentum, (energy, *advance(clocks, v, moved))
 
 

@@ -233,7 +233,7 @@ class _Kernel:
         old = (theta, momentum, value, best, steps, code, *scalars)
         extra = {name: s[name] for name in getattr(self.potential, "parameters", ())}
         value, grad = self.potential(theta.T, **extra)
-        code = torch.where(steps < limit, 0.0, _BUDGET)
+        code = torch.where(steps < limit, torch.zeros_like(value), _BUDGET)
         if self.stop is not None:
             code = torch.where(self.stop(theta.T, value), _STOPPED, code)
         code = torch.where(self.rule.active(value, s), code, _CONVERGED)
@@ -243,10 +243,10 @@ class _Kernel:
         due = self.rule.due(scalars, s)
         at = Replicas(theta, momentum, scalars, value, grad.T, s, key, vectors)
         theta, momentum, scalars = self.rule.move(at, active)
-        steps = steps + active.to(steps.dtype)
+        steps = torch.where(active, steps + 1.0, steps)
         due_next = self.rule.due(scalars, s)
         if due is not None and due_next is not None:
-            used = torch.where(active & due, 1.0, spent)
+            used = torch.where(active, torch.where(due, 1.0, spent), spent)
             wanted.copy_(torch.where(due_next, used, 0.0).amax())
             spent.copy_(used)
         for target, new in zip(old, (theta, momentum, value, best, steps, code, *scalars), strict=True):

@@ -54,7 +54,7 @@ def measure(say: list[str]) -> list[Row]:
         if loop is None:
             say.append("There is no C compiler (`cc`): the rows against the C loop are left out.")
         rows = [] if loop is None else ensembles.ensemble(loop)
-        rows += ensembles.single()
+        rows += ensembles.single() + ensembles.eager()
         rows += [] if loop is None else ensembles.replicas(loop)
         rows += ensembles.limits()
         try:
@@ -98,8 +98,8 @@ def limit(rows: Sequence[Row]) -> str:
     text = (
         f"A step of one run costs {functions.against_time:.3g} ns with {functions.replicas:,} runs. "
         f"To move its state from memory to its lane and back, once a run, takes {memory.time:.2g} ns of that "
-        f"({memory.ratio:.1%}) at the rate of a large `copy_`. The functions in it (2 exp, 2 log, 4 cos, "
-        "2 sin, 4 sqrt, by torch on numbers in the cache) "
+        f"({memory.ratio:.1%}) at the rate of a large `copy_`. The functions in it (2 exp, 2 cos, "
+        "2 sin, 2 sqrt, by torch on numbers in the cache) "
         f"take {functions.time:.2g} ns ({functions.ratio:.0%}). "
     )
     if shown:

@@ -3,8 +3,8 @@
     BBI_DATA=… python scripts/variants.py --results results
 
 Where paper and released code differ, BBI runs with the paper's choice in everything but one. The settings are
-those that the released grid chose (Δt = 0.2, δE = 1). With the same seed all start from the same numbers and see
-the same batches, so differences are taken seed by seed.
+those that the released grid chose (Δt = 0.2, δE = 1). With the same seed all start from the same numbers, and
+see the same batches, so differences are taken seed by seed.
 
 The rule, fixed before any run: a choice matters if the 99 % interval (Student's, over the seeds) of its
 difference excludes 0, in the test accuracy or in the logarithm of the training loss of the last epoch. It is

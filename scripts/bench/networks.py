@@ -12,7 +12,8 @@ from bench.timing import Row, compare, in_turn
 Shapes = list[tuple[int, ...]]
 UNIT = "ms per step"
 OURS, SEPARABLE, FUSED, LOOP = "BBI", "ECDSep, defaults", "SGD, fused", "SGD, for-loop"
-ADAMW = "AdamW, fused"
+FOREACH, ADAMW, RANDN = "SGD, foreach", "AdamW, fused", "torch.randn of as many numbers"
+PAIRS = ((OURS, FUSED), (OURS, LOOP), (OURS, FOREACH), (SEPARABLE, FUSED), (RANDN, FUSED), (ADAMW, FUSED))
 
 
 def resnet18(classes: int = 10) -> Shapes:
@@ -63,17 +64,20 @@ def _network(
         OURS: lambda parameters: BBI(parameters, 1e-6, **settings),
         FUSED: lambda parameters: torch.optim.SGD(parameters, 1e-6, momentum=0.9, fused=True),
         LOOP: lambda parameters: torch.optim.SGD(parameters, 1e-6, momentum=0.9, foreach=False),
+        FOREACH: lambda parameters: torch.optim.SGD(parameters, 1e-6, momentum=0.9, foreach=True),
         SEPARABLE: lambda parameters: ECDSep(parameters, 1e-6),
         ADAMW: lambda parameters: torch.optim.AdamW(parameters, 1e-6, fused=True),
     }
+    runs = {key: _stepper(make, shapes, steps) for key, make in makers.items()}
+    count = sum(map(math.prod, shapes))
+    runs[RANDN] = lambda: [torch.randn(count) for _ in range(steps)]  # what ECDSep's refresh takes at least
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        times = in_turn({key: _stepper(make, shapes, steps) for key, make in makers.items()}, turns)
+        times = in_turn(runs, turns)
     finally:
         torch.set_num_threads(before)
-    per = dict.fromkeys(makers, steps)
-    pairs = ((OURS, FUSED), (OURS, LOOP), (SEPARABLE, FUSED), (ADAMW, FUSED))
+    per = dict.fromkeys(runs, steps)
     return [
         compare(
             name,
@@ -85,7 +89,7 @@ def _network(
             threads,
             ratio_limit=limits.get(f"{what} / {other}", math.nan),
         )
-        for what, other in pairs
+        for what, other in PAIRS
     ]
 
 
@@ -99,4 +103,5 @@ def networks(cores: int) -> list[Row]:
     rows = _network("ResNet-18", resnet18(), 5, 15, cores, limits)
     if cores > 1:
         rows += _network("ResNet-18", resnet18(), 5, 9, 1, {})
-    return rows + _network("small network", perceptron(), 200, 15, 1, {f"{OURS} / {LOOP}": 2.0})
+    limits = {f"{OURS} / {FUSED}": 2.5, f"{OURS} / {FOREACH}": 1.3}
+    return rows + _network("small network", perceptron(), 200, 15, 1, limits)
