@@ -29,7 +29,7 @@ from experiments.images.config import Task
 from experiments.mnist.config import Config
 
 SEEDS = 10
-EPOCHS, IMAGES = 20, 10_000
+EPOCHS, IMAGES = 10, 10_000
 LEVEL = 0.99
 PAPER = "paper"
 CHOICES: dict[str, tuple[str, int]] = {
