@@ -13,6 +13,8 @@ from hypothesis import settings
 
 from tests.coarse import coarse
 
+LONGEST = {f"test_{name}.py" for name in ("smoke", "trainings", "browser", "executor", "interruptions")}
+
 torch.set_num_threads(1)
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("repeatable")
@@ -23,6 +25,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores, as many tests wait for another process."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first: at the end of a run all cores would wait for the last of them."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture
