@@ -73,9 +73,9 @@ def trained(cfg: Config) -> pd.DataFrame:
 
 def interval(differences: np.ndarray) -> tuple[float, float, float]:
     """Mean of some differences, and Student's interval for it."""
-    error = stats.sem(differences)
-    low, high = stats.t.interval(LEVEL, len(differences) - 1, differences.mean(), error)
-    return float(differences.mean()), float(low), float(high)
+    mean = float(differences.mean())
+    half = float(stats.t.ppf((1 + LEVEL) / 2, len(differences) - 1) * stats.sem(differences))
+    return mean, mean - half, mean + half
 
 
 def compared(runs: pd.DataFrame) -> list[dict[str, object]]:
