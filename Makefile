@@ -16,18 +16,23 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  settings: PROFILE=smoke|quick|cpu|paper  ONLY=\"ackley two_basin\"  RESULTS=folder  ARGS=\"key=value\"  PYTHON=python3.12"
 
-install: $(BIN)/.installed  ## make the environment in $(VENV) and install the project into it
+install: $(BIN)/.installed  ## make the environment in $(VENV) and install the project and its experiments into it
 
 $(BIN)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; choose one: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[experiments]'
+	@touch $@
+
+# What only tests need takes half of the time again, so that make reproduce does not wait for it.
+$(BIN)/.tests: $(BIN)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[experiments,test]'
 	@touch $@
 
 test: lint  ## lint, types and all tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
-lint: install
+lint: $(BIN)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -56,7 +61,7 @@ animate: install  ## draw the animation of the README, docs/images/ackley.gif
 bench: install  ## measure speed, as ratios between things run in turn in one process
 	$(BIN)/python scripts/bench.py --results $(RESULTS)
 
-torture: install  ## attack it for MINUTES=40 (and a soak of SOAK=20): wrong lines, kills, damaged files
+torture: $(BIN)/.tests  ## attack it for MINUTES=40 (and a soak of SOAK=20): wrong lines, kills, damaged files
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/torture.py --minutes $(MINUTES) --soak $(SOAK) --results $(RESULTS)
 
 clean:  ## remove the environment and caches, and nothing of the results
