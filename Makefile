@@ -24,7 +24,7 @@ $(BIN)/.installed: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[experiments]'
 	@touch $@
 
-# What only tests need takes half of the time again, so that make reproduce does not wait for it.
+# What only tests need takes half a minute more, for which make reproduce does not wait.
 $(BIN)/.tests: $(BIN)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[experiments,test]'
 	@touch $@
