@@ -29,8 +29,8 @@ class Flag(Protocol):
 class Numbers:
     """A flag of R runs as the numbers 0 and 1, for compiled code.
 
-    Inductor joins two masks of doubles by way of integers, which took a third of a compiled step. Joined with
-    a number, a mask only chooses.
+    Inductor joins two masks of doubles by way of integers, which took nearly half of a compiled step. Joined
+    with a number, a mask only chooses.
 
     Args:
         value: float64 (R,).

@@ -83,12 +83,8 @@ def cost_per_step(rows: Sequence[Row]) -> figures.Picture:
         "loop, and what "
         "moving the state and the functions alone would take."
     )
-    ends = (
-        f"{shown[0].time:.0f} ns with {count[0]:,} to {shown[-1].time:.0f} ns with {count[-1]:,} runs"
-        if shown
-        else ""
-    )
-    return figures.Picture(figure, caption, f"The ensembles' line falls and then is flat: {ends}.")
+    times = ", ".join(f"{row.time:.0f} ns with {row.replicas:,}" for row in shown)
+    return figures.Picture(figure, caption, f"The ensembles' cost by the number of runs: {times}.")
 
 
 def limit(rows: Sequence[Row]) -> str:

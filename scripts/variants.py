@@ -21,6 +21,7 @@ import pandas as pd
 from measured import root, write
 from scipy import stats
 
+from experiments.harness.errors import UserError
 from experiments.harness.executor import LazyExecutor
 from experiments.harness.settings import compose, load
 from experiments.harness.units import Surroundings, derived_seed, perform, unit
@@ -44,10 +45,14 @@ CHOICES: dict[str, tuple[str, int]] = {
 
 
 def trained(cfg: Config) -> pd.DataFrame:
-    """The last row of each training, with its ``choice`` and ``seed``."""
+    """The last row of each training, with its ``choice`` and ``seed``.
+
+    Raises:
+        UserError: There is no MNIST.
+    """
     images = sources.load("mnist", cfg.paths.data, download=cfg.paths.download)
     if images.stand_in:
-        raise SystemExit("error: MNIST is not there: set BBI_DATA to a folder that has it")
+        raise UserError("MNIST is not there: set BBI_DATA to a folder that has it")
     plan = [(choice, seed) for seed in range(SEEDS) for choice in CHOICES]
     with LazyExecutor(cfg.executor) as executor:
         waiting = []
@@ -105,12 +110,16 @@ def compared(runs: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def main() -> int:
-    """Measure and write; returns 0."""
+    """Measure and write; the exit code."""
     results = root(__doc__)
     started = time.time()
     overrides = [f"recipe.train={IMAGES}", "profile=paper", f"paths.results={results}"]
-    cfg = load(compose("experiment=mnist", *overrides), Config)
-    print(write("variants", compared(trained(cfg)), results, started, "python scripts/variants.py"))
+    try:
+        runs = trained(load(compose("experiment=mnist", *overrides), Config))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(write("variants", compared(runs), results, started, "python scripts/variants.py"))
     return 0
 
 
