@@ -27,7 +27,10 @@ def sgd(**changes: Any) -> Competitor:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_file_is_an_optimizer_that_descends(file: Path) -> None:
-    """Five steps in a bowl, at the middle of its search space, through the one function that steps."""
+    """Five steps in a bowl, at the middle of its search space, through the one function that steps.
+
+    A step of some is a whole search, after which there is nothing left to descend.
+    """
     it = competitor(file)
     check("competitors.it", it)
     middle = {name: axis.value(sum(axis.coordinates()) / 2) for name, axis in it.space.items()}
@@ -43,6 +46,8 @@ def test_every_file_is_an_optimizer_that_descends(file: Path) -> None:
 
     for _ in range(5):
         losses.append(closure())
+        if losses[-1] < 1e-8:
+            break
         step(optimizer, losses[-1], closure)
     assert torch.stack(losses).isfinite().all() and closure() < losses[0]
 

@@ -1,7 +1,6 @@
 """Every claim can hold and can fail: verdicts on rows that were made up, for both."""
 
 import math
-from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -20,14 +19,9 @@ CLAIMS = load_paper().claims
 GOOD, BAD = {"holds", "reproduced"}, {"violated", "not reproduced"}
 
 
-@cache
-def settings(experiment, *overrides):
-    return composed(experiment, *overrides)
-
-
 def judged(claim, experiment, tables, *overrides, variant=None):
     """The verdicts on a claim that a section's tables lead to."""
-    cfg = settings(experiment, *overrides)
+    cfg = composed(experiment, *overrides)
     found = section_of({"experiment": experiment}).estimate(tables, cfg)
     answers = [one for one in found if one.claim == claim and variant in (None, one.variant)]
     assert all(sentence(CLAIMS[claim], one) for one in answers)
@@ -95,7 +89,7 @@ def accuracies(bbi, sgd=99.166, losses=(1e-4, 1e-3), **more):
 
 
 def on_ackley(claim, *parts):
-    return set(ackley.verdicts(claim, settings("ackley", "coefficients=[0.2]"), *parts))
+    return set(ackley.verdicts(claim, composed("ackley", "coefficients=[0.2]"), *parts))
 
 
 def long_runs(bbi, gdm):

@@ -109,14 +109,13 @@ def test_figures_and_report_come_from_the_tables_alone(results: Path, tmp_path: 
     assert digests(tmp_path / "smoke/two_basin") == digests(results / "two_basin")
 
 
+@pytest.mark.usefixtures("coarse_figures")
 def test_a_rerun_computes_nothing(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["experiment=two_basin", "profile=smoke", f"paths.results={results.parent}"]) == 0
     assert "finished before" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("coarse_figures")
 def test_the_order_of_workers_does_not_matter(results: Path, tmp_path: Path) -> None:
-    assert main(["experiment=zakharov", "profile=smoke", f"paths.results={tmp_path}"]) == 0
-    parallel, serial = (digests(root) for root in (tmp_path / "smoke/zakharov", results / "zakharov"))
-    assert {name: parallel[name] for name in TABLES} == {name: serial[name] for name in TABLES}
-    pictures = {name for name in serial if name.endswith(".png")}
-    assert pictures and pictures | {name.replace(".png", ".pdf") for name in pictures} <= parallel.keys()
+    assert main(["experiment=two_basin", "profile=smoke", f"paths.results={tmp_path}"]) == 0
+    assert digests(tmp_path / "smoke/two_basin") == digests(results / "two_basin")
