@@ -9,27 +9,31 @@ MINUTES ?= 40
 SOAK ?= 20
 BIN := $(VENV)/bin
 
-.PHONY: help install test lint docs reproduce figures report animate bench torture clean
+.PHONY: help install test pytest lint docs reproduce figures report animate bench torture clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  settings: PROFILE=smoke|quick|cpu|paper  ONLY=\"ackley two_basin\"  RESULTS=folder  ARGS=\"key=value\"  PYTHON=python3.12"
 
+# Python compiles the modules that are imported when they are; pip would compile all of torch, for a minute.
 install: $(BIN)/.installed  ## make the environment in $(VENV) and install the project and its experiments into it
 
 $(BIN)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; choose one: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[experiments]'
+	$(BIN)/pip install --no-compile --quiet --disable-pip-version-check -e '.[experiments]'
 	@touch $@
 
 # What only tests need takes half a minute more, for which make reproduce does not wait.
 $(BIN)/.tests: $(BIN)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[experiments,test]'
+	$(BIN)/pip install --no-compile --quiet --disable-pip-version-check -e '.[experiments,test]'
 	@touch $@
 
-test: lint  ## lint, types and all tests
+test: $(BIN)/.tests  ## lint, types and all tests
+	@$(MAKE) --no-print-directory -j 2 lint pytest
+
+pytest: $(BIN)/.tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 lint: $(BIN)/.tests
