@@ -19,7 +19,7 @@ from experiments.harness import session
 from experiments.harness.errors import UserError, did_you_mean, strict
 from experiments.harness.quiet import quiet
 from experiments.harness.settings import CONF, compose
-from experiments.report import collect, write
+from experiments.report import runs, write
 
 PAUSE = 60.0
 """Seconds between two reports, each of which takes some."""
@@ -35,7 +35,7 @@ def check(option: str, names: Sequence[str], group: str) -> None:
 
 def run(profile: str, only: str, settings: Sequence[str]) -> int:
     """Run the experiments and write the report; the exit code is that of the worst one."""
-    names = list(dict.fromkeys(only.replace(",", " ").split())) or collect.experiments()
+    names = list(dict.fromkeys(only.replace(",", " ").split())) or runs.experiments()
     check("--only", names, "experiment")
     check("--profile", [profile], "profile")
     jobs = []

@@ -16,6 +16,10 @@ class UserError(Exception):
         super().__init__(" ".join(message.split()))
 
 
+class OtherVersion(UserError):
+    """The settings of a finished experiment are not those that its section has today."""
+
+
 class JobFailed(Exception):
     """A job of a multirun failed and has printed why; the exit code is the argument."""
 

@@ -11,7 +11,7 @@ from experiments.harness.claims import Claim, load_paper
 from experiments.harness.errors import UserError, did_you_mean
 from experiments.harness.provenance import ROOT, fingerprint
 from experiments.harness.settings import Experiment
-from experiments.report import collect, rules
+from experiments.report import collect, rules, runs
 from experiments.report.page import duration
 
 COMMITTED = ROOT / "results"
@@ -65,9 +65,7 @@ def plan(claim: str, given: Sequence[str]) -> Plan:
 
 def _committed(experiment: str) -> dict[str, dict[str, Any]]:
     """The provenance of the committed runs of an experiment by profile, the largest profile first."""
-    records = {
-        name: results.read_record(COMMITTED / name / experiment) for name in reversed(collect.PROFILES)
-    }
+    records = {name: results.read_record(COMMITTED / name / experiment) for name in reversed(runs.PROFILES)}
     return {name: record for name, record in records.items() if record is not None}
 
 
@@ -114,7 +112,7 @@ def _took(record: Any) -> str:
 
 def verdict(claim: Claim, cfg: Experiment) -> Iterator[str]:
     """Lines that tell the verdicts of a claim by the finished experiment of some settings."""
-    told = collect.answered(claim, [collect.read(cfg.folder, cfg.folder.parents[1])])
+    told = collect.answered(claim, [runs.read(cfg.folder, cfg.folder.parents[1])])
     yield f"{claim.id} (section {claim.section}): {claim.statement}"
     yield f"measured: {claim.quantity}"
     yield from (f"{name.lower()}: {words}" for name, words in rules.facts(claim))

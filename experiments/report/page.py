@@ -17,7 +17,8 @@ from experiments.harness.reduced import Reduced
 from experiments.harness.settings import CONF
 from experiments.harness.verdicts import VERDICTS, templates
 from experiments.report import collect, pictures, rules, strips
-from experiments.report.collect import Answer, Findings, Run, Told
+from experiments.report.collect import Answer, Findings, Told
+from experiments.report.runs import Run
 
 HERE = Path(__file__).parent
 SYMBOLS = {

@@ -16,8 +16,9 @@ from experiments.harness import plotting
 from experiments.harness.claims import published
 from experiments.harness.results import figure_texts
 from experiments.report import interactive
-from experiments.report.collect import Findings, Run
+from experiments.report.collect import Findings
 from experiments.report.layout import FIGURES
+from experiments.report.runs import Run
 
 WIDTH = 1100
 """Pixels that a static picture is wide at most; the file of the figure beside the page has all of them."""

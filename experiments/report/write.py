@@ -5,7 +5,7 @@ from pathlib import Path
 from experiments.harness import session
 from experiments.harness.settings import Paths
 from experiments.harness.tables import replace
-from experiments.report import collect, markdown, page
+from experiments.report import collect, markdown, page, runs
 
 
 def write(root: Path) -> list[Path]:
@@ -45,7 +45,7 @@ def write_readme(root: Path) -> list[Path]:
 def draw(root: Path, profile: str) -> list[Path]:
     """Redraw the figures of every finished experiment of a profile from its tables; the files written."""
     paths: list[Path] = []
-    for run in collect.finished(root, profile):
+    for run in runs.finished(root, profile):
         cfg = run.dressed().model_copy(update={"paths": Paths(results=str(root))})
         session.draw(cfg, run.module, again=True)
         paths += sorted((cfg.folder / "figures").iterdir())

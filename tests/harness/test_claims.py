@@ -8,7 +8,7 @@ import yaml
 
 from experiments.harness.claims import PAPER, load_paper
 from experiments.harness.errors import UserError
-from experiments.report.collect import experiments
+from experiments.report.runs import experiments
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = [

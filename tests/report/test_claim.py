@@ -9,7 +9,7 @@ from experiments.__main__ import main, prepare
 from experiments.harness import session
 from experiments.harness.claims import load_paper
 from experiments.harness.settings import Job, compose
-from experiments.report import claim, collect
+from experiments.report import claim, runs
 
 
 def test_a_finished_claim_is_told_at_once(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
@@ -41,7 +41,7 @@ def test_the_time_is_told_before_anything_is_computed(
     assert capsys.readouterr().out == ""  # no verdict without tables
 
 
-@pytest.mark.parametrize("name", collect.experiments())
+@pytest.mark.parametrize("name", runs.experiments())
 def test_committed_tables_are_used_and_never_replaced_unasked(name: str, tmp_path: Path) -> None:
     """With nothing but a claim the settings are those of the committed run, or its tables stand."""
     told = next(one for one in load_paper().claims.values() if one.experiment == name)

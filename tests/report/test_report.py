@@ -20,7 +20,7 @@ from experiments.harness.settings import Experiment, Paths
 from experiments.harness.statistics import Estimate, wilson
 from experiments.harness.units import Done
 from experiments.harness.verdicts import VERDICTS
-from experiments.report import collect, page, write
+from experiments.report import collect, page, runs, write
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIMS = list(load_paper().claims)
@@ -58,7 +58,7 @@ def finished(tmp_path, monkeypatch):
     (conf / "experiment").mkdir(parents=True)
     for name in ("ackley", "zakharov"):
         (conf / "experiment" / f"{name}.yaml").touch()
-    monkeypatch.setattr(collect, "CONF", conf)
+    monkeypatch.setattr(runs, "CONF", conf)
     monkeypatch.setattr(page, "Reduced", lambda cfg: SimpleNamespace(found={"points": (100, 500)}))
     monkeypatch.setitem(sys.modules, "experiments.ackley", _toy())
     paper = load_paper()
@@ -70,10 +70,10 @@ def finished(tmp_path, monkeypatch):
     said = {"experiment": "ackley", "title": "Ackley's function", "section": "4.1", "profile": "quick"}
     cfg = _Config(**said, seed=7, paths=Paths(results=str(root)))
     cfg.folder.mkdir(parents=True)
-    runs = pd.DataFrame({"solved": [1] * 88 + [0] * 12})
+    solved = pd.DataFrame({"solved": [1] * 88 + [0] * 12})
     made = Done({}, 1.0, '{"commit": "abc", "cpu": "x"}')
     command = "python -m experiments experiment=ackley points=100"
-    results.write(cfg, {"runs": runs}, [made], command, 0.0, stand_in=False)
+    results.write(cfg, {"runs": solved}, [made], command, 0.0, stand_in=False)
     return root
 
 
@@ -185,11 +185,17 @@ def test_an_estimate_of_nothing_known_is_refused(finished, monkeypatch):
     assert not (finished / "report.md").exists()
 
 
-def test_a_configuration_of_another_version_is_named(finished, monkeypatch):
-    toy = _toy()
-    toy.Config = Experiment
-    monkeypatch.setitem(sys.modules, "experiments.ackley", toy)
-    with pytest.raises(UserError, match=r"ackley/config\.yaml is of another version \(.*points"):
+def test_a_run_of_another_version_is_left_out_and_named(finished, monkeypatch, capsys):
+    changed = _toy()
+    changed.Config = Experiment  # without points
+    monkeypatch.setitem(sys.modules, "experiments.zakharov", changed)
+    shutil.copytree(finished / "quick/ackley", finished / "quick/zakharov")
+    write.write(finished)
+    line = capsys.readouterr().err
+    assert re.fullmatch(r"left out: .*zakharov/config\.yaml is of another version \(.*points.*again\n", line)
+    assert "88" in (finished / "report.md").read_text()
+    shutil.rmtree(finished / "quick/ackley")
+    with pytest.raises(UserError, match="no results"):
         write.write(finished)
 
 
