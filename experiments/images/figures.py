@@ -35,6 +35,7 @@ def training_curves(tables: Tables, cfg: ClassificationConfig, title: str) -> Pi
             _band(below, curves, "test_accuracy", label, look)
         above.set(yscale="log", title=f"{protocol.label} selection")
         below.set(xlabel="epoch")
+        below.locator_params(axis="x", integer=True)
     accuracies = table_of(tables, "curves", "test_accuracy")["test_accuracy"]
     if len(accuracies):  # the first epochs would squeeze what is to be compared
         panels[1, 0].set_ylim(bottom=float(np.nanquantile(accuracies, 0.05)))
