@@ -91,7 +91,7 @@ def _curves(axes: Axes, runs: pd.DataFrame, cfg: Config, names: Sequence[str], a
 
 
 def _ecdf(runs: pd.DataFrame, cfg: Config) -> Picture:
-    """A panel for each kind of knowledge; all show BBI."""
+    """A panel for each kind of knowledge; all show the method."""
     ours, at = method(cfg.entrants), log_times(cfg.functions.evaluations)
     figure, panels = by_knowledge(cfg)
     for axes, names in panels.items():
@@ -137,11 +137,12 @@ def _profiles(times: pd.DataFrame, cfg: Config) -> Picture:
     legend_below(figure, panels, ncols=4)
     whole = profile(times, names, np.array([1.0]))
     first, ours = max(order, key=lambda n: whole[n][0]), method(cfg.entrants)
+    always = " and ".join(entrant.label for entrant in cfg.entrants.values() if entrant.role != "other")
     return Picture(
         figure,
         "Performance profiles: the share of pairs of function and target whose expected running time (ERT) "
         "is at most τ times the best of all optimizers that are told nothing wrong. Shown are the two of "
-        "each kind that reach most pairs, BBI and GDM. Pairs that nobody reaches count as not reached.",
+        f"each kind that reach most pairs, {always}. Pairs that nobody reaches count as not reached.",
         f"{cfg.entrants[first].label} is the fastest on {whole[first][0]:.0%} of the pairs, "
         f"{cfg.entrants[ours].label} on {whole[ours][0] if ours in whole else 0:.0%}.",
     )

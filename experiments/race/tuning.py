@@ -37,7 +37,7 @@ def tuning(trials: pd.DataFrame, cfg: Config) -> Picture:
 
 
 def sensitivity(trials: pd.DataFrame, cfg: Config) -> Picture:
-    """Score of random settings against lr, and of BBI against lr and δE, by dimension."""
+    """Score of random settings against lr, and of the method against lr and δE, by dimension."""
     ours, dimensions = method(cfg.entrants), cfg.functions.dimensions
     columns = [c for c in trials if str(c).startswith("score")]
     axes_of = [c for c in ("lr", "delta_e") if c in trials]
