@@ -13,7 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from experiments.harness import provenance
+from experiments.harness import provenance, usercode
 from experiments.harness.errors import UserError
 from experiments.harness.settings import Experiment
 from experiments.harness.tables import CORRUPT, FILES, Tables, dtypes, dump_yaml, encode, replace
@@ -80,6 +80,7 @@ def write(
         "columns": {name: dtypes(frame) for name, frame in joined.items()},
         "rows": {name: len(frame) for name, frame in joined.items()},
         "stand_in": stand_in,
+        "own_code": usercode.digests(cfg.portable()),
         **provenance.describe(cfg, command, started, [(done.made, done.seconds) for done in units]),
     }
     files[RECORD] = (json.dumps(record, indent=2) + "\n").encode()
@@ -106,8 +107,11 @@ def finished(cfg: Experiment) -> bool:
     if any(not (cfg.folder / name).exists() for name in record["files"]):
         return False
     # Not the stored fingerprint: older versions counted colours and labels in.
-    if provenance.fingerprint(read_settings(cfg.folder)) != provenance.fingerprint(cfg.portable()):
-        print(f"{cfg.folder}: tables of other settings, to be replaced", file=sys.stderr)
+    settings = cfg.portable()
+    other = provenance.fingerprint(read_settings(cfg.folder)) != provenance.fingerprint(settings)
+    if other or record.get("own_code", {}) != usercode.digests(settings):
+        what = "settings" if other else "code of your own classes"
+        print(f"{cfg.folder}: tables of other {what}, to be replaced", file=sys.stderr)
         return False
     verify(cfg.folder, record)
     return True

@@ -145,10 +145,7 @@ def _find(job: Job, missing: list[Job]) -> None:
     if not results.finished(job.cfg):
         missing.append(job)
         return
-    say(
-        f"{job.cfg.experiment}: finished before with these settings; nothing to compute (if the code has "
-        "changed since, choose another paths.results)"
-    )
+    say(f"{job.cfg.experiment}: finished before with these settings; nothing to compute")
     draw(job.cfg, job.section)
     say(f"{job.cfg.experiment}: tables and figures are in {job.cfg.folder}")
 

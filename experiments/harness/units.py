@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pydantic
 import pydantic_core
 
-from experiments.harness import provenance, tables
+from experiments.harness import provenance, tables, usercode
 from experiments.harness.tables import Tables
 
 
@@ -42,11 +42,13 @@ def unit(function: Callable[..., Tables], **arguments: Any) -> Unit:
         function: Of a module, so that its name is enough to find it again. It returns tables by name:
             ``trials``, ``runs``, ``curves``, with columns int64, float64, bool or str.
         arguments: Numbers, text, lists, dictionaries and pydantic models of these. Everything on which the
-            result depends is among them, seeds included.
+            result depends is among them, seeds included. The code of a user's own classes among them is
+            part of the key.
     """
     plain = pydantic_core.to_jsonable_python(arguments, by_alias=True, inf_nan_mode="constants")
-    name = f"{function.__module__}:{function.__qualname__}"
-    return Unit(json.dumps({"function": name, "arguments": plain}))
+    call = {"function": f"{function.__module__}:{function.__qualname__}", "arguments": plain}
+    code = usercode.digests(plain)
+    return Unit(json.dumps(call | {"code": code} if code else call))
 
 
 @dataclass(frozen=True)

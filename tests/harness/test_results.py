@@ -88,6 +88,23 @@ def test_finished_is_known_and_damage_is_told(tmp_path: Path, capsys: pytest.Cap
         results.read_tables(file.parent)
 
 
+class Own(Experiment):
+    optimizer: dict[str, Any]
+
+
+def test_tables_of_a_users_class_are_those_of_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "ownresults.py").write_text("class Mine: ...")
+    cfg = Own(**config(tmp_path).model_dump(), optimizer={"_target_": "ownresults.Mine"})
+    cfg.folder.mkdir(parents=True)
+    results.write(cfg, {"runs": pd.DataFrame({"i": [1]})}, [done()], "command", 0.0, False)
+    assert results.finished(cfg)
+    (tmp_path / "ownresults.py").write_text("class Mine: pass")
+    assert not results.finished(cfg) and "other code of your own classes" in capsys.readouterr().err
+
+
 def test_tables_of_a_stand_in_are_not_final(tmp_path: Path) -> None:
     write(tmp_path, stand_in=True)
     assert not results.finished(config(tmp_path))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -50,6 +51,20 @@ def test_other_arguments_are_another_unit(one: tuple[object, ...], other: tuple[
     same = unit(trial, a=one[0], b=one[1]) == unit(trial, a=other[0], b=other[1])
     assert same == (repr(one) == repr(other))
     assert (unit(trial, a=one).digest == unit(trial, a=other).digest) == same
+
+
+def test_a_change_of_a_users_own_class_is_another_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "owncode.py"
+    keys = []
+    for text in ("class Mine: ...", "class Mine: ...", "class Mine: pass"):
+        file.write_text(text)
+        keys.append(unit(trial, optimizer=[{"_target_": "owncode.Mine", "lr": 0.1}], ensemble="single"))
+    assert keys[0] == keys[1] != keys[2]
+    for same in ("bbi.BBI", "torch.optim.SGD", "nowhere.Mine", "owncode"):
+        assert "code" not in json.loads(unit(trial, optimizer={"_target_": same}).key)
 
 
 def test_another_function_is_another_unit() -> None:
