@@ -110,8 +110,8 @@ def finished(cfg: Experiment) -> bool:
     settings = cfg.portable()
     other = provenance.fingerprint(read_settings(cfg.folder)) != provenance.fingerprint(settings)
     if other or record.get("own_code", {}) != usercode.digests(settings):
-        what = "settings" if other else "code of your own classes"
-        print(f"{cfg.folder}: tables of other {what}, to be replaced", file=sys.stderr)
+        what = "other settings" if other else "an earlier version of your own classes"
+        print(f"{cfg.folder}: tables of {what}, to be replaced", file=sys.stderr)
         return False
     verify(cfg.folder, record)
     return True

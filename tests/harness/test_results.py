@@ -102,7 +102,7 @@ def test_tables_of_a_users_class_are_those_of_its_code(
     results.write(cfg, {"runs": pd.DataFrame({"i": [1]})}, [done()], "command", 0.0, False)
     assert results.finished(cfg)
     (tmp_path / "ownresults.py").write_text("class Mine: pass")
-    assert not results.finished(cfg) and "other code of your own classes" in capsys.readouterr().err
+    assert not results.finished(cfg) and "an earlier version of your own classes" in capsys.readouterr().err
 
 
 def test_tables_of_a_stand_in_are_not_final(tmp_path: Path) -> None:
