@@ -4,7 +4,7 @@ Values out of range and wrong shapes raise ValueError, other types TypeError, an
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -93,13 +93,25 @@ def _number(name: str, value: Any, replicas: int | None) -> None:
     else:
         raise TypeError(f"Invalid {name}: {value!r} (a number or a tensor)")
     low = _LOWEST.get(name, 0.0)
-    bound = f"{'>' if name in _ABOVE_0 else '>='} {low:g}"
+    bound = "" if low == -math.inf else f" {'>' if name in _ABOVE_0 else '>='} {low:g}"
+    finite, or_inf = ("", ", or inf") if name in _ENDLESS else ("finite ", "")
     for x in values:
         if not x >= low or (x == low and name in _ABOVE_0) or (x == math.inf and name not in _ENDLESS):
             label = "learning rate" if name == "lr" else name
-            raise ValueError(f"Invalid {label}: {x} ({name} must be a finite number {bound})")
+            raise ValueError(f"Invalid {label}: {x} ({name} must be a {finite}number{bound}{or_inf})")
         if name in WHOLE and x < math.inf and not float(x).is_integer():
-            raise ValueError(f"Invalid {name}: {x} ({name} must be a whole number {bound}, or inf)")
+            raise ValueError(f"Invalid {name}: {x} ({name} must be a whole number{bound}, or inf)")
+
+
+def momenta(state: Mapping[Any, Any]) -> None:
+    """Check that the state of each parameter, from a state dict, has its shape."""
+    for p, kept in state.items():
+        u = kept.get("momentum_buffer") if isinstance(p, Tensor) else None
+        if u is not None and u.shape != p.shape:
+            raise ValueError(
+                f"the state dict has a momentum of shape {tuple(u.shape)} for a parameter of shape "
+                f"{tuple(p.shape)}: load it with the model that it was saved with"
+            )
 
 
 def energy(law: Law, delta_e: Any) -> None:

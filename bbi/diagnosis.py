@@ -93,7 +93,12 @@ def diagnose(recorder: Recorder) -> list[Finding]:
 
     Returns:
         The findings, in the order of :data:`NAMES`.
+
+    Raises:
+        TypeError: For anything but a :class:`Recorder`.
     """
+    if not isinstance(recorder, Recorder):
+        raise TypeError(f"diagnose reads a Recorder, got {type(recorder).__name__}: record the steps first")
     columns = recorder.columns()
     v, bounces = columns["potential"], columns["bounces"]
     if len(v) < FEWEST:
@@ -133,7 +138,7 @@ def _noise(run: _Run) -> Finding | None:
     The healthy trainings of the tests stay below, with batches of 50; one of them has σ = 0.36 V.
     """
     ratio = _median(_half(run.noise / run.v))
-    if not ratio > 1:
+    if not 1 < ratio < 1e9:  # beyond, the run diverges, which is another finding
         return None
     return Finding(
         NAMES[1],
@@ -175,7 +180,7 @@ def _small(run: _Run) -> Finding | None:
     some eps. Any training worth its steps lowers V by more than 5 %; one that goes on from a long time ago,
     of which the start is forgotten, may not, and nothing is said.
     """
-    parameter = run.group("params")[0]
+    parameter = next(p for group in run.optimizer.param_groups for p in group["params"])
     eps, lr = torch.finfo(parameter.dtype).eps, _number(run.group("lr"))
     loss = run.v + run.delta_v
     step = _median(loss.diff().abs() / loss[1:].abs())

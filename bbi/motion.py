@@ -1,6 +1,7 @@
 """The motion of a system: one step of Algorithm 1 from F and ∇F, for one run or R replicas."""
 
 import math
+import sys
 import warnings
 from collections.abc import Sequence
 
@@ -12,6 +13,14 @@ from bbi.entries import Entry
 from bbi.redraw import redraw
 from bbi.scalars import Flag, S, as_kind, at_least, may_hold, sqrt, where
 from bbi.state import SystemState
+
+
+def _outside() -> int:
+    """The ``stacklevel``, for a warning of the caller, of the first frame outside this package and torch."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_globals.get("__name__", "").partition(".")[0] in ("bbi", "torch") and frame.f_back:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 class Motion(SystemState):
@@ -78,7 +87,7 @@ class Motion(SystemState):
             warnings.warn(
                 f"the loss is {f:g}, below delta_v={given:g}: no step is made until it is above; "
                 "lower delta_v, or set tune_delta_v=True",
-                stacklevel=9,
+                stacklevel=_outside(),
             )
         return v
 

@@ -43,9 +43,10 @@ class ECD(Motion):
 
     Energy, Π² and clocks belong to all parameters together, ``lr`` and ``weight_decay`` to the
     parameter groups. A parameter without gradient stands still and takes no part in Π²; when it has
-    one again it starts from rest. Parameters must be whole on every rank, not sharded. ``state_dict()``
-    contains everything that is needed to continue with the same bits. Under ``torch.distributed`` every
-    rank of ``process_group`` takes the same step: the loss is averaged over it, and gradients are expected
+    one again it starts from rest. A step without any gradient changes nothing. Parameters must be whole
+    on every rank, not sharded. ``state_dict()`` contains everything that is needed to continue with the
+    same bits. Under ``torch.distributed`` every rank of ``process_group`` takes the same step: the loss
+    is averaged over it, and gradients are expected
     to be averaged already (as by DistributedDataParallel).
 
     Args:
@@ -138,7 +139,7 @@ class ECD(Motion):
         """Add parameters, at any time. They start from rest, so that E and Π² do not change.
 
         Raises:
-            ValueError: If the group sets anything but ``lr`` and ``weight_decay``.
+            ValueError: If the group sets a setting of the whole system, not ``lr`` or ``weight_decay``.
             TypeError: For parameters that are not floating-point tensors.
         """
         if isinstance(param_group, dict):  # torch rejects anything else
@@ -233,7 +234,7 @@ class ECD(Motion):
                         state["momentum_buffer"] = torch.zeros_like(p)
                     real, grad, u = p, p.grad, state["momentum_buffer"]
                     if p.is_complex():
-                        real, grad, u = map(torch.view_as_real, (real, grad, u))
+                        real, grad, u = map(torch.view_as_real, (real, grad.resolve_conj(), u))
                     checks.together(p, entries[0].param if entries else p)
                     entries.append(Entry(real, grad, u, lr, group["weight_decay"], first))
                 first += p.numel() // replicas * (2 if p.is_complex() else 1)

@@ -24,10 +24,13 @@ class Recorder:
         kept: Number of the latest steps that are remembered.
 
     Raises:
+        TypeError: For another optimizer than those of this package.
         ValueError: For an optimizer with ``replicas``.
     """
 
     def __init__(self, optimizer: ECD, kept: int = KEPT) -> None:
+        if not isinstance(optimizer, ECD):
+            raise TypeError(f"Invalid optimizer: {type(optimizer).__name__} (one of bbi, such as BBI)")
         if optimizer.param_groups[0]["replicas"] is not None:
             raise ValueError(
                 "Invalid optimizer: it has replicas, and a recorder is for one run: leave them out"

@@ -64,7 +64,7 @@ class Numbers:
 def where(condition: Flag, yes: S | float, no: S | float) -> S:
     """``yes`` where ``condition`` holds, else ``no``; at least one of them is of the kind of the result."""
     chosen: Any
-    if isinstance(condition, np.bool):  # its own type is recognised faster than that it is no tensor
+    if isinstance(condition, np.bool_):  # its own type is recognised faster than that it is no tensor
         chosen = yes if condition else no
         chosen = chosen if isinstance(chosen, np.float64) else np.float64(chosen)
     else:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bbi import update
+from bbi import checks, update
 from bbi.algorithm import TINY, Algorithm, Clocks
 from bbi.entries import Entry
 from bbi.laws import Law
@@ -37,7 +37,7 @@ class SystemState(torch.optim.Optimizer):
         """Take the state of a copy, or that of :meth:`load_state_dict`, which must be of the same law.
 
         Raises:
-            ValueError: Naming both laws.
+            ValueError: It is of another law, or of parameters of other shapes.
         """
         groups, kept = state["param_groups"], state["state"]
         if "defaults" not in state:  # from load_state_dict: torch shares what it need not cast
@@ -51,6 +51,7 @@ class SystemState(torch.optim.Optimizer):
                     )
             for key in kept:
                 kept[key] = copy.deepcopy(kept[key])
+            checks.momenta(kept)
         # Checkpoints of earlier versions have the numbers in the state.
         groups[0][SYSTEM] = {**at_first(groups), **kept.pop(SYSTEM, {}), **groups[0].get(SYSTEM, {})}
         super().__setstate__(state)
@@ -83,7 +84,7 @@ class SystemState(torch.optim.Optimizer):
         """
         length = update.fit(self.momentum_norm / self._read("u2").clamp(min=TINY).sqrt(), p)
         direction: Tensor = self.state[p]["momentum_buffer"]
-        return -length * direction
+        return (-length * direction).to(p.dtype)
 
     @property
     def bounces(self) -> Tensor:

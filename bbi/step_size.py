@@ -46,9 +46,12 @@ def first_lr(optimizer: ECD, closure: Callable[[], Any], model: torch.nn.Module 
         The lr proposed.
 
     Raises:
+        TypeError: For another optimizer than those of this package.
         ValueError: For an optimizer with replicas, several lr or an isokinetic law, or where the error never
             is above its limit, or always.
     """
+    if not isinstance(optimizer, ECD):
+        raise TypeError(f"Invalid optimizer: {type(optimizer).__name__} (one of bbi, such as BBI)")
     groups = optimizer.param_groups
     if groups[0]["replicas"] is not None or len({float(group["lr"]) for group in groups}) > 1:
         raise ValueError("Invalid optimizer: first_lr proposes one lr for one run: no replicas, one lr")

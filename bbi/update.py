@@ -45,6 +45,8 @@ def weight_energy(entries: list[Entry], like: S) -> S:
 
 LONGEST = 2.0**14
 """Norm of u up to which no element leaves the range of float16, after a kick of moderate length."""
+LONGEST_ELSEWHERE = 2.0**100
+"""The same for the other dtypes."""
 
 
 def split(length2: S, u2: S, pull: float, unit: S, entries: Sequence[Entry] = ()) -> tuple[S, S]:
@@ -52,15 +54,16 @@ def split(length2: S, u2: S, pull: float, unit: S, entries: Sequence[Entry] = ()
 
     Tensors are normalised in each step. A run on the CPU takes σ = ``pull``, the largest Δt H_V of a group,
     where that is above 0, so that ∇V need not be scaled, or a larger one where u would leave the range of
-    float16, if one of ``entries`` has it. Π = 0 gives factor 0, and a σ ``unit`` times as
+    the dtypes of ``entries``. Π = 0 gives factor 0, and a σ ``unit`` times as
     large, a power of two that brings a small or large ∇V near 1. Returns the factor and σ > 0.
     """
     some = (length2 > 0) & (u2 > 0)
     if isinstance(u2, Tensor):
         return where(some, at_least(u2, TINY).rsqrt(), 0.0), where(some, sqrt(length2), unit)
     sigma = np.float64(pull if pull > 0 else 1.0)
-    if length2 > (LONGEST * sigma) ** 2 and any(e.momentum.dtype == torch.float16 for e in entries):
-        sigma = np.sqrt(length2) / LONGEST
+    if length2 > (LONGEST * sigma) ** 2:
+        half = any(e.momentum.dtype == torch.float16 for e in entries)
+        sigma = np.maximum(sigma, np.sqrt(length2) / (LONGEST if half else LONGEST_ELSEWHERE))
     return where(some, sqrt(length2 / u2) / sigma, 0.0), where(some, sigma, sigma * unit)
 
 

@@ -19,6 +19,10 @@ class PassLoss(Callback):
     def __init__(self) -> None:
         self._parts: list[Tensor] = []
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the losses of a training that was interrupted between two steps."""
+        self._parts = []
+
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
         """Note a loss, without the scale of a GradScaler."""
         if pl_module.automatic_optimization:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from bbi import BBI, ECD, ECDq1, ECDSep, Finding, Recorder, diagnose
+from bbi.diagnosis import NAMES
 from experiments.landscapes.functions import Ackley
 
 
@@ -174,3 +175,14 @@ def test_a_short_record_has_no_findings_and_replicas_are_refused() -> None:
         Recorder(BBI([point(1.0)], replicas=1))
     with pytest.raises(ValueError, match=r"Invalid losses: shape \(\)"):
         Recorder(BBI([p])).record(torch.tensor(1.0))
+
+
+def test_an_empty_first_group_and_losses_beyond_all_bounds() -> None:
+    p = point(3.0, -1.0)
+    opt = BBI([{"params": []}, {"params": [p]}], lr=0.1)
+    recorder = Recorder(opt)
+    for k in range(40):
+        loss, p.grad = bowl(p.detach())
+        opt.step(loss=loss)
+        recorder.record(torch.tensor([1.0, 1e200]) * 10.0 ** (k % 3))
+    assert NAMES[1] not in names(diagnose(recorder))

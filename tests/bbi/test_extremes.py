@@ -168,3 +168,20 @@ def test_huge_gradients_with_weight_decay_raise_nothing(cls, dtype, contiguous):
         if opt.skipped:
             assert torch.equal(p, before)
     assert p.isfinite().all() or dtype == torch.float16  # whose range the momentum itself leaves
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("lr", [1e-40, 1e-160])
+def test_a_step_size_near_0_keeps_the_momentum(dtype, lr):
+    """What an exponential schedule comes to: u = Π/(Δt H_V) would leave the range of its dtype."""
+    [p] = params = [torch.ones(3, dtype=dtype, requires_grad=True)]
+    opt, lengths = BBI(params, lr=0.1, delta_v=-10, n_bounces=0), []
+    for k in range(8):
+        opt.param_groups[0]["lr"] = 0.1 if k < 3 else lr
+        opt.zero_grad()
+        loss = p.square().sum()
+        loss.backward()
+        opt.step(loss=loss)
+        lengths.append(float(opt.momentum_norm))
+    assert p.isfinite().all() and lengths[3:] == pytest.approx([lengths[3]] * 5, rel=1e-6)
+    assert float(opt.momentum(p).norm()) == pytest.approx(lengths[3], rel=0.01)

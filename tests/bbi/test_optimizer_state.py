@@ -7,7 +7,7 @@ import pickle
 import pytest
 import torch
 
-from bbi import BBI
+from bbi import BBI, ECDq1, ECDSep
 
 SETTINGS = {"delta_e": 1.0, "t0": 3, "t1": 5, "n_bounces": 6, "seed": 7}
 
@@ -189,3 +189,21 @@ def test_a_parameter_that_pauses_comes_back_at_rest(descend):
         total = sum(opt.momentum(p).square().sum() for p in params)
         torch.testing.assert_close(opt.momentum_norm.reshape(()), total.sqrt(), rtol=1e-12, atol=0)
     torch.testing.assert_close(*found, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("cls", [BBI, ECDSep, ECDq1])
+@pytest.mark.parametrize("width", [4, 9, 64])
+def test_a_state_dict_of_a_model_of_another_size_is_refused(cls, width):
+    def trained(n):
+        params = [torch.ones(n, 2, requires_grad=True), torch.ones(n, requires_grad=True)]
+        opt = cls(params, lr=0.01)
+        sum(p.square().sum() for p in params).backward()
+        opt.step(loss=torch.tensor(1.0))
+        return opt
+
+    opt, saved = trained(width), trained(8).state_dict()
+    before = copy.deepcopy(opt.state_dict())
+    with pytest.raises(ValueError, match=rf"shape \(8, 2\) for a parameter of shape \({width}, 2\)"):
+        opt.load_state_dict(saved)
+    for p, q in zip(before["state"].values(), opt.state_dict()["state"].values(), strict=True):
+        assert torch.equal(p["momentum_buffer"], q["momentum_buffer"])

@@ -1,11 +1,12 @@
 """Settings that contradict each other or are no settings are refused, naming them."""
 
 import inspect
+import math
 
 import pytest
 import torch
 
-from bbi import BBI, ECD, BornInfeld, ECDSep, InverseMass, rules
+from bbi import BBI, ECD, BornInfeld, ECDSep, InverseMass, Recorder, diagnose, first_lr, rules
 
 
 def zeros():
@@ -30,6 +31,8 @@ def zeros():
         (lambda: ECDSep(zeros(), eta="1"), TypeError, "eta: '1'"),
         (lambda: BBI(zeros(), n_bounces=True), TypeError, "n_bounces: True"),
         (lambda: ECDSep(zeros(), s=0.0), ValueError, r"s: 0\.0 \(s must be a finite number > 0\)"),
+        (lambda: BBI(zeros(), t0=-3), ValueError, r"t0: -3\.0 \(t0 must be a number >= 1, or inf\)"),
+        (lambda: BBI(zeros(), delta_v=math.inf), ValueError, r"delta_v must be a finite number\)"),
         (lambda: BBI(zeros(), foreach=True), TypeError, r"BBI.*'foreach'"),
         (lambda: ECDSep(zeros(), fused=True), TypeError, r"ECDSep.*'fused'"),
         (lambda: BBI(zeros(), maximize=True), TypeError, r"BBI.*'maximize'"),
@@ -85,3 +88,12 @@ def test_a_type_checker_knows_settings_and_results(tmp_path):
 
 def test_the_class_of_another_law_is_a_law():
     assert ECD(zeros(), law=BornInfeld()).param_groups[0]["law"] == "BornInfeld()"
+
+
+def test_tools_say_what_they_take():
+    sgd = torch.optim.SGD(zeros(), lr=0.1)
+    for tool in (Recorder, lambda opt: first_lr(opt, lambda: torch.zeros(()))):
+        with pytest.raises(TypeError, match=r"Invalid optimizer: SGD \(one of bbi"):
+            tool(sgd)
+    with pytest.raises(TypeError, match="diagnose reads a Recorder, got BBI"):
+        diagnose(BBI(zeros(), lr=0.1))

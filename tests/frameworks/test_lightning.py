@@ -96,6 +96,23 @@ def test_accumulated_gradients_need_the_callback(accumulate, problem, tmp_path):
     assert alone.optimizers[0].energy < 0.8 * expected[1].energy  # of a part of the loss
 
 
+def test_an_interrupted_training_leaves_nothing_in_the_callback(problem, tmp_path):
+    class Breaks(Regression):
+        def training_step(self, batch, index):
+            if index == 1:
+                raise ZeroDivisionError
+            return super().training_step(batch, index)
+
+    callback, settings = PassLoss(), {"epochs": 1, "accumulate_grad_batches": 2}
+    with pytest.raises(ZeroDivisionError):
+        fit(Breaks(problem), tmp_path, callbacks=[callback], **settings)
+    again, alone = Regression(problem), Regression(problem)
+    fit(again, tmp_path, callbacks=[callback], **settings)
+    fit(alone, tmp_path, callbacks=[PassLoss()], **settings)
+    for p, q in zip(again.parameters(), alone.parameters(), strict=True):
+        assert torch.equal(p, q)
+
+
 def test_float16_with_a_scaler_needs_the_callback(problem, tmp_path):
     with pytest.raises(RuntimeError, match="needs the loss in every step"):
         fit(Regression(problem), tmp_path, plugins=[float16()])
