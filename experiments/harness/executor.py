@@ -54,7 +54,14 @@ class DaskExecutor(BaseExecutor):
         # Equal calls of two experiments are two units: with pure=True they would share a result.
         computed = self._client.submit(fn, *args, pure=False, **kwargs)
         computed.add_done_callback(functools.partial(_hand_over, found))
+        found.add_done_callback(functools.partial(_cancel, computed))
         return found
+
+
+def _cancel(computed: Any, found: "Future[Any]") -> None:
+    """Take a call that nobody waits for any more from the queue; one that runs goes on."""
+    if found.cancelled() and computed.client.status == "running":
+        computed.cancel()
 
 
 def _hand_over(found: "Future[Any]", computed: Any) -> None:

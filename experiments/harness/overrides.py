@@ -49,6 +49,8 @@ def _one_line(error: Exception, arguments: Sequence[str], conf_dir: Path) -> str
         return f"{group}={name}: no such {group}{did_you_mean(name, error.options or ())}"
     if "You must specify 'experiment'" in text:
         return NONE_GIVEN + ", ".join(entries(conf_dir, "experiment"))
+    if match := re.match(r"Could not override '(\w+@[^']+)'", text):
+        return f"{match[1]}: there is none to replace; to add it write +{match[1]}=NAME"
     if match := re.match(r"Could not (?:override|delete from config\.) .*?'([^']+)'", text):
         return unknown_key(match[1], _known_keys(arguments, conf_dir))
     return text

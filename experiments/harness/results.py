@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from experiments.harness import provenance, usercode
-from experiments.harness.errors import UserError
+from experiments.harness.errors import OtherVersion, UserError
 from experiments.harness.settings import Experiment
 from experiments.harness.tables import CORRUPT, FILES, Tables, dtypes, dump_yaml, encode, replace
 from experiments.harness.units import Done
@@ -151,7 +151,9 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise UserError(CORRUPT.format(file=file, why=why)) from error
+        if not isinstance(record, dict):
+            raise UserError(CORRUPT.format(file=file, why="not a mapping")) from error
+        raise OtherVersion(f"{file} is of another version ({why}); move it away or run it again") from error
     found: dict[str, Any] = record
     return found
 

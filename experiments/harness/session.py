@@ -11,7 +11,7 @@ from concurrent.futures import Executor as BaseExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.harness import results
+from experiments.harness import results, usercode
 from experiments.harness.errors import UserError
 from experiments.harness.executor import LazyExecutor
 from experiments.harness.progress import QUIET_SECONDS, Progress
@@ -73,6 +73,9 @@ class Compute:
             except BaseException:
                 for future in waiting:
                     future.cancel()
+                for future, unit in waiting.items():  # what others have computed is not lost
+                    if future.done() and not future.cancelled() and future.exception() is None:
+                        self.store.put(unit, future.result())
                 raise
         self.used += [found[unit] for unit in units]
         return [found[unit].tables for unit in units]
@@ -114,6 +117,8 @@ def run(jobs: Sequence[Job], after: Callable[[], None] = lambda: None) -> int:
     Returns:
         The exit code: 0, 2 if a user error was printed, 1 for a bug.
     """
+    for job in jobs:
+        usercode.digests(job.cfg.portable())  # of the code that is about to be imported
     codes, missing, stopping = [0], list[Job](), threading.Event()
     for job in jobs:
         codes.append(_guarded(functools.partial(_find, job, missing)))

@@ -237,7 +237,7 @@ def _one_line(error: ErrorDetails, plain: Mapping[Any, Any]) -> str:
         words = limits["expected"].split("'")[1::2]  # of 'a', 'b' or 'c'
         return f"{key}={value}: not known{did_you_mean(str(value), words)}"
     if kind == "value_error":  # of one of our own validators, whose message may name the key
-        text = str(limits["error"])
+        text = str(limits["error"]).replace("KEY", key)
         if text.partition(" ")[0].startswith(key):
             return text
         return f"{key}: {text}" if isinstance(value, Mapping) else f"{key}={value}: {text}"

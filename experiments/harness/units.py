@@ -20,6 +20,7 @@ import pydantic
 import pydantic_core
 
 from experiments.harness import provenance, tables, usercode
+from experiments.harness.errors import UserError
 from experiments.harness.tables import Tables
 
 
@@ -106,8 +107,13 @@ def perform(key: str, found: Surroundings) -> Done:
     Args:
         key: Of :class:`Unit`.
         found: The surroundings; the checkpoint is that of this unit.
+
+    Raises:
+        UserError: A user's own class has other code here than where the key was made.
     """
     call = json.loads(key)
+    if usercode.digests(call["arguments"]) != (code := call.get("code", {})):
+        raise UserError(f"the module of {', '.join(code)} has changed since the command began; run it again")
     module, _, name = call["function"].partition(":")
     # Validation makes the annotated types, such as pydantic models, of the plain arguments again.
     function = pydantic.validate_call(getattr(importlib.import_module(module), name))

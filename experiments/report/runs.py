@@ -91,12 +91,12 @@ def finished(root: Path, profile: str | None = None) -> list[Run]:
         profile: Only runs of this profile directly under the root.
 
     Raises:
-        UserError: There are none, or one is damaged.
+        UserError: There is no such folder, or none at all under the root, or one is damaged.
     """
     names = experiments()
     patterns = ["*/{}", "*/*/{}"] if profile is None else [f"{profile}/{{}}"]
     folders = {folder for name in names for pattern in patterns for folder in root.glob(pattern.format(name))}
-    runs = [run for folder in sorted(folders) if read_record(folder) for run in _known(folder, root)]
+    runs = [run for folder in sorted(folders) for run in _known(folder, root)]
     if not (root / (profile or "")).is_dir() or (profile is None and not runs):
         there = ", ".join(sorted(path.name for path in root.glob("*/") if path.is_dir())) or "none"
         of = f" of profile {profile!r}" if profile else ""
@@ -108,9 +108,9 @@ def finished(root: Path, profile: str | None = None) -> list[Run]:
 
 
 def _known(folder: Path, root: Path) -> list[Run]:
-    """A finished experiment, or nothing if it is of another version."""
+    """A finished experiment, or nothing if there is none or it is of another version."""
     try:
-        return [read(folder, root)]
+        return [read(folder, root)] if read_record(folder) else []
     except OtherVersion as error:
         print(f"left out: {error}", file=sys.stderr)
         return []

@@ -41,6 +41,10 @@ def test_help_of_the_project() -> None:
         ("experiment=hill executor=dusk", "executor=dusk: no such executor (did you mean 'dask'?)"),
         ("experiment=hill executor=dask", "executor.address: must be given"),
         ("experiment=hill +optimizer@competitors.x=adem", "optimizer=adem: no such optimizer"),
+        (
+            "experiment=hill optimizer@competitors.x=adam",
+            "optimizer@competitors.x: there is none to replace; to add it write +optimizer@competitors.x=",
+        ),
         ("experiment=hill serch.trials=3", "serch.trials: no such setting (did you mean 'search.trials'?)"),
         ("experiment=hill trials=3", "trials: no such setting (did you mean 'search.trials'?)"),
         (

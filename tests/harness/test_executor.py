@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,16 @@ def test_workers_that_dask_has_given_up_are_started_again(monkeypatch: pytest.Mo
         cluster.scale(0)
         until(lambda: not Path(f"/proc/{first}").exists())
         assert pool.submit(os.getpid).result(60) != first
+
+
+def test_units_that_are_cancelled_leave_the_queue(tmp_path: Path) -> None:
+    with LazyExecutor(settings.Executor(kind="local", workers=1)) as pool:
+        pool.submit(time.sleep, 1.5)
+        rest = [pool.submit(Path.touch, tmp_path / str(number)) for number in range(20)]
+        for one in rest:
+            one.cancel()
+        assert pool.submit(int, "7").result(60) == 7
+    assert len(list(tmp_path.iterdir())) <= 2  # those that the worker had been sent
 
 
 def test_no_worker_outlives_a_killed_main_process(home: Home) -> None:

@@ -110,6 +110,7 @@ def test_plain_python_comes_out() -> None:
         ("executor.kind=dusk", "executor.kind=dusk: not known (did you mean 'dask'?)"),
         ("paths.results=''", "paths.results=: must be given, not empty"),
         ("competitors.gdm.role=metod", "competitors.gdm.role=metod: not known (did you mean 'method'?)"),
+        ("competitors.gdm.ensemble=elementwize", "=elementwize: not known (did you mean 'elementwise'?)"),
         ("competitors.gdm.fixed={lr: 0.1}", "lr is both fixed and searched"),
         ("competitors.gdm.space={lr: {low: 1}}", "competitors.gdm.space.lr.high: must be given"),
         ("competitors.gdm.space={lr: {low: 1, high: 1}}", "low=1.0 must be below high=1.0"),

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.harness import usercode
+from experiments.harness.errors import UserError
 from experiments.harness.ranges import Range
 from experiments.harness.tables import Tables
 from experiments.harness.units import Surroundings, derived_seed, perform, surroundings, unit, within
@@ -61,8 +63,13 @@ def test_a_change_of_a_users_own_class_is_another_unit(
     keys = []
     for text in ("class Mine: ...", "class Mine: ...", "class Mine: pass"):
         file.write_text(text)
+        usercode._digest.cache_clear()  # as in another process
         keys.append(unit(trial, optimizer=[{"_target_": "owncode.Mine", "lr": 0.1}], ensemble="single"))
     assert keys[0] == keys[1] != keys[2]
+    inner = unit(trial, optimizer={"_target_": "owncode.Mine.Inner"}).key
+    assert json.loads(inner)["code"]["owncode.Mine.Inner"] == json.loads(keys[2].key)["code"]["owncode.Mine"]
+    with pytest.raises(UserError, match=r"module of owncode\.Mine has changed.*run it again"):
+        perform(keys[0].key, Surroundings())
     for same in ("bbi.BBI", "torch.optim.SGD", "nowhere.Mine", "owncode"):
         assert "code" not in json.loads(unit(trial, optimizer={"_target_": same}).key)
 
