@@ -32,6 +32,12 @@ def _without_nulls(space: Any) -> Any:
     return {name: axis for name, axis in space.items() if axis is not None}
 
 
+def _ensemble(given: str) -> str:
+    if "." not in given and given not in (known := ("elementwise", "single")):
+        raise ValueError(f"not known{did_you_mean(given, known)}, nor the dotted path of a function")
+    return given
+
+
 class Competitor(Settings):
     """An optimizer with its settings, and how it takes part in experiments.
 
@@ -56,7 +62,7 @@ class Competitor(Settings):
     color: str
     marker: str = "o"
     stochastic: bool = False
-    ensemble: str = "single"
+    ensemble: Annotated[str, AfterValidator(_ensemble)] = "single"
     role: Literal["method", "baseline", "other"] = "other"
     paper: str = ""
     fixed: dict[str, Any] = Field(default_factory=dict)
@@ -239,12 +245,12 @@ def all_fixed(competitors: dict[str, Kind]) -> dict[str, Kind]:
     """The competitors, of which none has anything to be searched.
 
     Raises:
-        ValueError: One of them has.
+        ValueError: One of them has. In the message KEY stands for the key of the competitors.
     """
     for name, competitor in competitors.items():
         if competitor.space:
-            names = ", ".join(competitor.space)
-            raise ValueError(f"nothing is searched here; set {name}.space=null and {names} in {name}.fixed")
+            values = " ".join(f"+KEY.{name}.fixed.{setting}=VALUE" for setting in competitor.space)
+            raise ValueError(f"nothing is searched here; add KEY.{name}.space=null {values}")
     return competitors
 
 

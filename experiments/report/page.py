@@ -169,8 +169,8 @@ def _interval(answer: Answer) -> Markup:
 
 
 def _capital(words: str) -> str:
-    """Words with a capital first, as a heading."""
-    return words[:1].upper() + words[1:]
+    """Words with a capital first, as a heading, unless they begin with a symbol such as k."""
+    return words if re.match(r"[b-z]\b", words) else words[:1].upper() + words[1:]
 
 
 def _sentence(words: str) -> str:

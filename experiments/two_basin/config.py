@@ -102,6 +102,12 @@ class Config(Experiment):
         return competitor.model_copy(update={"fixed": {**competitor.fixed, **given}})
 
     @property
+    def unused(self) -> list[str]:
+        """The competitors that are in no count, and not in the occupation."""
+        used = {self.occupation.competitor, *(part.competitor for part in self.counts.values())}
+        return [name for name in self.competitors if name not in used]
+
+    @property
     def published(self) -> str:
         """The name of the count that Fig. 6 is about."""
         return next(name for name, part in self.counts.items() if part.published_runs)

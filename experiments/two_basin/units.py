@@ -1,5 +1,6 @@
 """Section 4.3, two basins: does a bouncing run choose between minima by their phase-space volume?"""
 
+import sys
 from typing import Any
 
 import hydra.utils
@@ -22,6 +23,9 @@ from experiments.two_basin.config import ENTERED, LANDSCAPE, Config, Occupation
 def run(cfg: Config, compute: Compute) -> Tables:
     """Count first entries, draw trajectories, switch bounces off, and measure the share of time."""
     ours = cfg.competitors[method(cfg.competitors)]
+    for name in cfg.unused:
+        more = f"+counts.{name}={{competitor:{name},label:LABEL,runs:1000}}"
+        print(f"two_basin: {name} is in no count and makes no runs; add {more}", file=sys.stderr)
     # One number of slots for all: one kernel to compile.
     common = {"landscape": LANDSCAPE, "steps": cfg.steps, "seed": compute.seed("entries"), "stop": ENTERED,
               "compiled": cfg.compiled, "slots": 512}  # fmt: skip

@@ -30,7 +30,8 @@ REFUSED = {
     "volumes.depths=[2,4,4]": "all different",
     "volumes.n=[2,2]": "all different",
     "~diffusion.competitors.bbi": "one must have role=method",
-    "+optimizer@stall.competitors.adam=adam": "nothing is searched here; set adam.space=null and lr",
+    "+optimizer@stall.competitors.adam=adam": "add stall.competitors.adam.space=null "
+    "+stall.competitors.adam.fixed.lr=VALUE",
     "diffusion.phases.late.lags=[1,2]": "three different values or more",
 }
 
