@@ -47,8 +47,8 @@ def first_lr(optimizer: ECD, closure: Callable[[], Any], model: torch.nn.Module 
 
     Raises:
         TypeError: For another optimizer than those of this package.
-        ValueError: For an optimizer with replicas, several lr or an isokinetic law, or where the error never
-            is above its limit, or always.
+        ValueError: For an optimizer with replicas, several lr or an isokinetic law, for a closure without
+            ``backward``, or where the error never is above its limit, or always.
     """
     if not isinstance(optimizer, ECD):
         raise TypeError(f"Invalid optimizer: {type(optimizer).__name__} (one of bbi, such as BBI)")
@@ -102,6 +102,8 @@ def _error(optimizer: ECD, closure: Callable[[], Any]) -> float:
     p2 = None
     for _ in range(TRIAL + 1):
         optimizer.step(closure)
+        if not any(p.grad is not None for group in optimizer.param_groups for p in group["params"]):
+            raise ValueError("Invalid closure: it leaves no gradient; it must call backward on the loss")
         v, e = optimizer.potential, optimizer.energy
         if p2 is not None:
             errors.append((optimizer.law.energy(v, p2) / e - 1).abs())

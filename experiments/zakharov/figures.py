@@ -51,7 +51,7 @@ def _long_runs(tables: Tables, cfg: Config) -> Picture:
         axes.axhline(floor, color="black", linewidth=0.8, linestyle=":", label="ΔV")
     axes.set(xlabel="step", ylabel="F", title=f"Zakharov function, n = {len(cfg.start)}")
     axes.set_yscale("log" if axes.lines else "linear")
-    legend_below(figure, axes)
+    legend_below(figure, axes, handlelength=4.5)  # the dashes tell two of GDM apart
     trials = (
         f"All {cfg.search.trials} trials of the search for {', '.join(missing)} diverged: it has no line."
     )

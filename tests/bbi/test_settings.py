@@ -95,5 +95,7 @@ def test_tools_say_what_they_take():
     for tool in (Recorder, lambda opt: first_lr(opt, lambda: torch.zeros(()))):
         with pytest.raises(TypeError, match=r"Invalid optimizer: SGD \(one of bbi"):
             tool(sgd)
+    with pytest.raises(ValueError, match="Invalid closure: it leaves no gradient"):
+        first_lr(BBI(zeros(), lr=0.1), lambda: torch.ones(()))
     with pytest.raises(TypeError, match="diagnose reads a Recorder, got BBI"):
         diagnose(BBI(zeros(), lr=0.1))
