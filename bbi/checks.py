@@ -114,6 +114,14 @@ def momenta(state: Mapping[Any, Any]) -> None:
             )
 
 
+def other_shape(p: Tensor, grad: Tensor, u: Tensor) -> ValueError:
+    """The error for a parameter whose data were replaced by others of another shape."""
+    return ValueError(
+        f"a parameter of shape {tuple(p.shape)} has a gradient of shape {tuple(grad.shape)} and a momentum "
+        f"of shape {tuple(u.shape)}: make a new optimizer when a parameter changes its size"
+    )
+
+
 def energy(law: Law, delta_e: Any) -> None:
     """Check that a law has an energy that can be chosen, where one is."""
     if (isinstance(delta_e, Tensor) or delta_e != 0) and law.isokinetic:

@@ -233,6 +233,8 @@ class ECD(Motion):
                     if "momentum_buffer" not in state:
                         state["momentum_buffer"] = torch.zeros_like(p)
                     real, grad, u = p, p.grad, state["momentum_buffer"]
+                    if not p.shape == u.shape == grad.shape:  # the fused kick would not notice
+                        raise checks.other_shape(p, grad, u)
                     if p.is_complex():
                         real, grad, u = map(torch.view_as_real, (real, grad.resolve_conj(), u))
                     checks.together(p, entries[0].param if entries else p)

@@ -207,3 +207,17 @@ def test_a_state_dict_of_a_model_of_another_size_is_refused(cls, width):
         opt.load_state_dict(saved)
     for p, q in zip(before["state"].values(), opt.state_dict()["state"].values(), strict=True):
         assert torch.equal(p["momentum_buffer"], q["momentum_buffer"])
+
+
+@pytest.mark.parametrize("cls", [BBI, ECDSep, ECDq1])
+@pytest.mark.parametrize("size", [60, 600])
+def test_a_parameter_that_changes_its_size_is_refused(cls, size):
+    p = torch.ones(300, requires_grad=True)
+    opt = cls([p], lr=0.01)
+    for n in (300, size):
+        p.data, p.grad = torch.ones(n), None
+        p.square().sum().backward()
+        if n == 300:
+            opt.step(loss=torch.tensor(1.0))
+    with pytest.raises(ValueError, match=rf"shape \({size},\) has .* momentum of shape \(300,\)"):
+        opt.step(loss=torch.tensor(1.0))
