@@ -58,7 +58,11 @@ def compare(task: Task, name: str) -> dict[str, object]:
     """One row of the table."""
     first = proposed(task, name)
     scores = {k: score(task, name, first * 2.0**k) for k in range(-2, 3)}
-    while (best := min(scores, key=lambda k: scores[k])) in (low := min(scores), high := max(scores)):
+
+    def nearest() -> int:
+        return min(scores, key=lambda k: (scores[k], abs(k)))  # on ties the one that is proposed
+
+    while (best := nearest()) in (low := min(scores), high := max(scores)):
         k = low - 1 if best == low else high + 1
         scores[k] = score(task, name, first * 2.0**k)
     return {

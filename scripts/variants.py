@@ -99,7 +99,7 @@ def compared(runs: pd.DataFrame) -> list[dict[str, object]]:
                 numbers = (math.nan,) * 3
             else:
                 numbers = interval((values[choice] - values[PAPER]).to_numpy())
-                matters |= not numbers[1] <= 0 <= numbers[2]
+                matters |= numbers[1] > 0 or numbers[2] < 0  # not with a run that diverged: NaN
             for key, number in zip(("difference", "low", "high"), numbers, strict=True):
                 row[f"{name}_{key}"] = round(number, 4)
         row["matters"] = matters

@@ -115,6 +115,12 @@ class ClassificationConfig(Experiment):
     epochs: Count
     checked_steps: Count
 
+    @model_validator(mode="after")
+    def _protocols_differ(self) -> Self:
+        if len({protocol.label for protocol in self.protocols.values()}) < len(self.protocols):
+            raise ValueError("protocols: two have the same label, by which the tables tell them apart")
+        return self
+
     def searched(self, name: str) -> list[str]:
         """The settings of a competitor that its trials differ by; without any it keeps its own settings."""
         return list(self.competitors[name].space)

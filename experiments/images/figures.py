@@ -133,13 +133,15 @@ def heat_maps(trials: pd.DataFrame, cfg: ClassificationConfig, title: str) -> Pi
     for line, protocol in zip(panels, protocols, strict=True):
         for axes, name in zip(line, names, strict=False):
             mine, label = where(trials, competitor=name, protocol=protocol.label), cfg.competitors[name].label
-            _heat_map(axes, mine, protocol.criterion, cfg.searched(name))
-            what = protocol.criterion.replace("_", " ")
+            # Whatever a protocol chooses by, the maps are of accuracies.
+            shown = protocol.criterion if "accuracy" in protocol.criterion else "test_accuracy"
+            _heat_map(axes, mine, shown, cfg.searched(name))
+            what = shown.replace("_", " ")
             axes.set_title(f"{label}: {what}, %")
-            if mine[protocol.criterion].notna().any():
-                best = mine.loc[mine[protocol.criterion].idxmax()]
+            if mine[shown].notna().any():
+                best = mine.loc[mine[shown].idxmax()]
                 at = ", ".join(f"{words(key)} {best[key]:g}" for key in cfg.searched(name))
-                said.append(f"{label}, {what}: best {best[protocol.criterion]:.2f} at {at}")
+                said.append(f"{label}, {what}: best {best[shown]:.2f} at {at}")
     caption = (
         f"{title}. The accuracy of every setting of the grids, in one run each. Brighter is better; all "
         "that is 3 points "

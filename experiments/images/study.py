@@ -104,13 +104,14 @@ def conservation(task: Task, optimizer: Optimizer, steps: Count, seed: Seed) -> 
     data = _data(task.model_copy(update={"engine": exact}))
     epochs = map(data.batches(data.train, 0).epoch, count())
     batches = islice(chain.from_iterable(epochs), steps)
-    return {"runs": pd.DataFrame([_extremes(data.trainer(optimizer, seed), batches, optimizer["lr"])])}
+    return {"runs": pd.DataFrame([_extremes(data.trainer(optimizer, seed), batches)])}
 
 
-def _extremes(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]], lr: float) -> Row:
+def _extremes(trainer: Trainer, batches: Iterable[tuple[Tensor, Tensor]]) -> Row:
     """The row of :func:`conservation`."""
     optimizer, parameters = trainer.optimizer, list(trainer.network.parameters())
     assert isinstance(optimizer, BBI)
+    lr = float(optimizer.param_groups[0]["lr"])
     trainer.network.train().double()
     found = {"steps": 0.0, "speed": 0.0, "stride": 0.0, "energy": 0.0, "above": 0.0}
     first = math.nan

@@ -4,9 +4,11 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from experiments.competitors import Competitor, Competitors, all_fixed, one_method
+from experiments.competitors import Competitor, Competitors, all_fixed, arguments, one_method
+from experiments.harness.errors import UserError
 from experiments.harness.settings import (
     Count,
+    Different,
     Experiment,
     FitPoints,
     NonNegative,
@@ -39,7 +41,7 @@ class Occupation(Settings):
     steepness: list[Positive]
     distance: Positive
     radius: Positive
-    energies: Annotated[list[Annotated[float, Field(gt=1)]], Field(min_length=1)]
+    energies: Annotated[list[Annotated[float, Field(gt=1)]], Field(min_length=1), Different]
     places: Annotated[dict[str, Place], Field(min_length=1)]
     block: Count
     steps: Count
@@ -55,6 +57,8 @@ class Occupation(Settings):
             raise ValueError(
                 f"burn_in={self.burn_in}: must be below steps={self.steps} by every={self.every}"
             )
+        if len({place.dimension for place in self.places.values()}) < len(self.places):
+            raise ValueError("places: two have the same dimension; their runs would be the same")
         if self.distance >= self.radius:
             raise ValueError(f"distance={self.distance}: must be below radius={self.radius}")
         return self
@@ -76,6 +80,13 @@ class Entries(Settings):
     runs: Count
     block: Count
     competitors: Annotated[Competitors, AfterValidator(all_fixed)]
+
+    @model_validator(mode="after")
+    def _clocks_given(self) -> Self:
+        for name, competitor in self.competitors.items():
+            if not isinstance(competitor.fixed.get("t1"), int | float):
+                raise ValueError(f"competitors.{name}.fixed.t1: must be given, a number of steps")
+        return self
 
     def settings(self) -> list[tuple[float, int, int]]:
         """(lr, T0, N_b) of each scan, the paper's first."""
@@ -115,3 +126,13 @@ class Config(Experiment):
     entries: Entries
     escape: Escape
     compiled: bool
+
+    def check(self, key: str = "") -> None:
+        """Check the competitors, and that those of the occupation have an energy to choose."""
+        super().check(key)
+        for name, competitor in self.occupation.competitors.items():
+            if "delta_e" not in arguments(competitor.target):
+                raise UserError(
+                    f"occupation.competitors.{name}: {competitor.target} has no delta_e, by which the energy "
+                    "is chosen; add it to escape.competitors"
+                )

@@ -204,6 +204,7 @@ def _escape(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]
             continue
         theirs = _slopes(runs, name, cfg.seed + 1)
         gap = heat * (theirs - ours)
+        compared = runs[runs["name"].isin([name, method(plan.competitors)])]
         ends = np.quantile(gap[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         numbers = {
             "noisy": heat * theirs[0],
@@ -216,7 +217,7 @@ def _escape(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]
             ],
         }
         interval = (float(gap[0]), float(ends[0]), float(ends[1]))
-        found.append(Estimate("measure-barrier", *interval, len(runs), numbers, reduced=size))
+        found.append(Estimate("measure-barrier", *interval, len(compared), numbers, reduced=size))
     return found
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from experiments.competitors import Competitor, arguments, one_method
 from experiments.harness.errors import UserError, did_you_mean
-from experiments.harness.settings import Count, Experiment, NonNegative, Positive, Settings
+from experiments.harness.settings import Count, Different, Experiment, NonNegative, Positive, Settings
 
 
 class Entrant(Competitor):
@@ -68,8 +68,8 @@ class Budget(Settings):
 class Functions(Budget):
     """Functions of :data:`experiments.race.functions.TASKS`, each in all dimensions."""
 
-    names: Annotated[list[str], Field(min_length=1)]
-    dimensions: Annotated[list[Annotated[int, Field(ge=2, le=1000)]], Field(min_length=1)]
+    names: Annotated[list[str], Field(min_length=1), Different]
+    dimensions: Annotated[list[Annotated[int, Field(ge=2, le=1000)]], Field(min_length=1), Different]
 
 
 class Tuning(Settings):

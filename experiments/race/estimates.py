@@ -131,7 +131,8 @@ def _alone(runs: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:
     won = [ahead[k] for k, corrected in enumerate(holm(p)) if corrected < 0.05 and ahead[k][1] > 0]
     leads = sum(gap > 0 for _, gap, _ in ahead)
     numbers = {"won": len(won), "leads": leads, "problems": len(cells), "where": [list(one) for one in won]}
-    yield Estimate("race-case", len(won), len(won), len(won), len(runs), numbers)
+    compared = runs["entrant"].isin([ours, *rivals]).sum()
+    yield Estimate("race-case", len(won), len(won), len(won), int(compared), numbers)
 
 
 def _networks(runs: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:

@@ -107,24 +107,34 @@ class ClippedGDM(torch.optim.SGD):
 
 
 class _Restarts:
-    """Jumps to uniform points of the box [-``box``, ``box``]ⁿ; without a box, none."""
+    """Jumps to uniform points of the box [-``box``, ``box``]ⁿ; without a box, none.
+
+    The steps so far are in the first parameter group, and so in the state dict of the optimizer.
+    """
 
     def __init__(self, every: float, box: float | None, seed: int) -> None:
         at_least(1.0, every=every)
         self.every, self.box, self.seed = round(every), box, seed
-        self.steps = self.jumps = 0
 
-    def count(self, leaves: list[Tensor]) -> bool:
+    def age(self, groups: list[dict[str, Any]]) -> int:
+        """Steps since the period began."""
+        return int(groups[0].get(STEPS, 0)) % self.every
+
+    def count(self, groups: list[dict[str, Any]]) -> bool:
         """Count a step; whether it was the last of its period, after which the parameters jump."""
-        self.steps += 1
-        if self.box is None or self.steps % self.every:
+        groups[0][STEPS] = steps = groups[0].get(STEPS, 0) + 1
+        if self.box is None or steps % self.every:
             return False
+        leaves = [p for group in groups for p in group["params"]]
         key, size = replica_keys(self.seed, torch.zeros(1, dtype=torch.int64)), sum(p.numel() for p in leaves)
         half = torch.tensor([self.box], dtype=torch.float64)
-        point = uniform(key, torch.tensor([self.jumps], dtype=torch.float64), size, half)[:, 0]
+        jump = torch.tensor([steps // self.every - 1], dtype=torch.float64)
+        point = uniform(key, jump, size, half)[:, 0]
         vector_to_parameters(point.to(leaves[0].dtype), leaves)
-        self.jumps += 1
         return True
+
+
+STEPS = "restart_steps"
 
 
 class DecayingDescent(_Plain):
@@ -155,11 +165,11 @@ class DecayingDescent(_Plain):
         super().__init__(params, {"lr": lr})
 
     def _move(self, loss: float) -> None:
-        age = self.restarts.steps % self.restarts.every
+        age = self.restarts.age(self.param_groups)
         for p in self.leaves:
             assert p.grad is not None
             p.add_(p.grad, alpha=-self.param_groups[0]["lr"] * (1 - age / self.restarts.every))
-        self.restarts.count(self.leaves)
+        self.restarts.count(self.param_groups)
 
 
 class RestartedBBI(BBI):
@@ -187,7 +197,7 @@ class RestartedBBI(BBI):
     def step(self, closure: Any = None, *, loss: Any = None) -> Any:
         """One step of BBI, and the jump if it is due."""
         result = super().step(closure, loss=loss)
-        if self.restarts.count([p for group in self.param_groups for p in group["params"]]):
+        if self.restarts.count(self.param_groups):
             self.state.clear()
             self.param_groups[0][SYSTEM] = at_first(self.param_groups)
         return result

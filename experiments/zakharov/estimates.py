@@ -85,7 +85,8 @@ def _speed_by_search(one: Estimate, runs: pd.DataFrame, cfg: Config) -> Estimate
     rivals = [name for name in baselines(cfg.competitors) if name in best]
     if not rivals or ours not in best or best[ours].count() < FEWEST:
         return one
-    gap = (np.log10(best[rivals].min(axis=1)) - np.log10(best[ours])).fillna(-np.inf)  # nothing found: lost
+    gap = np.log10(best[rivals].min(axis=1)) - np.log10(best[ours])
+    gap = gap.fillna(best[ours].isna().map({True: -np.inf, False: np.inf}))  # who found nothing has lost
     stopped = where(long, competitor=ours)["converged"].sum() / len(gap)
     numbers = {**one.numbers, "stopped": float(stopped), "searches": len(gap)}
     ends = of_median(gap)
