@@ -72,6 +72,7 @@ def tried(optimizer: dict[str, Any] = SGD, on: Task | None = None, **plan: Any) 
         ("grid.values.bbi.lr=[-1]", "grid.values.bbi.lr: bbi.BBI refuses"),
         ("+grid.values.bbi.t0=[9]", "grid.values.bbi.t0: is in competitors.bbi.fixed"),
         ("+grid.values.nobody.lr=[9]", "grid.values.nobody: no such competitor"),
+        ("protocols.validation.label=${protocols.paper.label}", "protocols: two have the same label"),
     ],
 )
 def test_settings_that_cannot_be_are_named(setting: str, message: str) -> None:

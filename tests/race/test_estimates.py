@@ -111,6 +111,7 @@ def test_knowledge_in_words():
 REFUSED = {
     "functions.names=[ackly]": "functions.names=ackly: not known (did you mean 'ackley'?)",
     "+networks.mlp={evaluations:5,targets:[2.0,1.0]}": "networks=mlp: not known",
+    "functions.dimensions=[2,2]": "functions.dimensions=[2, 2]: must be all different",
     "functions.targets=[1.0,2.0]": "targets must fall",
     "entrants.bbi.space=null": "must have an axis",
     "tuning.instances=1": "2 or more",
