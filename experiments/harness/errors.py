@@ -46,7 +46,8 @@ def unknown_key(key: str, keys: list[str]) -> str:
     parent, _, leaf = key.rpartition(".")
     same_leaf = [name for name in keys if name.rpartition(".")[2] == leaf]
     beside = [name for name in keys if name.rpartition(".")[0] == parent]
-    pool = same_leaf or get_close_matches(key, keys, n=1, cutoff=0.7) or beside or keys
+    near = get_close_matches(key, keys, n=1, cutoff=0.7)
+    pool = same_leaf or near or beside or [name for name in keys if "." not in name]
     return f"{key}: no such setting{did_you_mean(key, pool)}"
 
 

@@ -52,6 +52,7 @@ def test_help_of_the_project() -> None:
             "search.trails: no such setting (did you mean 'search.trials'?)",
         ),
         ("experiment=hill ++typo=3", "typo: no such setting (allowed: "),
+        ("experiment=hill much.more=3", "much.more: no such setting (allowed: executor, experiment, lr, "),
         ("experiment=hill profile.name=x", "profile.name: no such setting"),
         ("experiment=hill ~nothing", "nothing: no such setting"),
         ("experiment=hill search.trials=abc", "search.trials=abc: must be a whole number"),
