@@ -46,8 +46,8 @@ class ECD(Motion):
     one again it starts from rest. A step without any gradient changes nothing. Parameters must be whole
     on every rank, not sharded. ``state_dict()`` contains everything that is needed to continue with the
     same bits. Under ``torch.distributed`` every rank of ``process_group`` takes the same step: the loss
-    is averaged over it, and gradients are expected
-    to be averaged already (as by DistributedDataParallel).
+    is averaged over it, and gradients are expected to be averaged already (as by
+    DistributedDataParallel).
 
     Args:
         params: Parameters or groups, floating point or complex (taken as pairs of reals).

@@ -54,8 +54,8 @@ def split(length2: S, u2: S, pull: float, unit: S, entries: Sequence[Entry] = ()
 
     Tensors are normalised in each step. A run on the CPU takes σ = ``pull``, the largest Δt H_V of a group,
     where that is above 0, so that ∇V need not be scaled, or a larger one where u would leave the range of
-    the dtypes of ``entries``. Π = 0 gives factor 0, and a σ ``unit`` times as
-    large, a power of two that brings a small or large ∇V near 1. Returns the factor and σ > 0.
+    the dtypes of ``entries``. Π = 0 gives factor 0, and a σ ``unit`` times as large, a power of two that
+    brings a small or large ∇V near 1. Returns the factor and σ > 0.
     """
     some = (length2 > 0) & (u2 > 0)
     if isinstance(u2, Tensor):

@@ -11,7 +11,7 @@ def quiet() -> None:
     Commands and workers call this, not functions: tests see every warning.
     """
     warnings.simplefilter("ignore")
-    # In processes that Python starts too: after a signal the one that cleans up tells what it cleans.
+    # Python's resource tracker, a process of its own, warns of semaphores that a signal left behind.
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     # torch sets the level of its own logger when it is imported, which may be later, and of no other.
     for name in ("torch", "torch.utils.cpp_extension", "matplotlib", "hyperopt", "distributed", "hydra"):

@@ -153,7 +153,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         if not isinstance(record, dict):
             raise UserError(CORRUPT.format(file=file, why="not a mapping")) from error
-        raise OtherVersion(f"{file} is of another version ({why}); move it away or run it again") from error
+        raise OtherVersion(f"{file} is of another version ({why}); move it away") from error
     found: dict[str, Any] = record
     return found
 

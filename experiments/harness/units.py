@@ -112,8 +112,10 @@ def perform(key: str, found: Surroundings) -> Done:
         UserError: A user's own class has other code here than where the key was made.
     """
     call = json.loads(key)
-    if usercode.digests(call["arguments"]) != (code := call.get("code", {})):
-        raise UserError(f"the module of {', '.join(code)} has changed since the command began; run it again")
+    expected, code = call.get("code", {}), usercode.digests(call["arguments"])
+    if code != expected:
+        names = ", ".join(sorted(code.keys() | expected.keys()))
+        raise UserError(f"{names}: its module is not that of the main process; give both the same, run again")
     module, _, name = call["function"].partition(":")
     # Validation makes the annotated types, such as pydantic models, of the plain arguments again.
     function = pydantic.validate_call(getattr(importlib.import_module(module), name))
