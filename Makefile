@@ -8,6 +8,8 @@ ARGS ?=
 MINUTES ?= 40
 SOAK ?= 20
 BIN := $(VENV)/bin
+# Some environments tell Python not to keep what it has compiled. Each process would compile torch anew then.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install test pytest lint docs reproduce figures report animate bench torture clean
 .DEFAULT_GOAL := help
@@ -16,7 +18,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  settings: PROFILE=smoke|quick|cpu|paper  ONLY=\"ackley two_basin\"  RESULTS=folder  ARGS=\"key=value\"  PYTHON=python3.12"
 
-# Python compiles the modules that are imported when they are; pip would compile all of torch, for a minute.
+# Python compiles modules when they are first imported; pip would compile all of torch, for a minute.
 install: $(BIN)/.installed  ## make the environment in $(VENV) and install the project and its experiments into it
 
 $(BIN)/.installed: pyproject.toml

@@ -56,7 +56,7 @@ class Home:
         (folder / "command.py").write_text(START.format(conf=str(folder / "conf")))
 
     def start(self, words: str, session: bool = False, **environment: str) -> "subprocess.Popen[str]":
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
         command = [sys.executable, "command.py", *words.split()]
         return subprocess.Popen(
             command, cwd=self.folder, env=environment, text=True, stdout=-1, stderr=-1,

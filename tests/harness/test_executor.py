@@ -70,20 +70,9 @@ def test_units_that_are_cancelled_leave_the_queue(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) <= 2  # those that the worker had been sent
 
 
-def test_no_worker_outlives_a_killed_main_process(home: Home) -> None:
-    log = home.folder / "log"
-    with home.start(
-        "experiment=hill search.trials=40 executor.workers=1", SLEEP="0.2", LOG=str(log)
-    ) as process:
-        until(lambda: log.exists() and len(computed(log)) >= 3)
-        process.kill()
-    pid = worker(log)
-    until(lambda: not Path(f"/proc/{pid}").exists(), 20)
-
-
 @contextmanager
-def hands(home: Home, workers: int) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """A scheduler and workers started by hand: the scheduler's address and process."""
+def hands(home: Home) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """A scheduler and two workers started by hand: the scheduler's address and process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -92,7 +81,7 @@ def hands(home: Home, workers: int) -> Iterator[tuple[str, "subprocess.Popen[byt
     scheduler = [*dask, "scheduler", "--host", address, "--no-dashboard"]
     worker = [*dask, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
-    processes = [subprocess.Popen(command, **quiet) for command in (scheduler, *[worker] * workers)]
+    processes = [subprocess.Popen(command, **quiet) for command in (scheduler, worker, worker)]
     try:
         yield address, processes[0]
     finally:
@@ -101,34 +90,30 @@ def hands(home: Home, workers: int) -> Iterator[tuple[str, "subprocess.Popen[byt
             one.wait()
 
 
-def test_workers_of_a_scheduler_one_of_them_killed(home: Home) -> None:
-    """A scheduler and two workers started by hand; nobody replaces the one that is killed."""
+def test_a_worker_of_a_scheduler_is_killed_and_then_the_scheduler(home: Home) -> None:
+    """Nobody replaces a worker that was started by hand; a scheduler that is gone is told in one line."""
     words, log = "experiment=hill search.trials=10", home.folder / "log"
     assert home.run(f"{words} executor=serial paths.results=serial")[0] == 0
-    with hands(home, 2) as (address, _):
-        with home.start(f"{words} executor=dask executor.address={address} paths.results=dask") as process:
+    with hands(home) as (address, scheduler):
+        dask = f"executor=dask executor.address={address}"
+        with home.start(f"{words} {dask} paths.results=dask") as process:
             until(lambda: log.exists() and len(computed(log)) >= 3)
             os.kill(worker(log), signal.SIGKILL)
             _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
-    pids = {int(line.split()[1]) for line in log.read_text().splitlines()}
-    assert len(pids) == 2 and sorted(set(computed(log))) == list(range(10))
-    assert tables(home, "dask") == tables(home, "serial")
+        pids = {int(line.split()[1]) for line in log.read_text().splitlines()}
+        assert len(pids) == 2 and sorted(set(computed(log))) == list(range(10))
+        assert tables(home, "dask") == tables(home, "serial")
 
-
-def test_a_scheduler_that_is_killed_is_told_in_one_line(home: Home) -> None:
-    words, log = "experiment=hill search.trials=40", home.folder / "log"
-    with (
-        hands(home, 1) as (address, scheduler),
-        home.start(f"{words} executor=dask executor.address={address}") as process,
-    ):
-        until(lambda: log.exists() and len(computed(log)) >= 3)
-        scheduler.kill()
-        _, err = process.communicate(timeout=120)
+        before = len(computed(log))
+        with home.start(f"experiment=hill search.trials=40 {dask}") as process:
+            until(lambda: len(computed(log)) >= before + 3)
+            scheduler.kill()
+            _, err = process.communicate(timeout=120)
     assert process.returncode == 2, err
     assert err.splitlines()[-1].startswith("error: the scheduler does not answer any more; start it")
     assert "Traceback" not in err and "distributed" not in err
-    assert home.run(f"{words} executor=serial")[0] == 0
+    assert home.run("experiment=hill search.trials=40 executor=serial")[0] == 0
 
 
 def test_a_scheduler_that_is_not_there_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
