@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from bbi.algorithm import no_clocks
 from bbi.optimizer import ECD
 from bbi.recorder import Recorder
 
@@ -103,19 +104,20 @@ def diagnose(recorder: Recorder) -> list[Finding]:
     v, bounces = columns["potential"], columns["bounces"]
     if len(v) < FEWEST:
         return []
-    moved = (v > recorder.optimizer.param_groups[0]["eps2"]) & (v < math.inf)
+    below = v <= recorder.optimizer.param_groups[0]["eps2"]
+    moved = ~below & (v < math.inf)
     run = _Run(
         recorder.optimizer,
         len(v),
         int(bounces[-1] - bounces[0]),
-        int((v <= recorder.optimizer.param_groups[0]["eps2"]).sum()),
+        int(below.sum()),
         int((~v.isfinite()).sum()),
         len(v) == recorder.kept,
         *(columns[name][moved] for name in ("potential", "energy", "delta_v", "noise", "energy_error")),
     )
     found = [_delta_v(run), _noise(run), _large(run)]
     if found[-1] is None and len(run.v) >= FEWEST // 2:  # else V says nothing about the rest
-        found += [_small(run), _barrier(run), *_clocks(run)]
+        found += [_small(run), _barrier(run), _clocks(run)]
     return [finding for finding in found if finding is not None]
 
 
@@ -161,7 +163,8 @@ def _large(run: _Run) -> Finding | None:
             "lr",
             f"the loss was inf or NaN in {run.lost} of {run.steps} steps. Lower lr = {lr}",
         )
-    error, above = _median(unexplained), _share(_half(run.optimizer.law.momentum_squared(run.v, run.e) < 0))
+    error = _median(unexplained)
+    above = float(_half(run.optimizer.law.momentum_squared(run.v, run.e) < 0).double().mean())
     if not (error > ERROR or above > ABOVE):
         return None
     cause = "" if bool(run.noise.isfinite().any()) else ", if it is not the noise of batches (see `losses`)"
@@ -228,35 +231,31 @@ def _barrier(run: _Run) -> Finding | None:
     )
 
 
-def _clocks(run: _Run) -> list[Finding | None]:
+def _clocks(run: _Run) -> Finding | None:
     """Bounces that never come while V finds nothing lower, or that come too often for the motion to go on.
 
     Bounces are for mixing where a run finds nothing lower (section 2): without a new lowest V in half of the
     steps they are missed. The shortest clock of the paper's experiments is 20 steps (section 4.1).
     """
-    if run.group("nu") or (run.group("t1") == math.inf and not run.group("n_bounces")):
-        return []  # a refresh in every step, or no bounces by wish
+    if run.group("nu") or no_clocks(float(run.group("t1")), float(run.group("n_bounces"))):
+        return None  # a refresh in every step, or no bounces by wish
     t0, t1 = _number(run.group("t0")), _number(run.group("t1"))
     since = len(run.v) - 1 - int(run.v.argmin())
     if run.bounced == 0 and since > len(run.v) / 2:
-        return [
-            Finding(
-                NAMES[5],
-                "t0, t1",
-                f"no bounce in {run.steps} steps, and no new lowest V in the last {since}. Lower t0 = {t0} "
-                f"or t1 = {t1}",
-            )
-        ]
+        return Finding(
+            NAMES[5],
+            "t0, t1",
+            f"no bounce in {run.steps} steps, and no new lowest V in the last {since}. Lower t0 = {t0} "
+            f"or t1 = {t1}",
+        )
     if run.bounced > run.steps / 20:
-        return [
-            Finding(
-                NAMES[6],
-                "t0, t1",
-                f"{run.bounced} bounces in {run.steps} steps leave fewer than 20 steps between two. Raise "
-                f"t0 = {t0} or t1 = {t1}",
-            )
-        ]
-    return []
+        return Finding(
+            NAMES[6],
+            "t0, t1",
+            f"{run.bounced} bounces in {run.steps} steps leave fewer than 20 steps between two. Raise "
+            f"t0 = {t0} or t1 = {t1}",
+        )
+    return None
 
 
 def _smooth(v: Tensor) -> bool:
@@ -277,10 +276,6 @@ def _half(x: Tensor) -> Tensor:
 def _median(x: Tensor) -> float:
     """The median of the numbers that are no NaN; NaN if there is none."""
     return float(x.nanmedian()) if len(x) else math.nan
-
-
-def _share(flags: Any) -> float:
-    return float(flags.double().mean())
 
 
 def _number(x: Any) -> str:

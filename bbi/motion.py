@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from bbi import checks, norms, projection, update
-from bbi.algorithm import TINY, advance, lowered
+from bbi.algorithm import TINY, advance, lowered, no_clocks
 from bbi.entries import Entry
 from bbi.redraw import redraw
 from bbi.scalars import Flag, S, as_kind, at_least, may_hold, sqrt, where
@@ -55,7 +55,8 @@ class Motion(SystemState):
             if not norms.in_range(entries, float(lr * lr * at_v.kick * fastest * unit)):
                 self._keep(skipped=self._kept("skipped", v) + 1.0)
                 return
-        bounce, moved, clocks_after = algorithm.bounce(clocks, *self._clock_settings(v), active)
+        t0, t1, n_bounces = (as_kind(self.param_groups[0][name], v) for name in checks.WHOLE)
+        bounce, moved, clocks_after = algorithm.bounce(clocks, t0, t1, n_bounces, active)
         u2 = self._redraw(entries, bounce, clocks.draws)
         pull = float(at_v.kick) * lr if host and moved else 0.0
         factor, sigma = update.split(length2, u2, pull, unit, entries)
@@ -91,17 +92,11 @@ class Motion(SystemState):
             )
         return v
 
-    def _clock_settings(self, like: S) -> tuple[S, S, S]:
-        """T0, T1 and N_b."""
-        t0, t1, n_bounces = (as_kind(self.param_groups[0][k], like) for k in checks.WHOLE)
-        return t0, t1, n_bounces
-
     def _redraw(self, entries: list[Entry], bounce: Flag, number: S) -> S:
         """Put random vectors in the place of u, or add a part of one, where ``bounce``; the new |u|²."""
         group, u2 = self.param_groups[0], self._kept("u2", number)
         nu: float = group["nu"]
-        clocks = nu or isinstance(group["t1"], Tensor) or (group["t1"], group["n_bounces"]) != (math.inf, 0)
-        if not clocks or not may_hold(bounce):
+        if (not nu and no_clocks(group["t1"], group["n_bounces"])) or not may_hold(bounce):
             return u2
         algorithm = self._algorithm
         share = algorithm.refresh(projection.elements(entries, u2)) * sqrt(u2) if nu else None

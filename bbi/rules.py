@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from bbi import checks
-from bbi.algorithm import EPS1, EPS2, TINY, Algorithm, Clocks, advance, due
+from bbi.algorithm import EPS1, EPS2, TINY, Algorithm, Clocks, advance, due, no_clocks
 from bbi.laws import BornInfeld, Law
 from bbi.presets import isokinetic, separable
 from bbi.scalars import Numbers, at_least, power_of_two, sqrt, where
@@ -242,8 +242,7 @@ def _ecd(name: str, law: Law, **settings: Any) -> Ensemble:
     checks.settings(rule)
     checks.energy(law, own.get("delta_e", 0.0))
     checks.clocks({**rule, **own})
-    t1, n_bounces = own.get("t1"), own.get("n_bounces")
-    clocks = isinstance(t1, Tensor) or isinstance(n_bounces, Tensor) or (t1, n_bounces) != (math.inf, 0)
+    clocks = not no_clocks(own.get("t1"), own.get("n_bounces"))
     return ECDRule(law, **rule, bounces=clocks or rule.get("nu", 0.0) > 0), own
 
 

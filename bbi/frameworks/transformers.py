@@ -17,9 +17,8 @@ class PassLoss:
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         """Add the loss of a micro-batch; the first one after a step, made or skipped, begins a new sum."""
         loss = super().training_step(*args, **kwargs)  # type: ignore[misc]
-        optimizer = getattr(
-            self.optimizer, "optimizer", self.optimizer
-        )  # Accelerate's wrapper has its own loss
+        # Accelerate's wrapper has a loss of its own.
+        optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
         optimizer.loss = loss if self._complete else optimizer.loss + loss
         self._complete = self.accelerator.sync_gradients
         return loss

@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from bbi import noise
+
 Array = np.ndarray
 
 
 def _algorithm1(
-    f: Callable[[Array], tuple[float, Array]],
-    theta: Array,
-    draw: Callable[[int], Array],
+    potential: Callable[[Tensor], tuple[Tensor, Tensor]],
+    start: Tensor,
     *,
     dt: float,
     delta_v: float = 0.0,
@@ -23,11 +24,20 @@ def _algorithm1(
     t0: float = math.inf,
     t1: float = math.inf,
     n_bounces: float = 1,
+    vectors: Callable[..., Tensor] = noise.normal,
+    seed: int = 0,
+    replica: int = 0,
     momentum: Array | None = None,
     eps1: float = 1e-10,
     eps2: float = 1e-40,
 ) -> Iterator[tuple[str, Array, Array]]:
     """The listing, statement by statement: yields ("move" | "bounce", Θ, Π) after each branch."""
+    key, theta = noise.replica_keys(seed, torch.tensor(replica)), start.numpy()
+
+    def f(theta: Array) -> tuple[float, Array]:
+        loss, grad = potential(torch.from_numpy(theta))
+        return float(loss), grad.numpy()
+
     c0 = c1 = n_b = draws = 0
     lowest = math.inf
     loss, grad = f(theta)
@@ -47,7 +57,7 @@ def _algorithm1(
             v = loss - delta_v
             yield "move", theta, pi
         else:
-            n = draw(draws)
+            n = vectors(key, torch.tensor(draws), torch.arange(len(theta))).numpy()
             draws += 1
             pi = n * math.sqrt((pi @ pi) / (n @ n))
             if c0 == t0:

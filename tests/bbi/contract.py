@@ -14,12 +14,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch.optim.lr_scheduler import (
-    ConstantLR,
-    CosineAnnealingLR,
     ExponentialLR,
     LinearLR,
     OneCycleLR,
-    PolynomialLR,
     ReduceLROnPlateau,
     SequentialLR,
     StepLR,
@@ -40,9 +37,6 @@ Settings = dict[str, Any]
 SCHEDULERS: list[list[Callable[[torch.optim.Optimizer], Any]]] = [
     [lambda opt: StepLR(opt, gamma=0.9, step_size=10)],
     [lambda opt: ExponentialLR(opt, gamma=0.95), ReduceLROnPlateau],
-    [lambda opt: StepLR(opt, gamma=0.9, step_size=10), lambda opt: LinearLR(opt, 0.4, total_iters=4)],
-    [lambda opt: CosineAnnealingLR(opt, T_max=15)],
-    [lambda opt: ConstantLR(opt, factor=0.4, total_iters=4), lambda opt: PolynomialLR(opt, 30)],
     [lambda opt: SequentialLR(opt, [LinearLR(opt, 0.1, total_iters=5), ExponentialLR(opt, 0.9)], [5])],
     [lambda opt: OneCycleLR(opt, max_lr=0.001, total_steps=25, cycle_momentum=False)],
 ]

@@ -83,20 +83,6 @@ class Run:
 
 
 @each
-def test_the_numbers_of_the_system_stay_where_they_are(case):
-    run = Run(case, replicas=3)
-    run.step()
-    places = {name: x.data_ptr() for name, x in run.numbers().items()}
-    assert len(set(places.values())) == len(places) > 8
-    read = run.opt.potential
-    for _ in range(STEPS):
-        run.step()
-        assert {name: x.data_ptr() for name, x in run.numbers().items()} == places
-    assert (run.opt.bounces >= 3).all()
-    assert (read != run.opt.potential).all()  # what was read is no part of the state
-
-
-@each
 def test_a_step_recorded_and_replayed_is_many_steps(case, monkeypatch):
     monkeypatch.setattr(module, "may_hold", lambda flag: True)  # as on a device
     eager, replayed = Run(case, replicas=3), Run(case, replicas=3)
@@ -106,6 +92,7 @@ def test_a_step_recorded_and_replayed_is_many_steps(case, monkeypatch):
         replayed.step()
     assert not [func for func, *_ in tape.calls if "_local_scalar_dense" in str(func)]
     eager.step()
+    read = replayed.opt.potential
     for k in range(STEPS):
         if k == 10:
             for run in (eager, replayed):
@@ -113,6 +100,7 @@ def test_a_step_recorded_and_replayed_is_many_steps(case, monkeypatch):
         eager.step()
         tape.replay()
     replayed.same(eager)
+    assert (read != replayed.opt.potential).all()  # what was read is no part of the state
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -65,23 +65,10 @@ def finish(net, opt, other, other_opt):
 @each
 @pytest.mark.parametrize("flat", [False, True])
 @pytest.mark.parametrize("before", [0, 6])
-def test_the_helpers_get_and_set_the_state(case, flat, before):
+def test_a_checkpoint_on_disk_is_loaded_into_a_fresh_optimizer(case, flat, before, tmp_path):
     options = helpers.StateDictOptions(flatten_optimizer_state_dict=flat)
     net, opt = new(case)
     train(net, opt, before)
-    saved = copy.deepcopy(helpers.get_optimizer_state_dict(net, opt, options=options))
-    other, other_opt = new(case, lr=7.0)
-    other.load_state_dict(net.state_dict())
-    helpers.set_optimizer_state_dict(other, other_opt, saved, options=options)
-    finish(net, opt, other, other_opt)
-
-
-@each
-@pytest.mark.parametrize("flat", [False, True])
-def test_a_checkpoint_on_disk_is_loaded_into_a_fresh_optimizer(case, flat, tmp_path):
-    options = helpers.StateDictOptions(flatten_optimizer_state_dict=flat)
-    net, opt = new(case)
-    train(net, opt, 6)
     model_state, opt_state = helpers.get_state_dict(net, opt, options=options)
     other, other_opt = new(case, lr=7.0)
     with warnings.catch_warnings():

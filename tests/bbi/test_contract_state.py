@@ -1,7 +1,6 @@
-"""What PyTorch's generic suite asks of state dicts: determinism, names, age, files, copies, hooks."""
+"""What PyTorch's generic suite asks of state dicts: determinism, names, copies, hooks."""
 
 import copy
-import io
 import pickle
 
 import pytest
@@ -14,21 +13,6 @@ each = pytest.mark.parametrize("case", CASES, ids=str)
 
 def named(params, names):
     return [(f"name{i}", p) for i, p in enumerate(params)] if names else list(params)
-
-
-def network():
-    """A convolution with batch normalisation; the sum of its output is 0 at first and has no lower bound."""
-    torch.manual_seed(1)
-    net = torch.nn.Sequential(torch.nn.Conv2d(4, 2, 1, stride=2), torch.nn.BatchNorm2d(2))
-    x = torch.rand(1, 4, 16, 16)
-
-    def closure():
-        net.zero_grad()
-        loss = net(x).sum()
-        loss.backward()
-        return loss
-
-    return net, closure
 
 
 def without_names(state):
@@ -66,37 +50,8 @@ def test_a_loaded_optimizer_goes_on_as_the_first(case, names):
         assert torch.equal(params[0], copies[0])
         assert torch.equal(params[1], copies[1])
     assert same(without_names(first.state_dict()), without_names(second.state_dict()))
-    second.param_groups.extend(second.param_groups)  # repeated parameters look the same in a state dict
-    repeated = without_names(second.state_dict())["param_groups"]
-    assert same(repeated[-1], without_names(first.state_dict())["param_groups"][-1])
-
-
-@each
-@pytest.mark.parametrize("names", [(False, False), (True, False), (False, True), (True, True)])
-def test_names_of_parameters_survive_where_either_has_them(case, names):
-    net, closure = network()
-    first = case.new(net.named_parameters() if names[0] else net.parameters())
-    for _ in range(3):
-        first.step(closure)
-    second = case.new(net.named_parameters() if names[1] else net.parameters())
-    second.load_state_dict(copy.deepcopy(first.state_dict()))
-    second.step(closure)
     found = second.state_dict()["param_groups"][0].get("param_names")
-    assert found == (["0.weight", "0.bias", "1.weight", "1.bias"] if any(names) else None)
-
-
-@each
-@pytest.mark.parametrize("names", [False, True])
-def test_a_file_gives_back_the_state_to_the_bit(case, names):
-    params, x = [Parameter(torch.randn(2, 3)), Parameter(torch.randn(2))], torch.randn(3)
-    opt = case.new(named(params, names))
-    for _ in range(3):
-        opt.step(problem(opt, *params, x))
-    saved = io.BytesIO()
-    torch.save(opt.state_dict(), saved)
-    for weights_only in (False, True):
-        saved.seek(0)
-        assert same(torch.load(saved, weights_only=weights_only), opt.state_dict())
+    assert found == (["name0", "name1"] if any(names) else None)
 
 
 @each
@@ -165,56 +120,22 @@ def test_a_state_dict_is_cast_to_the_parameters_but_not_its_numbers(case, dtype)
 
 
 @each
-def test_hooks_of_saving(case):
-    opt = case.new([torch.rand(2, 3, requires_grad=True)])
-    opt.register_state_dict_pre_hook(lambda opt: opt.state.update(test=1))
-    assert opt.state_dict()["state"]["test"] == 1
-
-    def moved(opt, state):
-        state["seen"] = state["state"].pop("test", None)
-        return state
-
-    opt.register_state_dict_post_hook(moved)
-    state = opt.state_dict()
-    assert state["seen"] == 1
-    assert "test" not in state["state"]
-
-
-@each
-def test_hooks_of_loading(case):
-    opt = case.new([torch.rand(2, 3, requires_grad=True)])
-    seen = []
-
-    def in_place(opt, state):
-        state["param_groups"][0]["lr"] = 0.002
-
-    def anew(opt, state):
-        state = copy.deepcopy(state)
-        state["param_groups"][0]["lr"] = 0.003
-        return state
-
-    opt.register_load_state_dict_pre_hook(in_place)
-    opt.register_load_state_dict_post_hook(lambda opt: seen.append(opt.param_groups[0]["lr"]))
-    opt.load_state_dict(opt.state_dict())
-    last = opt.register_load_state_dict_pre_hook(anew, prepend=True)
-    opt.load_state_dict(opt.state_dict())
-    last.remove()
-    opt.register_load_state_dict_pre_hook(anew)
-    opt.load_state_dict(opt.state_dict())
-    assert seen == [0.002, 0.002, 0.003]
-
-
-@each
-def test_something_put_into_the_state_by_a_hook_disturbs_no_step(case):
+def test_hooks_of_saving_and_loading_and_what_they_put_into_the_state(case):
     param = torch.rand(2, 3, requires_grad=True)
     opt = case.new([param])
-    opt.register_load_state_dict_post_hook(lambda opt: opt.state.update(ran=True))
-    opt.load_state_dict(opt.state_dict())
+    opt.register_state_dict_pre_hook(lambda opt: opt.state.update(saved=True))
+    opt.register_state_dict_post_hook(lambda opt, state: {**state, "seen": True})
+    opt.register_load_state_dict_pre_hook(lambda opt, state: state["param_groups"][0].update(lr=0.002))
+    opt.register_load_state_dict_post_hook(lambda opt: opt.state.update(loaded=True))
+    state = opt.state_dict()
+    assert state["seen"] and state["state"] == {"saved": True}
+    opt.load_state_dict(state)
+    assert opt.param_groups[0]["lr"] == 0.002
     param.grad = torch.ones_like(param)
     before = param.detach().clone()
     for _ in range(2):
         opt.step(loss=1.0)
-    assert opt.state["ran"] is True
+    assert opt.state["saved"] and opt.state["loaded"]
     assert not torch.equal(param, before)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,30 +95,31 @@ def test_a_process_group_is_named_if_it_is_none(bad: Any) -> None:
         BBI([torch.zeros(2)], process_group=bad)
 
 
+@pytest.fixture
+def one_rank() -> Iterator[None]:
+    """A process group of this process alone."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.usefixtures("one_rank")
 def test_a_shard_of_a_parameter_is_refused() -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.tensor import Shard, distribute_tensor
 
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    try:
-        shard = distribute_tensor(torch.zeros(4), init_device_mesh("cpu", (1,)), [Shard(0)])
-        with pytest.raises(TypeError, match="whole on every rank"):
-            BBI([torch.nn.Parameter(shard)])
-    finally:
-        dist.destroy_process_group()
+    shard = distribute_tensor(torch.zeros(4), init_device_mesh("cpu", (1,)), [Shard(0)])
+    with pytest.raises(TypeError, match="whole on every rank"):
+        BBI([torch.nn.Parameter(shard)])
 
 
+@pytest.mark.usefixtures("one_rank")
 @pytest.mark.filterwarnings("ignore:FSDP is switching to use")
 @pytest.mark.parametrize("originals", [False, True])
 def test_parameters_that_fsdp_has_flattened_are_refused(originals: bool) -> None:
     from torch.distributed.fsdp import FullyShardedDataParallel
 
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    try:
-        net = FullyShardedDataParallel(
-            torch.nn.Linear(3, 2), use_orig_params=originals, device_id=torch.device("cpu")
-        )
-        with pytest.raises(TypeError, match=r"FSDP has flattened.*use DistributedDataParallel"):
-            BBI(net.parameters())
-    finally:
-        dist.destroy_process_group()
+    layer, cpu = torch.nn.Linear(3, 2), torch.device("cpu")
+    net = FullyShardedDataParallel(layer, use_orig_params=originals, device_id=cpu)
+    with pytest.raises(TypeError, match=r"FSDP has flattened.*use DistributedDataParallel"):
+        BBI(net.parameters())

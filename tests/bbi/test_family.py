@@ -109,7 +109,7 @@ def deviation(law: Law, lr: float, eps1: float) -> float:
 
 @every
 def test_energy_drifts_to_first_order_without_the_rescaling(law: Law) -> None:
-    coarse, fine = deviation(law, 4e-3, math.inf), deviation(law, 1e-3, math.inf)
+    coarse, fine = deviation(law, 1.6e-2, math.inf), deviation(law, 4e-3, math.inf)
     assert 0 < fine < 0.05
     assert math.log(coarse / fine, 4) == pytest.approx(1, abs=0.15)
 
@@ -167,28 +167,6 @@ def test_partial_bounces_turn_the_motion_a_little_and_keep_its_length() -> None:
     assert 0 < small < 0.02 < large
 
 
-def test_separable_follows_schedules_seeds_and_checkpoints() -> None:
-    def train(seed: int, cut: int | None = None) -> torch.Tensor:
-        p = start()
-        opt = separable(p, nu=0.1, seed=seed)
-        plan = torch.optim.lr_scheduler.StepLR(opt, 10, 0.5)
-        for k in range(40):
-            if k == cut:
-                saved, plan_state = opt.state_dict(), plan.state_dict()
-                p = torch.nn.Parameter(p.detach().clone())
-                opt = separable(p, nu=0.1, seed=seed)
-                plan = torch.optim.lr_scheduler.StepLR(opt, 10, 0.5)
-                opt.load_state_dict(saved)
-                plan.load_state_dict(plan_state)
-            run(opt, p, 1)
-            plan.step()
-        return p.detach()
-
-    assert torch.equal(train(3), train(3))
-    assert torch.equal(train(3), train(3, cut=17))
-    assert not torch.equal(train(3), train(4))
-
-
 def test_weight_decay_is_part_of_the_potential() -> None:
     with_decay, by_hand = start(), start()
     one, other = BBI([with_decay], 0.02, weight_decay=0.3, t0=5), BBI([by_hand], 0.02, t0=5)
@@ -208,7 +186,7 @@ def test_a_delta_v_that_is_too_high_is_lowered_and_the_run_goes_on() -> None:
     for tune in (False, True):
         p = start()
         opt = BBI([p], 0.02, delta_v=0.45, tune_delta_v=tune, t1=math.inf, n_bounces=0)
-        lowest[tune] = min(v for v, _ in run(opt, p, 2000))
+        lowest[tune] = min(v for v, _ in run(opt, p, 600))
         assert 0 <= opt.delta_v <= 0.45
         assert bool(opt.stopped) is not tune
     assert lowest[True] < lowest[False] < 0.45
@@ -269,5 +247,5 @@ def test_a_delta_v_at_its_lowest_is_not_lowered_or_counted_on(lead: tuple[int]) 
     opt = BBI([p], 0.1, delta_v=5.0, tune_delta_v=True, replicas=1 if lead else None)
     assert steps_at(opt, p, [4.0]) == [True]
     assert (opt.delta_v, opt.param_groups[0]["system"]["lowered"]) == (3.0, 1)  # 5 - 2¹ · 1
-    assert not any(steps_at(opt, p, [-1.0] * 1100))
+    assert not any(steps_at(opt, p, [-1.0] * 20))
     assert (opt.delta_v, opt.param_groups[0]["system"]["lowered"]) == (0.0, 2)

@@ -99,22 +99,6 @@ def test_the_projection_is_over_all_parameters_and_not_tensor_by_tensor():
     assert np.abs(found[-1] - fault[-1]).max() > 0.05
 
 
-def test_float32_in_slices_is_float64(monkeypatch):
-    ends = []
-    for dtype, size in ((torch.float64, 2**19), (torch.float32, 2**19), (torch.float32, 7)):
-        monkeypatch.setattr("bbi.projection.SLICE", size)
-        p = torch.linspace(-1, 1, 30, dtype=dtype).reshape(5, 6).requires_grad_()
-        opt = ECDq1([p], 0.02, nu=0.1)
-        for _ in range(100):
-            opt.zero_grad()
-            loss = (p.square() * torch.arange(1, 7)).sum() + 1
-            loss.backward()
-            opt.step(loss=loss)
-        ends.append(p.detach().double())
-    torch.testing.assert_close(ends[1], ends[0], rtol=0, atol=1e-5)
-    torch.testing.assert_close(ends[2], ends[0], rtol=0, atol=1e-5)
-
-
 @pytest.mark.parametrize("scale", [1e-38, 1e30])
 def test_forces_near_the_limits_of_float32_are_projected_too(scale):
     # loss and gradient scale alike, which leaves the motion as it is
@@ -181,22 +165,6 @@ def test_elements_without_gradient_do_not_count():
             opt.step(loss=loss)
         ends.append(p.detach())
     assert torch.equal(*ends)
-
-
-def test_a_replica_among_many_has_the_bits_that_it_has_among_few():
-    starts = torch.rand(200, 1000, dtype=torch.float64, generator=torch.Generator().manual_seed(6)) - 0.5
-    ends = []
-    for count in (200, 1, 7):
-        p = starts[:count].clone().requires_grad_()
-        opt = ECDq1([p], 0.05, nu=0.1, replicas=count)
-        for _ in range(8):
-            opt.zero_grad()
-            loss = p.square().sum(1) + p.cos().mean(1)
-            loss.sum().backward()
-            opt.step(loss=loss)
-        ends.append(p.detach())
-    for few in ends[1:]:
-        assert torch.equal(few, ends[0][: len(few)])
 
 
 def test_what_has_no_meaning_is_refused():

@@ -3,7 +3,6 @@
 import math
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,15 +22,6 @@ def test_the_speed_limit_holds_on_the_energy_surface(v, ratio):
     speed2 = LAW.drift(v, e, p) ** 2 * p
     assert speed2 <= v * (1 + 1e-12)
     assert 1 - speed2 / v == pytest.approx((v / e) ** 2, abs=1e-12)
-
-
-@given(potentials, st.floats(0, 10))
-def test_floats_and_tensors_give_the_same_numbers(v, delta_e):
-    e = LAW.start(v, delta_e)
-    tv, te = torch.full((3,), v, dtype=torch.float64), torch.full((3,), e, dtype=torch.float64)
-    for f in (LAW.momentum_squared, LAW.kick, LAW.energy):
-        assert f(tv, te).tolist() == pytest.approx([f(v, e)] * 3, rel=1e-15, abs=0)
-    assert LAW.drift(tv, te, te).tolist() == [LAW.drift(v, e, e)] * 3
 
 
 def test_the_start_and_the_edges():

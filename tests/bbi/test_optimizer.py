@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bbi import BBI, ECD, Frictionless, checks, noise
+from bbi.entries import SLICE
 from experiments.landscapes.functions import Ackley, Quadratic, TwoBasins, Zakharov
 
 NEVER = {"t0": math.inf, "t1": math.inf, "n_bounces": 0}
@@ -28,27 +29,13 @@ def value(landscape):
     return lambda *params: landscape(torch.cat(params, -1))[0]
 
 
-def in_numpy(landscape):
-    def f(theta):
-        loss, grad = landscape(torch.from_numpy(theta))
-        return float(loss), grad.numpy()
-
-    return f
-
-
-def vectors(kind, seed, n):
-    key = noise.replica_keys(seed, torch.tensor(0))
-    return lambda k: getattr(noise, kind)(key, torch.tensor(k), torch.arange(n)).numpy()
-
-
-@pytest.mark.parametrize("replicas", [None, 1, 3])
+@pytest.mark.parametrize("replicas", [None, 3])
 @pytest.mark.parametrize("stem", FILES)
 def test_recorded_trajectories_of_the_released_code(golden, descend, stem, replicas):
     rows = golden(stem)
     lr, delta_e, delta_v = map(float, re.findall(r"(?:lr|deltaE|deltaV)([\d.e-]+)", stem))
     theta = torch.tensor(rows.filter(like="x").loc[0].to_numpy(copy=True))
-    theta = theta.repeat(*(() if replicas is None else (replicas,)), 1).squeeze(0 if replicas is None else ())
-    theta.requires_grad_()
+    theta = (theta if replicas is None else theta.repeat(replicas, 1)).requires_grad_()
     opt = BBI([theta], lr, delta_e=delta_e, delta_v=delta_v, replicas=replicas, **NEVER)
     for step in range(101):
         here = theta.detach().clone()
@@ -70,16 +57,19 @@ def test_class_is_the_listing_of_algorithm_1(algorithm1, descend, changes, varia
     released = {
         part for part in ("start", "vectors", "bounce") if variant in ("released", f"released-{part}")
     }
-    kind = "uniform" if "vectors" in released else "normal"
-    theta = x0.numpy()
-    loss, grad = in_numpy(Ackley(0.02))(theta)
-    e = loss - settings["delta_v"] + settings["delta_e"]
+    loss, grad = Ackley(0.02)(x0)
+    e = loss.item() - settings["delta_v"] + settings["delta_e"]
     norm = math.sqrt(max(0, e**2 / (e - settings["delta_e"]) - (e - settings["delta_e"])))
     # the released code gives every tensor the whole norm; the first restoration sets that right
-    parts = [-g / np.linalg.norm(g) * norm for g in np.split(grad, [2])]
-    momentum = np.concatenate(parts) if "start" in released else None
+    momentum = torch.cat([-g / g.norm() * norm for g in grad.split((2, 3))]).numpy()
     listing = algorithm1(
-        in_numpy(Ackley(0.02)), theta, vectors(kind, 8, 5), dt=0.01, momentum=momentum, **settings
+        Ackley(0.02),
+        x0,
+        dt=0.01,
+        vectors=noise.uniform if "vectors" in released else noise.normal,
+        seed=8,
+        momentum=momentum if "start" in released else None,
+        **settings,
     )
     params = [x0[:2].clone().requires_grad_(), x0[2:].clone().requires_grad_()]
     opt = BBI(params, 0.01, seed=8, variant=variant, **settings)
@@ -97,38 +87,16 @@ def test_class_is_the_listing_of_algorithm_1(algorithm1, descend, changes, varia
 
 
 def test_parameters_longer_than_a_slice(algorithm1, descend):
-    # the tensors' part works on slices of 2¹⁸ elements
-    n = 2**18 + 1000
+    n = SLICE + 1000
     x0 = start(n)
     theta = x0.clone().requires_grad_()
     opt = BBI([theta], 0.05, seed=1, delta_e=1.0, t0=2, n_bounces=2)
     descend(opt, [theta], lambda x: 0.5 * x.square().mean(), 6)
-    f = lambda x: (0.5 * float((x**2).mean()), x / n)  # noqa: E731
-    listing = algorithm1(f, x0.numpy(), vectors("normal", 1, n), dt=0.05, delta_e=1.0, t0=2, n_bounces=2)
+    settings = {"dt": 0.05, "seed": 1, "delta_e": 1.0, "t0": 2, "n_bounces": 2}
+    listing = algorithm1(lambda x: (0.5 * x.square().mean(), x / n), x0, **settings)
     *_, (_, expected, pi) = (next(listing) for _ in range(8))
     np.testing.assert_allclose(theta.detach(), expected, rtol=1e-9, atol=1e-12)
     assert opt.momentum_norm.item() == pytest.approx(np.linalg.norm(pi), rel=1e-9)
-
-
-def test_a_channels_last_parameter_longer_than_a_slice():
-    # cut along its memory, not along its shape; a second one whose gradient is laid out otherwise
-    weight = torch.linspace(0.5, 2, 4 * 512 * 16 * 17, dtype=torch.float64).reshape(4, 512, 16, 17)
-    ends = []
-    for layout in (torch.contiguous_format, torch.channels_last):
-        params = [
-            start(4 * 512 * 16 * 17).reshape(4, 512, 16, 17).to(memory_format=layout),
-            start(120).reshape(2, 3, 4, 5).to(memory_format=layout),
-        ]
-        opt = BBI(params, 0.02, weight_decay=0.1, delta_e=1.0, t0=3, n_bounces=2)
-        for _ in range(8):
-            loss = sum(0.5 * (w * p.square()).mean() for p, w in zip(params, (weight, 1), strict=True))
-            params[0].grad = (weight * params[0]).to(memory_format=layout) / weight.numel()
-            params[1].grad = params[1].contiguous() / params[1].numel()
-            opt.step(loss=loss)
-        assert opt.bounces == 2
-        ends.append((*params, opt.energy, opt.momentum(params[0])))
-    for got, expected in zip(*ends, strict=True):
-        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_without_a_gradient_it_starts_in_a_random_direction(descend):
@@ -184,49 +152,6 @@ def test_a_run_that_starts_at_the_bottom_has_stopped(descend, replicas):
     assert not theta.any()
 
 
-def test_a_step_is_bounded_by_the_speed_limit_up_to_the_kick():
-    theta = torch.tensor([3.0, -1.0], dtype=torch.float64, requires_grad=True)
-    opt, beyond = BBI([theta], 0.02, t0=9, n_bounces=9), []
-    for _ in range(100):
-        before = theta.detach().clone()
-        opt.zero_grad()
-        loss = value(Quadratic((4.0, 25.0)))(theta)
-        loss.backward()
-        opt.step(loss=loss)
-        stride, kick = (theta.detach() - before).norm(), 0.02**2 * theta.grad.norm()
-        beyond.append(((stride - 0.02 * loss.detach() ** 0.5) / kick).item())
-    assert 0.1 < max(beyond) < 1
-
-
-def energies(dt, eps1):
-    """H(V_k, Π_k) along two time units from (3, -1), and E; Π_k from the momentum buffer."""
-    theta = torch.tensor([3.0, -1.0], dtype=torch.float64, requires_grad=True)
-    opt = BBI([theta], dt, delta_e=1.0, eps1=eps1, **NEVER)
-    out = []
-    for _ in range(round(2 / dt)):
-        opt.zero_grad()
-        loss = TwoBasins()(theta)[0]
-        loss.backward()
-        if "momentum_buffer" in opt.state[theta]:
-            v, p2 = loss.item(), opt.momentum(theta).square().sum().item()
-            out.append(math.sqrt(v * (v + p2)))
-        opt.step(loss=loss)
-    return np.array(out), opt.energy.item()
-
-
-def test_energy_is_conserved_to_first_order_without_restoration_and_better_with_it():
-    drift = []
-    for dt in (0.04, 0.02, 0.01):
-        free, e = energies(dt, eps1=1e300)
-        restored, _ = energies(dt, eps1=1e-10)
-        drift.append(np.abs(free / e - 1).max())
-        # restored in every step, only the error of the last kick is left: O(Δt), and no more than that
-        assert np.abs(restored / e - 1).max() < 1.5 * drift[-1]
-    assert 0 < drift[2] < 0.2
-    assert drift[0] / drift[1] == pytest.approx(2, rel=0.3)
-    assert drift[1] / drift[2] == pytest.approx(2, rel=0.3)
-
-
 @pytest.mark.parametrize("late", [False, True])  # whether the drift is computed after the kick
 def test_another_law_makes_symplectic_euler(descend, late):
     class Plain(Frictionless):
@@ -253,13 +178,13 @@ def test_small_kicks_add_up_where_rounding_keeps_v_at_e():
     for dtype in (torch.float32, torch.float64):
         p = theta.to(dtype).requires_grad_()
         opt = BBI([p], 1e-3, n_bounces=0, t1=math.inf)
-        for _ in range(3000):
+        for _ in range(1500):
             opt.zero_grad()
             loss = (weights.to(dtype) * p.square()).mean()
             loss.backward()
             opt.step(loss=loss)
         ends.append(loss.item())
-    assert first - ends[0] > 0.9 * (first - ends[1]) > 0.01
+    assert first - ends[0] > 0.9 * (first - ends[1]) > 0.005
 
 
 @pytest.mark.parametrize("replicas", [None, 1])

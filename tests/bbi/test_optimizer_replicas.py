@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from bbi import BBI, BornInfeld
+from bbi import BBI, BornInfeld, ECDq1
 from bbi.rules import ECDRule
 from bbi.simulate import simulate
 from experiments.landscapes.functions import Ackley
@@ -19,16 +19,16 @@ OWN = {
     "t1": torch.tensor([5.0, 8.0, 13.0, math.inf] * (R // 4), dtype=torch.float64),
     "n_bounces": torch.arange(R, dtype=torch.float64) % 5,
 }
+BOUNCY = {"lr": 0.01, "delta_e": 1.0, "t0": 4, "t1": 6, "n_bounces": 5}
 
 
 def starts(count, n=3):
     return torch.rand(count, n, dtype=torch.float64, generator=torch.Generator().manual_seed(6)) * 8 - 4
 
 
-def run(descend, start, settings, steps=60, **options):
+def run(descend, start, settings, steps=60, cls=BBI, **options):
     theta = start.clone().requires_grad_()
-    settings = dict(settings)
-    opt = BBI([theta], settings.pop("lr"), replicas=len(start), **settings, **options)
+    opt = cls([theta], replicas=len(start), **settings, **options)
     descend(opt, [theta], lambda x: Ackley(0.02)(x)[0], steps)
     return theta.detach(), opt
 
@@ -43,28 +43,28 @@ def test_per_replica_settings_are_those_of_simulate(descend):
     assert len(opt.bounces.unique()) > 4
 
 
-@pytest.mark.parametrize("n", [1, 3, 1000])
-def test_a_replica_among_many_has_the_bits_that_it_has_among_few(descend, n):
-    settings = {"lr": 0.01, "delta_e": 1.0, "t0": 4, "t1": 6, "n_bounces": 5}
-    many, opt = run(descend, starts(500, n), settings, steps=30)
+@pytest.mark.parametrize(
+    ("cls", "n", "settings"), [(BBI, 1, BOUNCY), (BBI, 1000, BOUNCY), (ECDq1, 1000, {"lr": 0.05, "nu": 0.1})]
+)
+def test_a_replica_among_many_has_the_bits_that_it_has_among_few(descend, cls, n, settings):
+    many, opt = run(descend, starts(100, n), settings, 30, cls)
     assert (opt.bounces >= 4).all()
     for count in (1, 2, 7):
-        few, _ = run(descend, starts(500, n)[:count], settings, steps=30)
+        few, _ = run(descend, starts(100, n)[:count], settings, 30, cls)
         assert torch.equal(few, many[:count])
 
 
 def test_one_replica_is_a_run_without_replicas(descend):
-    settings = {"lr": 0.01, "delta_e": 1.0, "t0": 4, "t1": 6, "n_bounces": 5}
-    one, opt = run(descend, starts(1), settings)
+    one, opt = run(descend, starts(1), BOUNCY)
     theta = starts(1)[0].clone().requires_grad_()
-    alone = BBI([theta], 0.01, **{k: v for k, v in settings.items() if k != "lr"})
+    alone = BBI([theta], **BOUNCY)
     descend(alone, [theta], lambda x: Ackley(0.02)(x)[0], 60)
     torch.testing.assert_close(one[0], theta.detach(), rtol=1e-9, atol=1e-9)
     assert opt.bounces.item() == alone.bounces.item() > 4
 
 
 def test_replicas_draw_vectors_of_their_own(descend):
-    settings = {"lr": 0.01, "delta_e": 1.0, "t0": 4, "n_bounces": 1}
+    settings = {"lr": 0.01, "delta_e": 1.0, "t0": 4, "t1": math.inf, "n_bounces": torch.ones(50)}
     theta, _ = run(descend, starts(1).expand(50, 3), settings, steps=4)
     assert (theta == theta[0]).all()  # nothing tells them apart before the bounce
     theta, _ = run(descend, starts(1).expand(50, 3), settings, steps=5)
@@ -109,7 +109,7 @@ def test_a_replica_that_has_stopped_stands_still_beside_the_others(descend):
 
 
 def test_one_number_settings_may_be_tensors(descend):
-    plain = {"lr": 0.01, "delta_v": 1e-3, "delta_e": 1.0, "t0": 4, "t1": 6, "n_bounces": 5}
+    plain = {**BOUNCY, "delta_v": 1e-3}
     tensors = {k: torch.tensor(float(v), dtype=torch.float64) for k, v in plain.items()}
     singles = {k: v.reshape(1) for k, v in tensors.items()}
     expected, _ = run(descend, starts(3), plain)
@@ -118,6 +118,6 @@ def test_one_number_settings_may_be_tensors(descend):
     theta = starts(1)[0].clone().requires_grad_()
     other = starts(1)[0].clone().requires_grad_()
     for p, settings in ((theta, plain), (other, singles)):
-        opt = BBI([p], settings["lr"], **{k: v for k, v in settings.items() if k != "lr"})
+        opt = BBI([p], **settings)
         descend(opt, [p], lambda x: Ackley(0.02)(x)[0], 30)
     assert torch.equal(theta, other)

@@ -9,22 +9,6 @@ from ignite.engine import Engine, create_supervised_trainer
 mse = torch.nn.functional.mse_loss
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_the_supervised_trainer_with_a_loss_that_is_noted(accumulate, problem):
-    net = problem.network()
-    opt = problem.optimizer(net.parameters())
-
-    def noted(output, target):
-        loss = mse(output, target)
-        part = loss.detach() / accumulate
-        opt.loss = part if opt.loss is None else opt.loss + part
-        return loss
-
-    trainer = create_supervised_trainer(net, opt, noted, gradient_accumulation_steps=accumulate)
-    trainer.run(problem.batches(), max_epochs=5)
-    problem.agree(net, opt, problem.plain(5, accumulate=accumulate))
-
-
 def test_an_update_function_of_ones_own(problem):
     net = problem.network()
     opt = problem.optimizer(net.parameters())

@@ -1,4 +1,4 @@
-"""BBI in Lightning: automatic optimization, accumulated, scaled, manual, Fabric; all as a plain loop."""
+"""BBI in Lightning: automatic optimization, accumulated, scaled, resumed; all as a plain loop."""
 
 import logging
 
@@ -33,23 +33,6 @@ class Regression(lightning.LightningModule):
     def configure_optimizers(self):
         optimizer = self.problem.optimizer(self.parameters())
         return [optimizer], ([self.schedule(optimizer)] if self.schedule else [])
-
-
-class Manual(Regression):
-    """Manual optimization; every second batch makes a step."""
-
-    automatic_optimization = False
-    total = 0.0
-
-    def training_step(self, batch, index):
-        loss = super().training_step(batch, index) / 2
-        self.manual_backward(loss)
-        self.total += loss.detach()
-        if index % 2:
-            optimizer = self.optimizers()
-            optimizer.step(loss=self.total)
-            optimizer.zero_grad()
-            self.total = 0.0
 
 
 def fit(module, path, epochs=5, checkpoint=None, callbacks=(), **settings):
@@ -129,12 +112,6 @@ def test_bfloat16(problem, tmp_path):
     assert trainer.optimizers[0].potential < 0.3 * trainer.optimizers[0].energy
 
 
-def test_manual_optimization_passes_the_loss_by_itself(problem, tmp_path):
-    module = Manual(problem)
-    trainer = fit(module, tmp_path)
-    problem.agree(module.net, trainer.optimizers[0], problem.plain(5, accumulate=2))
-
-
 def test_schedulers_and_checkpoints(problem, tmp_path):
     def schedule(optimizer):
         return torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.9)
@@ -146,15 +123,3 @@ def test_schedulers_and_checkpoints(problem, tmp_path):
     trainer = fit(resumed, tmp_path, 5, checkpoint=tmp_path / "half.ckpt")
     expected = problem.plain(5, schedule=lambda opt: torch.optim.lr_scheduler.StepLR(opt, 6, 0.9))
     problem.agree(resumed.net, trainer.optimizers[0], expected)
-
-
-def test_fabric_takes_a_closure(problem):
-    fabric = lightning.Fabric(accelerator="cpu", devices=1)
-    net = problem.network()
-    net, opt = fabric.setup(net, problem.optimizer(net.parameters()))
-    for x, y in 5 * list(problem.batches()):
-        opt.zero_grad()
-        loss = torch.nn.functional.mse_loss(net(x), y)
-        fabric.backward(loss)
-        opt.step(lambda loss=loss: loss)
-    problem.agree(net, opt.optimizer, problem.plain(5))

@@ -28,11 +28,6 @@ def data(problem):
     return tuple(tensor.numpy().astype(np.float32) for tensor in problem.dataset().tensors)
 
 
-def test_a_regressor(problem):
-    net = regressor(problem).fit(*data(problem))
-    problem.agree(net.module_, net.optimizer_, problem.plain(5))
-
-
 def test_accumulated_gradients(problem):
     class Accumulating(NeuralNetRegressor):
         """Skorch's own recipe, with a line that sums the losses."""
