@@ -6,6 +6,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 import pandas as pd
+from omegaconf import OmegaConf
 
 from experiments.harness.settings import Experiment, compose, load
 
@@ -22,16 +23,16 @@ class Reduced:
 
     Attributes:
         found: Settings that differ from those of the profile ``paper``, by dotted key: ours and the paper's,
-            None for none.
+            None for none. What that profile leaves to the machine, such as the precision, is not among them.
     """
 
     def __init__(self, cfg: Experiment, always: str = "") -> None:
-        ours, theirs = _flat(cfg), _published(cfg.experiment, type(cfg))
+        ours, (theirs, machine) = _flat(cfg.portable()), _published(cfg.experiment, type(cfg))
         self._always = always
         self.found = {
             key: (ours.get(key), theirs.get(key))
             for key in sorted(ours.keys() | theirs.keys())
-            if ours.get(key) != theirs.get(key) and not _matches(key, NEVER)
+            if ours.get(key) != theirs.get(key) and not _matches(key, (*NEVER, *machine))
         }
 
     def __call__(self, *patterns: str) -> str:
@@ -54,11 +55,15 @@ def _matches(key: str, patterns: Iterable[str]) -> bool:
 
 
 @functools.cache  # a report of several experiments is written again after each
-def _published(experiment: str, schema: type[Experiment]) -> dict[str, Any]:
-    return _flat(load(compose(f"experiment={experiment}", "profile=paper"), schema))
+def _published(experiment: str, schema: type[Experiment]) -> tuple[dict[str, Any], list[str]]:
+    """The leaves of the profile ``paper``, and the keys whose values depend on the machine."""
+    cfg = compose(f"experiment={experiment}", "profile=paper")
+    written = _flat(OmegaConf.to_container(cfg, resolve=False))
+    machine = [key for key, value in written.items() if "${native_bf16:" in str(value)]
+    return _flat(load(cfg, schema).portable()), machine
 
 
-def _flat(cfg: Experiment) -> dict[str, Any]:
+def _flat(settings: Any) -> dict[str, Any]:
     """Leaves by dotted key; a list is a leaf."""
-    leaves: dict[str, Any] = pd.json_normalize(cfg.portable()).to_dict("records")[0]
+    leaves: dict[str, Any] = pd.json_normalize(settings).to_dict("records")[0]
     return leaves

@@ -1,10 +1,8 @@
 """What a run scaled down, against the published configuration, and how that is judged."""
 
 import math
-from collections.abc import Iterator
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 
 from experiments.harness.claims import RULES, Claim, for_variant, load_paper
 from experiments.harness.reduced import Reduced
@@ -16,17 +14,17 @@ from tests.composed import composed
 EXPERIMENTS = [file.stem for file in sorted((CONF / "experiment").glob("*.yaml"))]
 
 
-@pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv("BBI_DATA", raising=False)
-    yield
-    GlobalHydra.instance().clear()
-
-
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_the_paper_profile_reduces_nothing(experiment: str) -> None:
     reduced = Reduced(composed(experiment))
     assert reduced.found == {} and reduced("*") == ""
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_precision_that_the_paper_profile_leaves_to_the_machine_does_not_count(native: bool) -> None:
+    """A report is the same on a machine that computes in bfloat16 natively and on one that does not."""
+    assert Reduced(composed("cifar", f"engine.bf16={native}")).found == {}
+    assert ("engine.bf16" in Reduced(composed("mnist", f"engine.bf16={native}")).found) == native
 
 
 def test_what_no_number_depends_on_does_not_count() -> None:
