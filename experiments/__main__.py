@@ -171,13 +171,14 @@ def _claim(claims: Sequence[str], given: Sequence[str], package: str) -> int:
 
     if len(claims) > 1:
         raise UserError(f"claim={claims[1]}: only one claim at a time; claim={claims[0]} was given, too")
-    plan = claim.plan(claims[0], given)
-    with one_line(plan.overrides):
-        job = prepare(compose(*plan.overrides), plan.overrides, package)
+    overrides = claim.plan(claims[0], given)
+    with one_line(overrides):
+        refuse_words(overrides, CONF)
+        job = prepare(compose(*overrides), overrides, package)
     print(claim.expectation(job.cfg, given), flush=True)
     code = 0 if claim.stands(job.cfg, given) else session.run([job])
     if code == 0:
-        print(*claim.verdict(plan.claim, job.cfg), sep="\n")
+        print(*claim.verdict(claims[0], job.cfg), sep="\n")
     return code
 
 
@@ -231,15 +232,12 @@ def _complain(error: UserError | str) -> int:
 
 def _help(conf_dir: Path) -> str:
     experiments = [(name, OmegaConf.load(file)) for name, file in entries(conf_dir, "experiment").items()]
-    profiles = [
-        (name, file.read_text().splitlines()[1]) for name, file in entries(conf_dir, "profile").items()
-    ]
-    names = [*(name for name, _ in experiments), "NAME"]
-    optimizers = [*entries(conf_dir, "optimizer"), "NAME"]
+    profiles = {name: file.read_text().splitlines()[1] for name, file in entries(conf_dir, "profile").items()}
+    names, optimizers = [name for name, _ in experiments], list(entries(conf_dir, "optimizer"))
     return HELP.format(
         experiments="\n".join(f"  {name:<12} section {e.section}: {e.title}" for name, e in experiments),
-        profiles="\n".join(f"  {name:<12} {first.lstrip('# ')}" for name, first in profiles),
-        optimizers="  " + ", ".join(optimizers[:-1]),
+        profiles="\n".join(f"  {name:<12} {first.lstrip('# ')}" for name, first in profiles.items()),
+        optimizers="  " + ", ".join(optimizers),
         first=names[0],
         both=",".join(names[:2]),
         optimizer=optimizers[0],

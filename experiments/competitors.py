@@ -185,6 +185,7 @@ def check(name: str, competitor: Competitor) -> None:
     """
     try:
         known = arguments(competitor.target)
+        taken = inspect.signature(hydra.utils.get_class(competitor.target)).parameters
     except Exception as error:  # importing runs a module, which may raise anything
         raise UserError(f"{name}._target_={competitor.target}: no such optimizer ({error})") from error
     for group in ("fixed", "space"):
@@ -192,7 +193,7 @@ def check(name: str, competitor: Competitor) -> None:
             if key not in known:
                 hint = did_you_mean(key, known)
                 raise UserError(f"{name}.{group}.{key}: {competitor.target} has no such setting{hint}")
-    for key, argument in inspect.signature(hydra.utils.get_class(competitor.target)).parameters.items():
+    for key, argument in taken.items():
         given = key in ("self", "params") or key in competitor.fixed or key in competitor.space
         variadic = argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
         if argument.default is argument.empty and not given and not variadic:
@@ -219,8 +220,7 @@ def refuse_bad(name: str, competitor: Competitor, found: Mapping[str, float]) ->
             rule(competitor.ensemble, competitor.optimizer(found))
     except Exception as error:  # every optimizer has its own way to refuse a value
         cause = error.__cause__ or error
-        given = {key: value for key, value in competitor.optimizer(found).items() if key != "_target_"}
-        values = ", ".join(f"{key}={value}" for key, value in given.items())
+        values = ", ".join(f"{key}={value}" for key, value in {**competitor.fixed, **found}.items())
         raise UserError(f"{name}: {competitor.target} refuses {values}: {cause}") from error
 
 

@@ -80,10 +80,9 @@ def load() -> dict[str, Any] | None:
     import torch
 
     try:
-        state = torch.load(path, weights_only=True)
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        return state
     except Exception as error:  # torch.load raises whatever the damage makes of the bytes
         why = str(error).splitlines()[0]
         print(f"{path} cannot be read ({why}); this unit of work starts again", file=sys.stderr)
         return None
-    assert isinstance(state, dict)
-    return state

@@ -1,7 +1,6 @@
 """`results/paper.yaml` as data: what the paper claims, how that is judged, and what it prints beside."""
 
 import functools
-import math
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date as calendar
@@ -57,11 +56,8 @@ class Condition(Settings):
 
     def met(self, value: float) -> bool:
         """Whether a number that is known lies within the limits."""
-        low, high = (
-            limit if limit is not None else edge
-            for limit, edge in ((self.at_least, -math.inf), (self.at_most, math.inf))
-        )
-        return low <= value <= high
+        above = self.at_least is None or value >= self.at_least
+        return above and (self.at_most is None or value <= self.at_most)
 
 
 class Change(Settings):

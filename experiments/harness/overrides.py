@@ -32,7 +32,7 @@ def one_line(arguments: Sequence[str], conf_dir: Path = CONF) -> Iterator[None]:
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_one_line(error, arguments, conf_dir)) from error
     except yaml.YAMLError as error:
-        raise UserError(f"a file in {conf_dir} is no YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"a file in {conf_dir} is no YAML: {error}") from error
     except OSError as error:
         raise UserError(f"{error}; choose paths.results=FOLDER") from error
     except _RAW as error:
@@ -40,7 +40,6 @@ def one_line(arguments: Sequence[str], conf_dir: Path = CONF) -> Iterator[None]:
 
 
 def _one_line(error: Exception, arguments: Sequence[str], conf_dir: Path) -> str:
-    """One line for an error of Hydra or OmegaConf."""
     text = " ".join(str(error).split("full_key:")[0].split()) or type(error).__name__
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not a setting of the form key=value"
@@ -64,7 +63,6 @@ def _known_keys(arguments: Sequence[str], conf_dir: Path) -> list[str]:
 
 
 def _groups(conf_dir: Path) -> list[str]:
-    """The groups of the configuration."""
     return sorted(folder.name for folder in conf_dir.glob("*/"))
 
 

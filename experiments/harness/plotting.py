@@ -91,20 +91,18 @@ def save(drawn: Mapping[str, Picture | Figure], folder: Path) -> list[Path]:
     partial = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    names = []
     pictures = {n: one if isinstance(one, Picture) else Picture(one, "", "") for n, one in drawn.items()}
     with style():
         for name, picture in pictures.items():
             for kind, metadata in _METADATA.items():
                 picture.figure.savefig(partial / f"{name}.{kind}", format=kind, metadata=metadata)
                 picture.figure.set_layout_engine("none")
-                names.append(f"{name}.{kind}")
             plt.close(picture.figure)
     texts = {name: {"caption": picture.caption, "alt": picture.alt} for name, picture in pictures.items()}
     (partial / FIGURE_TEXTS).write_text(json.dumps(texts, indent=2, ensure_ascii=False) + "\n", "utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
-    return [folder / name for name in names]
+    return [folder / f"{name}.{kind}" for name in pictures for kind in _METADATA]
 
 
 def styles(competitors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -128,7 +126,7 @@ def styles(competitors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-SETTINGS = {
+WORDS = {
     "lr": "step size Δt",
     "momentum": "momentum μ",
     "delta_e": "δE",
@@ -136,14 +134,16 @@ SETTINGS = {
     "t0": "T0",
     "t1": "T1",
     "n_bounces": "bounces N_b",
+    "ackley": "Ackley",
+    "zakharov": "Zakharov",
+    "two_basin": "two basins",
 }
-"""The field's words for settings, by their names in the code."""
-LANDSCAPES = {"ackley": "Ackley", "zakharov": "Zakharov", "two_basin": "two basins"}
+"""The field's words for settings and landscapes, by their names in the code."""
 
 
 def words(name: str) -> str:
     """A name of the code as words for a reader."""
-    return {**SETTINGS, **LANDSCAPES}.get(name, name.replace("_", " "))
+    return WORDS.get(name, name.replace("_", " "))
 
 
 def legend_below(figure: Figure, axes: Any, ncols: int = 2, **more: Any) -> None:

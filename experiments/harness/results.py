@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Required
+from typing import Any, Literal, NotRequired
 
 import pandas as pd
 import yaml
@@ -34,21 +34,17 @@ class _Machine(TypedDict):
     cpu: str | None
 
 
-class _Units(TypedDict):
-    commit: str | None
-
-
-class _Record(TypedDict, total=False):
+class _Record(TypedDict):
     """What a provenance must contain for its tables to be read; there is more in it, for readers."""
 
-    fingerprint: Required[str]
-    files: Required[dict[str, str]]
-    columns: Required[dict[Literal["trials", "runs", "curves"], dict[str, str]]]
-    stand_in: bool
-    command: Required[str]
-    code: Required[_Commit]
-    machine: Required[_Machine]
-    units: Required[list[_Units]]
+    fingerprint: str
+    files: dict[str, str]
+    columns: dict[Literal["trials", "runs", "curves"], dict[str, str]]
+    stand_in: NotRequired[bool]
+    command: str
+    code: _Commit
+    machine: _Machine
+    units: list[_Commit]
 
 
 _RECORD: TypeAdapter[_Record] = TypeAdapter(_Record)
@@ -141,7 +137,9 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     """
     file = folder / RECORD
     try:
-        record = json.loads(file.read_text())
+        record: dict[str, Any] = json.loads(file.read_text())
+        if not isinstance(record, dict):
+            raise ValueError("not a mapping")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -151,21 +149,17 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        if not isinstance(record, dict):
-            raise UserError(CORRUPT.format(file=file, why="not a mapping")) from error
         raise OtherVersion(f"{file} is of another version ({why}); move it away") from error
-    found: dict[str, Any] = record
-    return found
+    return record
 
 
 def drawn(folder: Path) -> bool:
     """Whether a folder has all its figures, in all formats."""
     try:
         names = _TEXTS.validate_json((folder / FIGURE_TEXTS).read_bytes())
-        there = {file.name for file in folder.iterdir()}
     except (OSError, ValueError):
         return False
-    return all(f"{name}.{kind}" in there for name in names for kind in FORMATS)
+    return all((folder / f"{name}.{kind}").exists() for name in names for kind in FORMATS)
 
 
 def verify(folder: Path, record: dict[str, Any]) -> None:

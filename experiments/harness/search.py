@@ -105,15 +105,11 @@ class _Lockstep:
         losses = np.where(failed(found), np.nan, found["loss"]).reshape(len(documents), len(numbers))
         for search, some, mine in zip(self._searches, documents, losses, strict=True):
             search.observe(some, mine)
-        rows = found[["loss", "status", *found.columns.drop(["loss", "status"])]].to_dict("records")
+        others = found.columns.drop(["loss", "status", *sets[0]], errors="ignore")
+        rows = found[["loss", "status", *others]].to_dict("records")
         labels = [(which, number) for which in range(len(documents)) for number in numbers]
         return [
-            {
-                "search": which,
-                "trial": number,
-                **values,
-                **{str(k): v for k, v in row.items() if k not in values},
-            }
+            {"search": which, "trial": number, **values, **row}
             for (which, number), values, row in zip(labels, sets, rows, strict=True)
         ]
 
@@ -124,7 +120,7 @@ class _Lockstep:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on after these trials."""
         for search, history in zip(self._searches, state["histories"], strict=True):
-            search.go_on(history)
+            search.insert(json.loads(history))
 
 
 class _Search:
@@ -167,16 +163,13 @@ class _Search:
         for document, loss in zip(documents, losses, strict=True):
             result = {"status": "fail"} if math.isnan(loss) else {"status": "ok", "loss": float(loss)}
             document.update(state=JOB_STATE_DONE, result=result)
-        self._insert(documents)
+        self.insert(documents)
 
     def history(self) -> str:
         """All finished trials, as JSON."""
         return json.dumps(self._trials.trials, default=np.generic.item)
 
-    def go_on(self, history: str) -> None:
-        """Take the finished trials of an interrupted search."""
-        self._insert(json.loads(history))
-
-    def _insert(self, documents: list[dict[str, Any]]) -> None:
+    def insert(self, documents: list[dict[str, Any]]) -> None:
+        """Add finished trials, such as those of an interrupted search."""
         self._trials.insert_trial_docs(documents)
         self._trials.refresh()

@@ -119,9 +119,8 @@ def run(jobs: Sequence[Job], after: Callable[[], None] = lambda: None) -> int:
     """
     for job in jobs:
         usercode.digests(job.cfg.portable())  # of the code that is about to be imported
-    codes, missing, stopping = [0], list[Job](), threading.Event()
-    for job in jobs:
-        codes.append(_guarded(functools.partial(_find, job, missing)))
+    missing, stopping = list[Job](), threading.Event()
+    codes = [_guarded(functools.partial(_find, job, missing)) for job in jobs]
     if missing and "torch" not in sys.modules:
         say("loading torch")  # which takes seconds
     for job in missing:

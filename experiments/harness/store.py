@@ -90,11 +90,7 @@ class Store:
         if not (isinstance(seconds, float) and isinstance(made, str) and _is_object(made)):
             why = f"a unit took {seconds} seconds on {made}"
             raise UserError(tables.CORRUPT.format(file=self._file, why=why))
-        found = tables.unpack(payload, self._file)
-        if strange := found.keys() - tables.FILES.keys():
-            why = f"tables called {', '.join(sorted(strange))}"
-            raise UserError(tables.CORRUPT.format(file=self._file, why=why))
-        return Done(found, seconds, made)
+        return Done(tables.unpack(payload, self._file), seconds, made)
 
     def put(self, unit: Unit, done: Done) -> None:
         """Store the result of a unit.
@@ -114,11 +110,7 @@ class Store:
 
     def _still_there(self) -> None:
         """Raise :class:`UserError` if the file was deleted, since SQLite would go on writing to it."""
-        try:
-            same = self._file.stat().st_ino == self._inode
-        except FileNotFoundError:
-            same = False
-        if not same:
+        if not self._file.exists() or self._file.stat().st_ino != self._inode:
             raise UserError(
                 f"{self._file} was deleted while it was in use; run the same command again: "
                 "it computes anew what was in it"
@@ -136,7 +128,6 @@ class Store:
 
 
 def _is_object(text: str) -> bool:
-    """Whether a text is a JSON object."""
     try:
         return isinstance(json.loads(text), dict)
     except ValueError:

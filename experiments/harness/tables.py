@@ -4,7 +4,6 @@ A table is a tidy DataFrame whose columns are int64, float64, bool or str. Every
 keeps the values to the last bit, NaN and infinities included, and the same rows make the same bytes.
 """
 
-import io
 import json
 import os
 import zlib
@@ -94,6 +93,8 @@ def unpack(payload: bytes, file: Path) -> Tables:
         stored = json.loads(zlib.decompress(payload))
         if not stored:
             raise ValueError("a unit without tables")
+        if strange := stored.keys() - FILES.keys():
+            raise ValueError(f"tables called {', '.join(sorted(strange))}")
         return {
             name: pd.DataFrame({column: _array(values, dtype) for column, dtype, values in columns})
             for name, columns in stored.items()
@@ -127,9 +128,7 @@ def encode(joined: Tables) -> dict[str, bytes]:
         if FILES[name].endswith(".csv"):
             files[FILES[name]] = frame.to_csv(index=False, lineterminator="\n").encode()
         else:
-            buffer = io.BytesIO()
-            frame.to_parquet(buffer, index=False)
-            files[FILES[name]] = buffer.getvalue()
+            files[FILES[name]] = frame.to_parquet(index=False)
     return files
 
 

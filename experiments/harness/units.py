@@ -130,11 +130,10 @@ def perform(key: str, found: Surroundings) -> Done:
     return Done(result, seconds, json.dumps(provenance.maker(), sort_keys=True))
 
 
-def derived_seed(*labels: object) -> int:
-    """A seed below 2⁶³ that follows from ``labels``, of which the first is the configuration's seed.
+def derived_seed(seed: int, *labels: object) -> int:
+    """A seed below 2⁶³ that follows from the configuration's ``seed`` and ``labels``.
 
     Competitors that should meet the same points use the same labels.
     """
-    first, *others = labels
-    text = json.dumps([first, *map(str, others)])
+    text = json.dumps([seed, *map(str, labels)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from experiments.harness.claims import Claim, Entry, Sample, for_variant
+from experiments.harness.claims import Claim, Entry, for_variant
 from experiments.harness.statistics import Estimate, newcombe
 
 VERDICTS = ("reproduced", "holds", "not reproduced", "violated", "inconclusive", "reduced", "not run")
@@ -55,15 +55,10 @@ def _by_number(claim: Claim, ours: Estimate) -> str | None:
     if claim.rule == "ordering":
         return _above(ours, claim.margin)
     published = for_variant(claim.published, ours.variant)
-    if published is None:
-        return None
-    sample = for_variant(claim.sample, ours.variant)
-    return _agreement(published, sample, ours, tolerance or 0.0, claim.resolution)
+    return None if published is None else _agreement(claim, published, ours, tolerance or 0.0)
 
 
-def _agreement(
-    published: float, sample: Sample | None, ours: Estimate, tolerance: float, resolution: float | None
-) -> str:
+def _agreement(claim: Claim, published: float, ours: Estimate, tolerance: float) -> str:
     """Compare a number with a published one.
 
     Two counts agree where Newcombe's interval of their difference contains 0: the published one has a
@@ -74,7 +69,8 @@ def _agreement(
     if any(map(math.isnan, ours[1:4])):
         return "inconclusive"
     band, width = tolerance * abs(published), ours.high - ours.low
-    narrow = math.isfinite(width) and (resolution is None or width <= resolution)
+    narrow = math.isfinite(width) and (claim.resolution is None or width <= claim.resolution)
+    sample = for_variant(claim.sample, ours.variant)
     if sample is not None and ours.counts is not None:
         low, high = newcombe(*ours.counts, sample.successes, sample.of)
         agrees, reaches = low <= 0 <= high, False

@@ -4,10 +4,10 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from experiments.harness import results
-from experiments.harness.claims import Claim, load_paper
+from experiments.harness.claims import load_paper
 from experiments.harness.errors import UserError, did_you_mean
 from experiments.harness.provenance import ROOT, fingerprint
 from experiments.harness.settings import Experiment
@@ -19,20 +19,8 @@ OWN = re.compile(r"(experiment|profile|claim|workers)=|paths\.|executor")
 """Words of a recorded command that say which run it is, where it lies or where it was computed."""
 
 
-class Plan(NamedTuple):
-    """What answers a claim.
-
-    Attributes:
-        claim: Its entry in `paper.yaml`.
-        overrides: Settings for Hydra.
-    """
-
-    claim: Claim
-    overrides: list[str]
-
-
-def plan(claim: str, given: Sequence[str]) -> Plan:
-    """The experiment, profile and settings that answer a claim.
+def plan(claim: str, given: Sequence[str]) -> list[str]:
+    """The experiment, profile and settings that answer a claim, for Hydra.
 
     Without a profile it is the largest one with a committed run, with the settings of that run.
 
@@ -60,7 +48,7 @@ def plan(claim: str, given: Sequence[str]) -> Plan:
         if profile in known:
             words = shlex.split(known[profile]["command"])[3:]
             chosen += [word for word in words if not OWN.match(word)]
-    return Plan(claims[claim], [*chosen, *given])
+    return [*chosen, *given]
 
 
 def _committed(experiment: str) -> dict[str, dict[str, Any]]:
@@ -99,30 +87,32 @@ def expectation(cfg: Experiment, given: Sequence[str]) -> str:
         others = ", ".join(f"{name} took {_took(record)}" for name, record in known.items())
         return f"{what}: no committed run tells how long it takes" + (f"; profile {others}" if others else "")
     record = known[cfg.profile]
+    committed = f"{what}: {_took(record)} when it was committed"
+    if cfg.executor.kind == "dask":
+        return f"{committed}; it is computed elsewhere"
     workers = 1 if cfg.executor.kind == "serial" else cfg.executor.workers or os.cpu_count() or 1
-    seconds = record["seconds"]["all_units"] / workers
-    here = "elsewhere" if cfg.executor.kind == "dask" else f"about {duration(seconds)} in {workers} process"
-    plural = "es" if workers > 1 and cfg.executor.kind != "dask" else ""
-    return f"{what}: {_took(record)} when it was committed, so {here}{plural} if this machine is as fast"
+    about = f"{duration(record['seconds']['all_units'] / workers)} in {workers} process"
+    return f"{committed}, so about {about}{'es' if workers > 1 else ''} if this machine is as fast"
 
 
 def _took(record: Any) -> str:
     return f"{duration(record['seconds']['all_units'])} of one core ({record['machine']['cpu']})"
 
 
-def verdict(claim: Claim, cfg: Experiment) -> Iterator[str]:
-    """Lines that tell the verdicts of a claim by the finished experiment of some settings."""
+def verdict(name: str, cfg: Experiment) -> Iterator[str]:
+    """Lines that tell the verdicts of a claim, by its id, by the finished experiment of some settings."""
+    claim = load_paper().claims[name]
     told = collect.answered(claim, [runs.read(cfg.folder, cfg.folder.parents[1])])
     yield f"{claim.id} (section {claim.section}): {claim.statement}"
     yield f"measured: {claim.quantity}"
-    yield from (f"{name.lower()}: {words}" for name, words in rules.facts(claim))
+    yield from (f"{heading.lower()}: {words}" for heading, words in rules.facts(claim))
     yield f"tables: {cfg.folder}"
     if not told.answers:
         yield "verdict: not run (these settings give no answer to it)"
     for answer in told.answers:
         published = "" if answer.published is None else f", published {collect.text(answer.published)}"
-        name = f"{answer.ours.variant}: " if answer.ours.variant else ""
+        variant = f"{answer.ours.variant}: " if answer.ours.variant else ""
         number = collect.interval(*answer.ours[1:4]) or "unknown"
-        yield f"  {name}{number}{published} (n = {answer.ours.n:,}): {answer.verdict}"
+        yield f"  {variant}{number}{published} (n = {answer.ours.n:,}): {answer.verdict}"
         size = f"not of the published size: {answer.ours.reduced}" if answer.ours.reduced else ""
         yield from (f"    {line}" for line in (answer.note, size) if line)

@@ -10,15 +10,14 @@ from experiments.harness import checkpoint
 from experiments.harness.units import Surroundings, within
 from tests.toys.hill import Walk
 
-FILE = "unit.pt"
-
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The checkpoint file of a unit in which the test runs; the state is saved after every piece."""
     monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
-    with within(Surroundings(checkpoint=tmp_path / "new" / FILE)):
-        yield tmp_path / "new" / FILE
+    path = tmp_path / "new" / "unit.pt"
+    with within(Surroundings(checkpoint=path)):
+        yield path
 
 
 class Broken(Walk):

@@ -2,15 +2,16 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from experiments.harness.claims import PAPER, load_paper
+from experiments.harness.claims import Paper, load_paper, published
 from experiments.harness.errors import UserError
 from experiments.report.runs import experiments
+from tests.harness.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 IDS = [
     *("energy", "speed-limit", "no-stall", "shallow-rate", "no-overshoot"),
     *("ackley-barrier", "ackley-regimes", "ackley-long-run", "ackley-success-bbi", "ackley-success-gdm"),
@@ -29,8 +30,7 @@ def test_every_claim_of_the_paper_is_there():
 
 
 def test_samples_are_the_published_numbers():
-    claims = load_paper().claims
-    value = {number.id: number.value for some in load_paper().numbers.values() for number in some}
+    claims, value = load_paper().claims, published()
     for name in ("ackley-success-bbi", "ackley-success-gdm"):
         assert claims[name].published == claims[name].sample.successes / claims[name].sample.of
     entries = claims["basin-entries"]
@@ -42,7 +42,7 @@ def test_samples_are_the_published_numbers():
 
 
 def test_it_agrees_with_itself():
-    value = {number.id: number.value for some in load_paper().numbers.values() for number in some}
+    value = published()
     assert value["cifar-sgd-mean"] == pytest.approx(sum(value["cifar-sgd-runs"]) / 10)
     assert value["cifar-bbi-mean"] == pytest.approx(sum(value["cifar-bbi-runs"]) / 10)
     assert value["basin-gap-released"] == pytest.approx(1 - value["basin-ratio-released"] / 1.9259, abs=1e-4)
@@ -71,6 +71,12 @@ CLAIM = {name: "x" for name in ("section", "statement", "quantity", "unit", "com
 CLAIM |= {"id": "a", "published": 1.0, "rule": "interval"}
 
 
+def read(folder: Path, claim: dict[str, Any], **numbers: list[dict[str, Any]]) -> Paper:
+    path = folder / "paper.yaml"
+    path.write_text(yaml.safe_dump({"comparisons": "x", "claims": [claim], "published_numbers": numbers}))
+    return load_paper(path)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -88,19 +94,12 @@ CLAIM |= {"id": "a", "published": 1.0, "rule": "interval"}
     ],
 )
 def test_an_error_names_the_claim_and_the_field(tmp_path, changed, message):
-    path = tmp_path / "paper.yaml"
-    entries = {"comparisons": "x", "claims": [{**CLAIM, **changed}], "published_numbers": {}}
-    path.write_text(yaml.safe_dump(entries))
     with pytest.raises(UserError, match=message) as refused:
-        load_paper(path)
+        read(tmp_path, CLAIM | changed)
     assert str(refused.value).startswith("paper.yaml, ")
 
 
 def test_an_id_is_used_once(tmp_path):
-    path = tmp_path / "paper.yaml"
     number = {"id": "a", "what": "x", "value": 1, "source": "x"}
-    entries = {"comparisons": "x", "claims": [CLAIM], "published_numbers": {"x": [number]}}
-    path.write_text(yaml.safe_dump(entries))
     with pytest.raises(UserError, match="ids used twice: a"):
-        load_paper(path)
-    assert PAPER.name == path.name
+        read(tmp_path, CLAIM, x=[number])

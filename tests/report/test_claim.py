@@ -46,8 +46,8 @@ def test_committed_tables_are_used_and_never_replaced_unasked(name: str, tmp_pat
     """With nothing but a claim the settings are those of the committed run, or its tables stand."""
     told = next(one for one in load_paper().claims.values() if one.experiment == name)
     given = [f"paths.results={claim.COMMITTED}"]
-    plan = claim.plan(told.id, given)
-    cfg = prepare(compose(*plan.overrides), plan.overrides).cfg
+    overrides = claim.plan(told.id, given)
+    cfg = prepare(compose(*overrides), overrides).cfg
     committed = (cfg.folder / "provenance.json").exists()
     assert cfg.experiment == name and claim.stands(cfg, given) == committed
     assert ("finished in" in claim.expectation(cfg, given)) == committed
@@ -57,10 +57,13 @@ def test_committed_tables_are_used_and_never_replaced_unasked(name: str, tmp_pat
     assert words in claim.expectation(there, given)
 
 
-def test_other_settings_are_computed(tmp_path: Path) -> None:
+def test_other_settings_are_computed() -> None:
     given = [f"paths.results={claim.COMMITTED}", "seed=5"]
-    plan = claim.plan("basin-theory", given)
-    assert not claim.stands(prepare(compose(*plan.overrides), plan.overrides).cfg, given)
+    overrides = claim.plan("basin-theory", given)
+    cfg = prepare(compose(*overrides), overrides).cfg
+    assert not claim.stands(cfg, given)
+    cluster = cfg.model_copy(update={"executor": cfg.executor.model_copy(update={"kind": "dask"})})
+    assert claim.expectation(cluster, given).endswith("when it was committed; it is computed elsewhere")
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,8 @@ def test_other_settings_are_computed(tmp_path: Path) -> None:
         (["claim=energy", "experiment=ackley"], "experiment=ackley: the claim says which experiment"),
         (["claim=energy", "-m"], "-m: beside claim=energy only settings"),
         (["claim=energy", "sede=1"], "sede"),
+        (["claim=energy", "profile=null"], "profile=null: must be a name, one of cpu, paper, "),
+        (["claim=energy", "profile@_global_=paper/x"], "a profile's budgets belong to it"),
     ],
 )
 def test_a_mistake_is_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
