@@ -1,18 +1,19 @@
 """What the tables of section 4.1 say of its claims."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 import torch
 
-from experiments.ackley.config import REGIMES, Config
+from experiments.ackley.config import Config
 from experiments.competitors import baselines, method
 from experiments.harness.claims import published, thresholds
 from experiments.harness.reduced import Reduced
 from experiments.harness.statistics import FEWEST, UNKNOWN, Estimate, of_median, of_next, welch, wilson
 from experiments.harness.tables import Tables, table_of, where
-from experiments.landscapes.estimates import depends_on, searched
+from experiments.landscapes.estimates import depends_on, over_searches, searched
 from experiments.landscapes.functions import Ackley, lowest_pass
 
 COEFFICIENTS = (0.2, 0.02)  # printed, and released
@@ -43,16 +44,12 @@ def solved_runs(runs: pd.DataFrame, name: str, success: float) -> pd.Series:
     return where(runs, stage="robust", competitor=name).set_index("point")["best"] < success
 
 
-def solved_points(runs: pd.DataFrame, name: str, success: float) -> pd.Series:
-    """Whether a competitor solves each random point with one run at least."""
-    return solved_runs(runs, name, success).groupby("point").any()
-
-
-def _solved(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
+def _solved(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> Iterator[Estimate]:
     """Shares of points solved; competitors without a published one are shown beside the claims."""
-    found = []
     for name, competitor in cfg.competitors.items():
-        each, points = (f(runs, name, cfg.robust.success) for f in (solved_runs, solved_points))
+        mine = where(runs, stage="robust", competitor=name)
+        each = solved_runs(runs, name, cfg.robust.success)
+        points = each.groupby("point").any()
         k, n = int(points.sum()), len(points)
         if not n:
             continue
@@ -65,13 +62,12 @@ def _solved(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> 
             "solved": int(each.sum()),
             "runs": len(each),
             "success": cfg.robust.success,
-            "stay": int((where(runs, stage="robust", competitor=name)["final"] < cfg.robust.success).sum()),
-            "lr": where(runs, stage="robust", competitor=name)["lr"].iloc[0],
+            "stay": int((mine["final"] < cfg.robust.success).sum()),
+            "lr": mine["lr"].iloc[0],
         }
         size = reduced(*depends_on(cfg, name), *ROBUST)
         one = Estimate(claim, k / n, *wilson(k, n), n, numbers, (k, n), which, size)
-        found.append(_of_searches(one, shares_by_search(runs, name, cfg.robust.success)))
-    return found
+        yield _of_searches(one, shares_by_search(runs, name, cfg.robust.success))
 
 
 def _of_searches(one: Estimate, shares: "pd.Series[float]") -> Estimate:
@@ -95,17 +91,13 @@ def _searches_over_gamma(cfg: Config) -> list[tuple[str, str]]:
 
 
 def shares_by_search(runs: pd.DataFrame, name: str, success: float) -> "pd.Series[float]":
-    """The share of points that each repeated search of a competitor solves, or that of the only search."""
-    repeated = where(runs, stage="search", where="robust", competitor=name)
-    if len(repeated):
-        return (repeated["best"] < success).groupby(repeated["search"]).mean()
-    points = solved_points(runs, name, success)
-    return pd.Series([points.mean()] if len(points) else [], dtype=float)
+    """The share of points that each search of a competitor solves."""
+    rows = where(runs, stage="search", where="robust", competitor=name)
+    return (rows["best"] < success).groupby(rows["search"]).mean()
 
 
-def _over_gamma(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
+def _over_gamma(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> Iterator[Estimate]:
     """Mean share of points solved, searches over γ minus searches over μ."""
-    found = []
     for pair in _searches_over_gamma(cfg):
         of_gamma, of_plain = (shares_by_search(runs, name, cfg.robust.success) for name in pair)
         if of_gamma.empty or of_plain.empty:
@@ -117,14 +109,12 @@ def _over_gamma(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced)
             "gamma_share": shares[0],
             "plain_share": shares[1],
         }
-        sizes = dict.fromkeys(reduced(*depends_on(cfg, name), *ROBUST) for name in pair)
+        size = reduced(*(key for name in pair for key in depends_on(cfg, name)), *ROBUST)
         gap = (shares[0] - shares[1], *welch(of_gamma, of_plain), len(of_gamma) + len(of_plain))
-        size = ", ".join(filter(None, sizes))
-        found.append(Estimate("ackley-gamma", *gap, numbers, variant=variant, reduced=size))
-    return found
+        yield Estimate("ackley-gamma", *gap, numbers, variant=variant, reduced=size)
 
 
-def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
+def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> Iterator[Estimate]:
     """The share of BBI's runs that reach the target, which no baseline may."""
     target = thresholds("ackley-long-run")["target"]
     long = where(runs, stage="long")
@@ -135,7 +125,8 @@ def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Red
     numbers: dict[str, Any] = {"target": target, "found": list(best)}
     numbers["baselines_within"] = sum(reached[name][0] for name in rivals)
     if ours not in best or not rivals:
-        return [Estimate("ackley-long-run", *UNKNOWN, 0, numbers, variant=variant, reduced=size)]
+        yield Estimate("ackley-long-run", *UNKNOWN, 0, numbers, variant=variant, reduced=size)
+        return
     k, n = reached[ours]
     numbers |= {
         "ours": ours,
@@ -144,14 +135,13 @@ def _in_the_long_run(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Red
         "lowest": {name: best[name].iloc[0] for name in rivals},
     }
     one = Estimate("ackley-long-run", k / n, *wilson(k, n), n, numbers, variant=variant, reduced=size)
-    found = [_long_by_search(one, runs, ours, rivals, target)]
+    yield _long_by_search(one, runs, ours, rivals, target)
     for name, lowest in best.items():
         claim = f"ackley-{cfg.competitors[name].paper}-long"
         if claim in published():
             many = cfg.competitors[name].stochastic
             edges = of_median(lowest) if many else UNKNOWN[1:]
-            found.append(Estimate(claim, lowest.median(), *edges, len(lowest), variant=variant, reduced=size))
-    return found
+            yield Estimate(claim, lowest.median(), *edges, len(lowest), variant=variant, reduced=size)
 
 
 def _long_by_search(
@@ -160,34 +150,19 @@ def _long_by_search(
     """The same of repeated searches, where there are enough: the median share, and any baseline's run."""
     again = where(runs, stage="search", where="long")
     reached = (again["best"] <= target).groupby([again["competitor"], again["search"]]).mean()
-    shares = reached.get(ours, pd.Series(dtype=float))
-    if len(shares) < FEWEST:
-        return one
-    within = sum(int((reached.get(name, pd.Series(dtype=float)) > 0).sum()) for name in rivals)
-    numbers = {
-        **one.numbers,
-        "baselines_within": within,
-        "searches": len(shares),
-        "share_range": (shares.min(), shares.max()),
-    }
-    ends = of_median(shares)
-    return one._replace(estimate=shares.median(), low=ends[0], high=ends[1], n=len(shares), numbers=numbers)
+    shares, *others = (reached.get(name, pd.Series(dtype=float)) for name in (ours, *rivals))
+    within = sum(int((other > 0).sum()) for other in others)
+    return over_searches(one, shares, baselines_within=within, share_range=(shares.min(), shares.max()))
 
 
-def _regimes(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> list[Estimate]:
-    """The share of runs in none of the paper's regimes: long ones as tuned, and those of a grid."""
-    names = [name for name, competitor in cfg.competitors.items() if competitor.space]
-    long, grid = where(runs, stage="long"), where(runs, stage="regimes")
-    tuned = where(runs, stage="regimes found")  # of repeated searches
-    if tuned.empty:
-        tuned = long[long["regime"].isin(REGIMES) & long["competitor"].isin(names)]
+def _regimes(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) -> Iterator[Estimate]:
+    """The share of runs in none of the paper's regimes: those of all searches as tuned, and of a grid."""
     which = [f"competitors.{name}.*" for name in baselines(cfg.competitors)]
-    sizes = {
-        "tuned": ("start", "search.*", *which, "long.steps", "robust.success"),
-        "all settings": ("start", *which, "regimes.*", "robust.success"),
-    }
-    found = []
-    for what, rows in (("tuned", tuned), ("all settings", grid)):
+    for what, stage, size in (
+        ("tuned", "regimes found", ("search.*", "long.steps")),
+        ("all settings", "regimes", ("regimes.*",)),
+    ):
+        rows = where(runs, stage=stage)
         if rows.empty:
             continue
         other = ~rows["regime"].isin(PAPER_REGIMES)
@@ -201,8 +176,8 @@ def _regimes(runs: pd.DataFrame, cfg: Config, variant: str, reduced: Reduced) ->
                 {"name": name, "counts": kinds[name].to_dict()} for name in kinds.index.unique(0)
             ]
         one = Estimate("ackley-regimes", other.mean(), n=len(rows), numbers=numbers)
-        found.append(one._replace(variant=f"{what}, {variant}", reduced=reduced(*sizes[what])))
-    return found
+        scaled = reduced("start", *which, *size, "robust.success")
+        yield one._replace(variant=f"{what}, {variant}", reduced=scaled)
 
 
 def threshold(cfg: Config, coefficient: float) -> float:

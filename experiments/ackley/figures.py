@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
 from experiments.ackley.config import REGIMES, Config
-from experiments.ackley.estimates import solved_points, solved_runs, threshold
+from experiments.ackley.estimates import solved_runs, threshold
 from experiments.competitors import method
 from experiments.harness.plotting import COLUMN, PAGE, PALETTE, SMALL, Picture, legend_below
 from experiments.harness.statistics import wilson
@@ -17,7 +17,7 @@ from experiments.harness.tables import Tables, table_of, where
 from experiments.landscapes.functions import Ackley
 from experiments.landscapes.plots import contours, repeated, three_landscapes
 
-COLUMNS = ("coefficient", "competitor", "run", "step", "loss", "x1", "x2")
+COLUMNS = ("coefficient", "competitor", "run", "step", "lowest", "x1", "x2")
 
 
 def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Picture]:
@@ -65,10 +65,8 @@ def _trajectory(curves: pd.DataFrame, runs: pd.DataFrame, cfg: Config, coefficie
     best = f"F = {lowest.min():.2g}" if len(lowest) else "no F"
     caption = (
         f"One run of {label} from {tuple(cfg.start)}: of the first {len(lowest)} long runs, the one that "
-        "comes "
-        f"lowest ({best}). A point is every {cfg.long.record_every}th step, its colour the step; the "
-        "ground is "
-        "darker where F is higher."
+        f"comes lowest ({best}). A point is every {cfg.long.record_every}th step, its colour the step; the "
+        "ground is darker where F is higher."
     )
     far = path[["x1", "x2"]].abs().max().max() if len(path) else 0.0
     alt = (
@@ -86,11 +84,11 @@ def _long_runs(curves: pd.DataFrame, runs: pd.DataFrame, cfg: Config, coefficien
     figure, panels = plt.subplots(
         2, max(1, -(-len(names) // 2)), figsize=(PAGE, 3.6), sharex=True, sharey=True, squeeze=False
     )
-    complete, said = "lowest" in curves, []
+    said = []
     floor = cfg.competitors[method(cfg.competitors)].fixed.get("delta_v", 0.0)
     for axes, name in zip(panels.flat, names, strict=False):
         competitor = cfg.competitors[name]
-        _running_minimum(axes, where(curves, competitor=name), competitor.color, complete)
+        _running_minimum(axes, where(curves, competitor=name), competitor.color)
         best = where(ends, competitor=name)["best"]
         low, middle, high = np.quantile(best, (0.1, 0.5, 0.9))
         many = len(best) > 1
@@ -109,29 +107,19 @@ def _long_runs(curves: pd.DataFrame, runs: pd.DataFrame, cfg: Config, coefficien
     figure.supxlabel("step", fontsize=8)
     figure.supylabel("lowest F so far", fontsize=8)
     figure.suptitle(f"Ackley, coefficient {coefficient:g}")
-    how = (
-        "Line and band: median and 10 to 90 % of the runs, of all steps."
-        if complete
-        else f"Thin lines: runs as recorded, every {cfg.long.record_every}th step, between which an erratic "
-        "run may have been lower."
-    )
     caption = (
-        f"The lowest F so far against the step. {how} Mark at the right: the median of all runs and all "
-        f"steps at the end, its bar 10 to 90 % of the runs ({cfg.long.runs} of BBI, one of GDM, which has "
-        f"no random numbers). Dotted: ΔV = {floor:g}, where BBI stops."
+        "The lowest F so far against the step. Line and band: median and 10 to 90 % of the runs, of all "
+        "steps. Mark at the right: the median of all runs and all steps at the end, its bar 10 to 90 % of "
+        f"the runs ({cfg.long.runs} of BBI, one of GDM, which has no random numbers). Dotted: "
+        f"ΔV = {floor:g}, where BBI stops."
     )
     alt = f"Falling staircases, one panel for each optimizer. They end at (median): {'; '.join(said)}."
     return Picture(figure, caption, alt)
 
 
-def _running_minimum(axes: Axes, curves: pd.DataFrame, color: str, complete: bool) -> None:
-    """Median and band of the runs' lowest F of all steps; if the table lacks it, each recorded run."""
-    if not complete:
-        for _, path in curves.groupby("run"):
-            axes.step(
-                path["step"], path["loss"].cummin(), where="post", color=color, linewidth=0.7, alpha=0.8
-            )
-    elif len(curves):
+def _running_minimum(axes: Axes, curves: pd.DataFrame, color: str) -> None:
+    """Median and band of the runs' lowest F of all steps."""
+    if len(curves):
         lowest = curves.pivot(index="step", columns="run", values="lowest").ffill()
         low, middle, high = np.quantile(lowest, (0.1, 0.5, 0.9), axis=1)
         axes.step(lowest.index, middle, where="post", color=color)
@@ -161,15 +149,12 @@ def _barrier(runs: pd.DataFrame, cfg: Config, coefficient: float) -> Picture:
     below, above = (share[left.index < edge], share[left.index > edge])
     caption = (
         f"Share of the runs of {ours.label} that leave the first basin in {cfg.barrier.steps:,} steps, "
-        "against "
-        "δE. Dotted: the δE with which the energy equals F at the lowest pass. Band: 95 % Wilson "
-        "interval of "
-        f"{cfg.barrier.runs} runs at one δE."
+        "against δE. Dotted: the δE with which the energy equals F at the lowest pass. Band: 95 % Wilson "
+        f"interval of {cfg.barrier.runs} runs at one δE."
     )
     alt = (
-        f"A step from 0 to 1 at δE = {edge:.3f}. Below it at most {below.max() if len(below) else 0:.0%} "
-        "of the "
-        f"runs leave, above it at least {above.min() if len(above) else 0:.0%}."
+        f"A step from 0 to 1 at δE = {edge:.3f}. Below it at most {below.max() if len(below) else 0:.0%} of "
+        f"the runs leave, above it at least {above.min() if len(above) else 0:.0%}."
     )
     return Picture(figure, caption, alt)
 
@@ -205,15 +190,13 @@ def _regimes(runs: pd.DataFrame, cfg: Config, coefficient: float) -> Picture:
     edge = leaves.index[leaves > 0.5].min()
     said = ", ".join(f"{count} {regime}" for regime, count in counts.items())
     caption = (
-        f"What becomes of {len(mine):,} runs of {of} from the start, in {cfg.regimes.steps:,} steps, by "
-        "step size "
-        "and momentum. Stars: the settings that searches chose, and the released code's, with which the long "
-        "runs were made."
+        f"What becomes of {len(mine):,} runs of {of} from the start, in {cfg.regimes.steps:,} steps, by step "
+        "size and momentum. Stars: the settings that searches chose, and the released code's, with which the "
+        "long runs were made."
     )
     alt = (
         f"A map in coloured areas ({said}). At the left, with small steps, runs are stuck; most leave the "
-        "start "
-        f"from η = {edge:.2g} on, where they are erratic or, further right and higher up, diverge."
+        f"start from η = {edge:.2g} on, where they are erratic or, further right and higher up, diverge."
         if len(mine)
         else "An empty map."
     )
@@ -221,8 +204,7 @@ def _regimes(runs: pd.DataFrame, cfg: Config, coefficient: float) -> Picture:
 
 
 def _success(runs: pd.DataFrame, cfg: Config, published: dict[str, Any]) -> Picture:
-    """Points solved by each competitor, by one run of each point and by one of several, beside the "
-    "paper's."""
+    """Points solved by each competitor, by one run and by one of several, beside the paper's."""
     names = list(cfg.competitors)
     figure, panels = plt.subplots(
         1, len(cfg.coefficients), figsize=(PAGE, 0.9 + 0.26 * len(names)), sharey=True, squeeze=False
@@ -231,7 +213,8 @@ def _success(runs: pd.DataFrame, cfg: Config, published: dict[str, Any]) -> Pict
     for axes, coefficient in zip(panels[0], cfg.coefficients, strict=True):
         mine = where(runs, coefficient=coefficient)
         for place, name in enumerate(names):
-            each, points = (f(mine, name, cfg.robust.success) for f in (solved_runs, solved_points))
+            each = solved_runs(mine, name, cfg.robust.success)
+            points = each.groupby("point").any()
             if not len(points):
                 continue
             competitor = cfg.competitors[name]
@@ -253,11 +236,9 @@ def _success(runs: pd.DataFrame, cfg: Config, published: dict[str, Any]) -> Pict
     legend_below(figure, panels, ncols=3)
     caption = (
         f"Filled: the share of {cfg.robust.points} random points from which F < {cfg.robust.success:g} is "
-        "reached "
-        f"by one run at least, of {cfg.robust.runs} for BBI and of one for GDM, which has no random numbers. "
-        "Hollow: the share of single runs of BBI, to be compared with GDM's. Bars: 95 % Wilson intervals "
-        "(those "
-        "of the runs take them as independent, which those from one point need not be)."
+        f"reached by one run at least, of {cfg.robust.runs} for BBI and of one for GDM, which has no random "
+        "numbers. Hollow: the share of single runs of BBI, to be compared with GDM's. Bars: 95 % Wilson "
+        "intervals (those of the runs take them as independent, which those from one point need not be)."
     )
     return Picture(figure, caption, f"Points solved, by optimizer and coefficient: {'; '.join(said)}.")
 

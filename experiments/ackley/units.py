@@ -1,6 +1,7 @@
 """Section 4.1, the Ackley function: who leaves a local minimum, and who finds the global one?"""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import hydra.utils
@@ -18,7 +19,7 @@ from experiments.landscapes import studies
 from experiments.landscapes.config import Starts
 from experiments.landscapes.ensemble import curve_rows, ends
 from experiments.landscapes.ensemble import run as run_ensemble
-from experiments.landscapes.repeats import Later, Plan, again, first_of, searches
+from experiments.landscapes.repeats import Later, again, searches
 from experiments.landscapes.studies import by_key, tuned
 
 
@@ -31,22 +32,26 @@ class Key(NamedTuple):
     first: int = 0
 
 
+Work = Iterator[tuple[Key, Unit]]
+
+
 def run(cfg: Config, compute: Compute) -> Tables:
     """For each coefficient: search, vary δE, map a baseline's settings, run long and from random points."""
     units: dict[Key, Unit] = {}
+    plan = functools.partial(_after, cfg, compute)
     for a in cfg.coefficients:
-        for (name, first), search in searches(cfg, compute, landscape(a), _plan(cfg, compute), a).items():
+        for (name, first), search in searches(cfg, compute, landscape(a), plan, a).items():
             units[Key("search", a, name, first)] = search
-        units |= _maps(cfg, compute, a)
+        units.update(_maps(cfg, compute, a))
     units = dict(sorted(units.items(), key=lambda item: item[0].first))  # the paper's own searches come first
     early = by_key(compute, units, "searches, barrier and regimes")
     settings, units = {}, {}
     for a in cfg.coefficients:
         found = {key[2:]: tables for key, tables in early.items() if key[:2] == ("search", a)}
-        settings[a] = tuned(cfg, first_of(found))
+        settings[a] = tuned(cfg, found)
         for name, optimizer in settings[a].items():
             units |= _runs(cfg, compute, a, name, optimizer)
-        units |= _regimes_found(cfg, a, found)
+        units.update(_regimes_found(cfg, a, found))
     later = by_key(compute, units, "long runs and random starts")
     return join([
         _labelled(cfg, key, tables, settings[a].get(key.competitor, {}))
@@ -57,73 +62,63 @@ def run(cfg: Config, compute: Compute) -> Tables:
     ])  # fmt: skip
 
 
-def _plan(cfg: Config, compute: Compute) -> Plan:
-    """What follows each search: the long runs, and the runs from random points, new ones for each."""
-
-    def plan(i: int, name: str) -> dict[str, Later]:
-        many, robust = cfg.competitors[name].stochastic, cfg.robust
-        starts = Starts(
-            center=[0.0, 0.0], side=robust.side, points=robust.points, seed=compute.seed("points", *again(i)),
-            repeats=robust.runs if many else 1,
-        )  # fmt: skip
-        long = Starts(center=cfg.start, points=cfg.long.runs if many else 1)
-        return {
-            "robust": Later(starts=starts, steps=robust.steps, success=robust.success,
-                            seed=compute.seed("robust", *again(i))),
-            "long": Later(starts=long, steps=cfg.long.steps, success=robust.success,
-                          seed=compute.seed("long", *again(i))),
-        }  # fmt: skip
-
-    return plan
+def _after(cfg: Config, compute: Compute, i: int, name: str) -> dict[str, Later]:
+    """What follows search ``i``: the long runs, and the runs from random points, new ones for each."""
+    many, robust = cfg.competitors[name].stochastic, cfg.robust
+    starts = Starts(
+        center=[0.0, 0.0], side=robust.side, points=robust.points, seed=compute.seed("points", *again(i)),
+        repeats=robust.runs if many else 1,
+    )  # fmt: skip
+    long = Starts(center=cfg.start, points=cfg.long.runs if many else 1)
+    return {
+        "robust": Later(starts=starts, steps=robust.steps, success=robust.success,
+                        seed=compute.seed("robust", *again(i))),
+        "long": Later(starts=long, steps=cfg.long.steps, success=robust.success,
+                      seed=compute.seed("long", *again(i))),
+    }  # fmt: skip
 
 
-def _maps(cfg: Config, compute: Compute, a: float) -> dict[Key, Unit]:
+def _maps(cfg: Config, compute: Compute, a: float) -> Work:
     """The units that need no search: the barrier, and the grid of regimes."""
     common = {"landscape": landscape(a), "start": cfg.start, "compiled": cfg.compiled}
-    found = {}
     name = method(cfg.competitors)
     competitor = cfg.competitors[name]
     if "delta_e" in (*competitor.fixed, *competitor.space):
         optimizer = competitor.optimizer({"lr": cfg.barrier.lr})
-        found[Key("barrier", a, name)] = unit(
+        yield Key("barrier", a, name), unit(
             barrier, **common, optimizer=optimizer, ensemble=competitor.ensemble, plan=cfg.barrier,
             seed=compute.seed("barrier"),
         )  # fmt: skip
     for name in baselines(cfg.competitors):
         competitor = cfg.competitors[name]
         if {"lr", "momentum"} <= {*competitor.fixed, *competitor.space}:
-            found[Key("regimes", a, name)] = unit(
+            yield Key("regimes", a, name), unit(
                 regimes, **common, optimizer=competitor.optimizer(), ensemble=competitor.ensemble,
                 steps=cfg.regimes.steps, success=cfg.robust.success, grid=cfg.regimes,
             )  # fmt: skip
             break  # one is enough: the other baselines differ by what is searched
-    return found
 
 
-def _runs(cfg: Config, compute: Compute, a: float, name: str, optimizer: dict[str, Any]) -> dict[Key, Unit]:
+def _runs(cfg: Config, compute: Compute, a: float, name: str, optimizer: Optimizer) -> dict[Key, Unit]:
     """Long runs, and runs from random points, with a competitor's best settings."""
-    competitor, robust = cfg.competitors[name], cfg.robust
+    competitor = cfg.competitors[name]
     common = {"landscape": landscape(a), "compiled": cfg.compiled, "optimizer": optimizer,
               "ensemble": competitor.ensemble}  # fmt: skip
     long = {"steps": cfg.long.steps, "record_every": cfg.long.record_every}
     if competitor.role == "baseline" and not competitor.stochastic:
-        longest = unit(regimes, **common, **long, start=cfg.start, success=robust.success)
+        longest = unit(regimes, **common, **long, start=cfg.start, success=cfg.robust.success)
     else:
         starts = Starts(center=cfg.start, repeats=cfg.long.runs if competitor.stochastic else 1)
         longest = unit(
             studies.runs, **common, **long, starts=starts, seed=compute.seed("long"), drawn=cfg.long.drawn
         )
-    starts = Starts(
-        center=[0.0, 0.0], side=robust.side, points=robust.points, seed=compute.seed("points"),
-        repeats=robust.runs if competitor.stochastic else 1,
-    )  # fmt: skip
-    somewhere = unit(studies.runs, **common, starts=starts, steps=robust.steps, seed=compute.seed("robust"))
+    later = _after(cfg, compute, 0, name)["robust"]
+    somewhere = unit(studies.runs, **common, starts=later.starts, steps=later.steps, seed=later.seed)
     return {Key("long", a, name): longest, Key("robust", a, name): somewhere}
 
 
-def _regimes_found(cfg: Config, a: float, searched: Mapping[tuple[str, int], Tables]) -> dict[Key, Unit]:
+def _regimes_found(cfg: Config, a: float, searched: Mapping[tuple[str, int], Tables]) -> Work:
     """For each baseline without random numbers: what becomes of the settings that its searches found."""
-    units = {}
     for name in baselines(cfg.competitors):
         competitor = cfg.competitors[name]
         rows = [tables["runs"] for (one, _), tables in searched.items() if one == name]
@@ -132,12 +127,11 @@ def _regimes_found(cfg: Config, a: float, searched: Mapping[tuple[str, int], Tab
         found = where(pd.concat(rows), where="search").dropna(subset=["best"])
         columns = {axis: found[axis].tolist() for axis in competitor.space}
         if len(found):
-            units[Key("regimes found", a, name)] = unit(
+            yield Key("regimes found", a, name), unit(
                 regimes, landscape=landscape(a), compiled=cfg.compiled, optimizer=competitor.optimizer(),
                 ensemble=competitor.ensemble, steps=cfg.long.steps, start=cfg.start,
                 success=cfg.robust.success, settings={"search": found["search"].tolist(), **columns},
             )  # fmt: skip
-    return units
 
 
 def _labelled(cfg: Config, key: Key, tables: Tables, optimizer: Optimizer) -> Tables:

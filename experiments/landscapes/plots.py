@@ -43,6 +43,14 @@ def contours(
     return filled
 
 
+def logarithmic(axes: Axes, *sides: str) -> None:
+    """Logarithmic axes (``x``, ``y``), where there is something above 0 to show."""
+    for side in sides:
+        shown = [np.asarray(line.get_data()[side == "y"], dtype=float) for line in axes.lines]
+        if any((np.isfinite(values) & (values > 0)).any() for values in shown):
+            axes.set(**{f"{side}scale": "log"})
+
+
 def three_landscapes(coefficient: float) -> Picture:
     """Fig. 1: the Ackley function, the Zakharov function in two dimensions, and the two basins."""
     panels: tuple[tuple[str, Potential, Callable[[Any], Any]], ...] = (
@@ -132,12 +140,11 @@ def repeated(runs: pd.DataFrame, cfg: Study, place: str, score: Score, words: st
     for axes, label in zip(panels, ("lowest F of the search", words), strict=True):
         labels = [cfg.competitors[name].label.replace(", ", ",\n") for name in names]
         axes.set_xticks(range(len(names)), labels, rotation=35, ha="right")
+        axes.set_ylabel(label)
         if label.startswith("share"):
-            axes.set(ylabel=label, ylim=(-0.03, 1.03))
+            axes.set_ylim(-0.03, 1.03)
         else:
-            # A logarithmic axis needs something above 0.
-            shown = any((np.asarray(line.get_ydata(), dtype=float) > 0).any() for line in axes.lines)
-            axes.set(ylabel=label, yscale="log" if shown else "linear")
+            logarithmic(axes, "y")
     count = int(runs["search"].nunique())
     caption = (
         f"{count} searches with other seeds: the lowest F that each one saw in {cfg.search.trials:,} trials "

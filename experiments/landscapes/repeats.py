@@ -5,7 +5,7 @@ finds.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import hydra.utils
@@ -71,11 +71,6 @@ def again(number: int) -> list[int]:
     return [number] if number else []
 
 
-def first_of(searched: Mapping[tuple[str, int], Tables]) -> dict[str, Tables]:
-    """The block with the first search of each competitor."""
-    return {name: tables for (name, first), tables in searched.items() if first == 0}
-
-
 def repeats(
     landscape: dict[str, Any],
     optimizer: Optimizer,
@@ -92,10 +87,12 @@ def repeats(
     """Searches by TPE, side by side, each with the runs that are planned for its settings.
 
     A search depends on its stream only, see :func:`experiments.harness.search.together`; ``first`` is the
-    number of the first. Other arguments are those of :func:`experiments.landscapes.studies.search`.
+    number of the first. It minimises :func:`experiments.landscapes.studies.evaluation` in ``budget.steps``
+    steps, which has the other arguments.
 
     Returns:
-        ``trials`` of search number 0, if it is among them. ``runs``, one row for each search with ``where``
+        ``trials`` of search number 0, if it is among them: one row a trial, with ``trial``, the settings
+        searched, ``loss``, ``status`` and ``steps``. ``runs``, one row for each search with ``where``
         = "search", and one for each point of each plan: ``search``, ``where``, ``point``, ``runs`` (how
         many), ``best`` (their lowest F), ``solved``, ``stay``, ``converged``, ``diverged`` (how many of
         them), ``steps`` (the fewest), and the settings found.
@@ -107,11 +104,13 @@ def repeats(
         mine = trials[trials["search"] == number]
         found = best(mine, space)
         rows = [_of_search(mine)]
-        for where, later in plan.items() if found else ():
-            setting = {**optimizer, **(found or {})}
-            rows.append(_outcomes(landscape, setting, ensemble, later, compiled).assign(where=where))
-        settings: dict[str, Any] = {"search": first + number, **(found or dict.fromkeys(space, math.nan))}
-        parts.append(pd.concat(rows).assign(**settings))
+        if found:
+            rows += [
+                _outcomes(landscape, {**optimizer, **found}, ensemble, later, compiled).assign(where=where)
+                for where, later in plan.items()
+            ]
+        settings = found or dict.fromkeys(space, math.nan)
+        parts.append(pd.concat(rows).assign(search=first + number, **settings))
     tables = {"runs": pd.concat(parts, ignore_index=True)}
     if not first:
         tables["trials"] = trials[trials["search"] == 0].drop(columns="search")

@@ -1,4 +1,4 @@
-"""Studies on a landscape: settings are searched for each competitor, and runs are made with what was found.
+"""Studies on a landscape: how good settings are, and runs with those that a search found.
 
 A section makes units of work of the functions here, and adds labels to the rows that they return.
 """
@@ -14,20 +14,24 @@ from torch import Tensor
 
 from experiments.competitors import Optimizer
 from experiments.harness.ranges import Range
-from experiments.harness.search import Evaluate, best, tpe
+from experiments.harness.search import Evaluate, best
 from experiments.harness.session import Compute
 from experiments.harness.settings import Count, Whole
 from experiments.harness.tables import Tables
 from experiments.harness.units import Unit
-from experiments.landscapes.config import Search, Starts, Study
+from experiments.landscapes.config import Starts, Study
 from experiments.landscapes.ensemble import curve_rows, ends, run, uniform_points
 
 Key = TypeVar("Key", bound=Hashable)
 
 
-def tuned(cfg: Study, searched: Mapping[str, Tables]) -> dict[str, dict[str, Any]]:
-    """Each competitor with all its settings; it is left out if every trial of its search failed."""
-    found = {name: best(t["trials"], cfg.competitors[name].space) for name, t in searched.items()}
+def tuned(cfg: Study, searched: Mapping[tuple[str, int], Tables]) -> dict[str, dict[str, Any]]:
+    """Each competitor with all its settings; it is left out if every trial of its first search failed.
+
+    ``searched`` has blocks of searches, by the competitor and the number of the block's first.
+    """
+    trials = {name: tables["trials"] for (name, first), tables in searched.items() if not first}
+    found = {name: best(mine, cfg.competitors[name].space) for name, mine in trials.items()}
     return {
         name: competitor.optimizer(found.get(name))
         for name, competitor in cfg.competitors.items()
@@ -40,29 +44,6 @@ def by_key(compute: Compute, units: Mapping[Key, Unit], what: str) -> dict[Key, 
     return dict(zip(units, compute(list(units.values()), what), strict=True))
 
 
-def search(
-    landscape: dict[str, Any],
-    optimizer: Optimizer,
-    ensemble: str,
-    space: dict[str, Range],
-    start: list[float],
-    budget: Search,
-    seed: int,
-    stream: list[Any],
-    compiled: bool,
-) -> Tables:
-    """Search settings by TPE: the lowest F in ``budget.steps`` steps from ``start`` is minimised.
-
-    ``landscape`` is the ``_target_`` and arguments of a potential, ``ensemble`` as of
-    :class:`experiments.competitors.Competitor`, ``stream`` as of :func:`experiments.harness.search.tpe`.
-
-    Returns:
-        ``trials``, one row a trial: ``trial``, the settings searched, ``loss``, ``status``, ``steps``.
-    """
-    evaluate = evaluation(landscape, optimizer, ensemble, space, start, budget.steps, seed, compiled)
-    return {"trials": tpe(space, evaluate, budget.trials, stream, budget.batch)}
-
-
 def evaluation(
     landscape: dict[str, Any],
     optimizer: Optimizer,
@@ -73,7 +54,11 @@ def evaluation(
     seed: int,
     compiled: bool,
 ) -> Evaluate:
-    """The objective of a search, the lowest F in ``steps`` steps; other arguments as of :func:`search`."""
+    """The objective of a search over ``space``: the lowest F in ``steps`` steps from ``start``.
+
+    ``landscape`` is the ``_target_`` and arguments of a potential, ``ensemble`` as of
+    :class:`experiments.competitors.Competitor`.
+    """
     potential = hydra.utils.instantiate(landscape)
     axis = "lr" if "lr" in space else next(iter(space))
 

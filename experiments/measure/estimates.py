@@ -1,7 +1,7 @@
 """What the tables say of the volume law, and of the time to pass a barrier."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -29,7 +29,7 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
         tables, "runs", "stage", "name", "dimension", "energy", "barrier", "steps", "crossed", *names
     )
     reduced = Reduced(cfg)
-    found = []
+    found = list[Estimate]()
     for n, energy, name in product(dimensions(cfg), cfg.occupation.energies, cfg.occupation.competitors):
         mine = where(runs, stage="occupation", dimension=n, energy=energy, name=name)[names]
         found += _occupation(mine.to_numpy(), cfg, n, energy, name, reduced)
@@ -44,9 +44,9 @@ def counted(tables: Tables) -> pd.DataFrame:
     return rows.groupby(labels, sort=False)[sums].sum().reset_index()
 
 
-def _entries(rows: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]:
+def _entries(rows: pd.DataFrame, cfg: Config, reduced: Reduced) -> Iterator[Estimate]:
     """Log of the ratio of first entries with a smaller Δt, another T0 or N_b over that with the paper's."""
-    plan, found = cfg.entries, []
+    plan = cfg.entries
     lr, t0, n_bounces = plan.settings()[0]
     for name, competitor in plan.competitors.items():
         mine = where(rows, name=name)
@@ -55,23 +55,18 @@ def _entries(rows: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate
         for row in mine.itertuples():
             changed = {"Δt": (row.lr, lr), "T0": (row.t0, t0), "N_b": (row.n_bounces, n_bounces)}
             words = [f"{key} = {value:g}" for key, (value, usual) in changed.items() if value != usual]
-            counts = [
-                int(base["first_1"].sum()),
-                int(base["first_2"].sum()),
-                int(row.first_1),
-                int(row.first_2),
-            ]
+            a, b = (int(base[column].sum()) for column in ("first_1", "first_2"))
+            c, d = int(row.first_1), int(row.first_2)
+            counts = a, b, c, d
             if not words or not all(counts):
                 continue
-            a, b, c, d = counts
             gap, error = math.log(c / d) - math.log(a / b), math.sqrt(sum(1 / one for one in counts))
             half = float(stats.norm.ppf((1 + LEVEL) / 2)) * error  # Woolf's interval
             numbers = {"ratio": c / d, "usual": a / b, "first": c, "second": d}
             claim = "measure-entries-step" if words[0].startswith("Δt") else "measure-entries-clocks"
             variant = f"{competitor.label}, {', '.join(words)}"
             interval = (gap, gap - half, gap + half)
-            found.append(Estimate(claim, *interval, int(row.runs), numbers, variant=variant, reduced=size))
-    return found
+            yield Estimate(claim, *interval, int(row.runs), numbers, variant=variant, reduced=size)
 
 
 def dimensions(cfg: Config) -> list[int]:
@@ -105,7 +100,7 @@ def shares(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _occupation(
     runs: np.ndarray, cfg: Config, n: int, energy: float, name: str, reduced: Reduced
-) -> list[Estimate]:
+) -> Iterator[Estimate]:
     """The well that is furthest from eq. (40), with intervals that hold for all wells at once."""
     plan = cfg.occupation
     variant = f"{plan.competitors[name].label}, n = {n}, E = {energy:g}"
@@ -115,7 +110,8 @@ def _occupation(
     numbers: dict[str, Any] = {"expected": expected.tolist(), "bottoms": plan.bottoms, "steps": plan.steps}
     if count < 2 or np.isnan(runs).any() or not runs.mean(0).all():
         numbers |= {"shares": [math.nan] * len(expected), "half": math.nan, "mixing": math.nan}
-        return [Estimate("measure-occupation", *UNKNOWN, count, numbers, variant=variant, reduced=size)]
+        yield Estimate("measure-occupation", *UNKNOWN, count, numbers, variant=variant, reduced=size)
+        return
     share, spread = shares(runs)
     off = share / expected - 1
     level = 1 - (1 - LEVEL) / len(off)  # Bonferroni's: the intervals of all wells hold together
@@ -126,10 +122,9 @@ def _occupation(
     mixing = steps * runs.var(0, ddof=1) / (p * (1 - p))
     numbers |= {"shares": share.tolist(), "half": float(half.max()), "mixing": float(mixing.max())}
     interval = (float(off[worst]), float(off[worst] - half[worst]), float(off[worst] + half[worst]))
-    found = [Estimate("measure-occupation", *interval, count, numbers, variant=variant, reduced=size)]
+    yield Estimate("measure-occupation", *interval, count, numbers, variant=variant, reduced=size)
     if name == method(plan.competitors):
-        found.append(_logarithm(runs, cfg, n, energy, size))
-    return found
+        yield _logarithm(runs, cfg, n, energy, size)
 
 
 def _logarithm(runs: np.ndarray, cfg: Config, n: int, energy: float, size: str) -> Estimate:
@@ -189,12 +184,12 @@ def _slopes(runs: pd.DataFrame, name: str, seed: int) -> np.ndarray:
     return slopes
 
 
-def _escape(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]:
+def _escape(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> Iterator[Estimate]:
     """How much faster the noisy baseline's time grows with the barrier than the method's.
 
     In units of 1/temperature of the baseline, so that Kramers' law gives 1.
     """
-    plan, found = cfg.escape, []
+    plan = cfg.escape
     table = {name: medians(runs, name) for name in plan.competitors}
     heats = {name: temperature(plan.competitors[name]) for name in baselines(plan.competitors)}
     size = reduced("escape.barriers", "escape.tilt", "escape.steps", "escape.competitors.*")
@@ -212,14 +207,9 @@ def _escape(runs: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]
             "temperature": heat,
             "barriers": plan.barriers,
             "medians": [
-                {"label": plan.competitors[one].label, "steps": _listed(table[one], plan.barriers)}
-                for one in plan.competitors
+                {"label": competitor.label, "steps": table[one].reindex(plan.barriers).tolist()}
+                for one, competitor in plan.competitors.items()
             ],
         }
         interval = (float(gap[0]), float(ends[0]), float(ends[1]))
-        found.append(Estimate("measure-barrier", *interval, len(compared), numbers, reduced=size))
-    return found
-
-
-def _listed(median: pd.Series, barriers: Sequence[float]) -> list[float]:
-    return [float(median.get(barrier, math.nan)) for barrier in barriers]
+        yield Estimate("measure-barrier", *interval, len(compared), numbers, reduced=size)

@@ -1,5 +1,6 @@
 """Beyond the paper: does a bouncing run follow the volume law, and how does a barrier slow it down?"""
 
+from collections.abc import Iterator
 from typing import Any
 
 import hydra.utils
@@ -18,6 +19,9 @@ from experiments.landscapes.ensemble import run as run_ensemble
 from experiments.measure.config import Config, Escape, Occupation
 from experiments.measure.landscapes import Crossed, DoubleWell, Wells
 
+Work = Iterator[tuple[dict[str, Any], Unit]]
+"""Units of work with the labels of their rows."""
+
 
 def run(cfg: Config, compute: Compute) -> Tables:
     """Count the share of time in wells, and the steps to pass a barrier."""
@@ -27,9 +31,9 @@ def run(cfg: Config, compute: Compute) -> Tables:
 
 def wells(plan: Occupation, n: int) -> Wells:
     """The wells in n dimensions, along the axes: in the plane on both sides of each."""
-    corners = [axis for axis in np.vstack([np.eye(n), -np.eye(n)])] if n < len(plan.bottoms) else np.eye(n)
-    centers = tuple(tuple(float(plan.distance * x) for x in corner) for corner in corners)
-    return Wells(tuple(plan.bottoms), tuple(plan.steepness), centers[: len(plan.bottoms)], plan.radius)
+    centers = plan.distance * np.vstack([np.eye(n), -np.eye(n)])[: len(plan.bottoms)]
+    corners = tuple(map(tuple, centers.tolist()))
+    return Wells(tuple(plan.bottoms), tuple(plan.steepness), corners, plan.radius)
 
 
 def _plain(landscape: Wells | DoubleWell) -> dict[str, Any]:
@@ -37,8 +41,8 @@ def _plain(landscape: Wells | DoubleWell) -> dict[str, Any]:
     return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **vars(landscape)}
 
 
-def _occupation(cfg: Config, compute: Compute) -> list[tuple[dict[str, Any], Unit]]:
-    plan, found = cfg.occupation, []
+def _occupation(cfg: Config, compute: Compute) -> Work:
+    plan = cfg.occupation
     for place in plan.places.values():
         n, runs = place.dimension, place.runs
         for energy in plan.energies:
@@ -47,18 +51,16 @@ def _occupation(cfg: Config, compute: Compute) -> list[tuple[dict[str, Any], Uni
                 labels = {"stage": "occupation", "name": name, "dimension": n, "energy": energy}
                 seed = compute.seed("occupation", n, energy, name)
                 for first in range(0, runs, plan.block):
-                    one = unit(
+                    yield labels, unit(
                         occupation, landscape=_plain(wells(plan, n)), optimizer=optimizer,
                         ensemble=competitor.ensemble, first=first, runs=min(plan.block, runs - first),
                         steps=plan.steps, burn_in=plan.burn_in, every=plan.every, seed=seed,
                         compiled=cfg.compiled,
                     )  # fmt: skip
-                    found.append((labels, one))
-    return found
 
 
-def _entries(cfg: Config, compute: Compute) -> list[tuple[dict[str, Any], Unit]]:
-    plan, found = cfg.entries, []
+def _entries(cfg: Config, compute: Compute) -> Work:
+    plan = cfg.entries
     for lr, t0, n_bounces in plan.settings():
         longer = plan.lr[0] / lr
         for name, competitor in plan.competitors.items():
@@ -66,28 +68,24 @@ def _entries(cfg: Config, compute: Compute) -> list[tuple[dict[str, Any], Unit]]
             optimizer = competitor.optimizer({"lr": lr, **times, "n_bounces": n_bounces})
             labels = {"stage": "entries", "name": name, "lr": lr, "t0": t0, "n_bounces": n_bounces}
             for first in range(0, plan.runs, plan.block):
-                one = unit(
+                yield labels, unit(
                     entries, optimizer=optimizer, ensemble=competitor.ensemble, start=plan.start, first=first,
                     runs=min(plan.block, plan.runs - first), steps=round(plan.steps * longer),
                     seed=compute.seed("entries"), compiled=cfg.compiled,
                 )  # fmt: skip
-                found.append((labels, one))
-    return found
 
 
-def _escape(cfg: Config, compute: Compute) -> list[tuple[dict[str, Any], Unit]]:
-    plan, found = cfg.escape, []
+def _escape(cfg: Config, compute: Compute) -> Work:
+    plan = cfg.escape
     for barrier in plan.barriers:
         landscape = double_well(barrier, plan)
         for name, competitor in plan.competitors.items():
             energy = {"delta_e": competitor.barriers * barrier} if competitor.barriers else {}
-            one = unit(
+            yield {"stage": "escape", "name": name, "barrier": barrier}, unit(
                 escape, landscape=_plain(landscape), optimizer=competitor.optimizer(energy),
                 ensemble=competitor.ensemble, runs=plan.runs if competitor.stochastic else 1,
                 steps=plan.steps, seed=compute.seed("escape", name), compiled=cfg.compiled,
             )  # fmt: skip
-            found.append(({"stage": "escape", "name": name, "barrier": barrier}, one))
-    return found
 
 
 def double_well(barrier: float, plan: Escape) -> DoubleWell:

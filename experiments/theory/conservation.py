@@ -117,9 +117,11 @@ def _deviation(
         p2 = law.momentum_squared(v, law.start(v, torch.full_like(v, delta_e))).clamp(min=0)
         momentum, times = -grad / grad.norm() * p2.sqrt(), np.linspace(0.0, span, 201)
         try:
-            moved = flow(law, potential, start, momentum, delta_v, times)
+            theta, pi = flow(law, potential, start, momentum, delta_v, times)
         except RuntimeError:
             found.append(math.nan)
         else:
-            found.append(float(np.abs(moved.energy / moved.energy[0] - 1).max()))
+            v = torch.stack([potential(point)[0] for point in theta]) - delta_v
+            energy = law.energy(v, torch.stack([one.square().sum() for one in pi]))
+            found.append(float((energy / energy[0] - 1).abs().max()))
     return found

@@ -1,6 +1,7 @@
 """What the tables of sections 2 and 3.3 and appendix A say of their claims."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,7 @@ def _no_stall(rows: pd.DataFrame, cfg: Config, reduced: str) -> Estimate:
     return Estimate("no-stall", k / n if n else math.nan, n=n, numbers=numbers, reduced=reduced)
 
 
-def _shallow(rows: pd.DataFrame, cfg: Config, reduced: str) -> list[Estimate]:
-    found = []
+def _shallow(rows: pd.DataFrame, cfg: Config, reduced: str) -> Iterator[Estimate]:
     for name, competitor in cfg.shallow.competitors.items():
         if competitor.paper:
             mine = where(rows, name=name, status="stopped")
@@ -105,9 +105,8 @@ def _shallow(rows: pd.DataFrame, cfg: Config, reduced: str) -> list[Estimate]:
                 "local_low": min(local),
                 "local_high": max(local),
             }
-            variant = f"{competitor.paper}, {competitor.label}"
-            found.append(Estimate("shallow-rate", fit, fit, fit, len(mine), numbers, variant=variant))
-    return [one._replace(reduced=reduced) for one in found]
+            one = Estimate("shallow-rate", fit, fit, fit, len(mine), numbers, reduced=reduced)
+            yield one._replace(variant=f"{competitor.paper}, {competitor.label}")
 
 
 def _overshoot(rows: pd.DataFrame, reduced: str) -> Estimate:
@@ -121,11 +120,10 @@ def _overshoot(rows: pd.DataFrame, reduced: str) -> Estimate:
     return Estimate("no-overshoot", ratio, n=len(crossed), numbers=numbers, reduced=reduced)
 
 
-def _family(rows: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: str) -> list[Estimate]:
+def _family(rows: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: str) -> Iterator[Estimate]:
     best, limits = rows.groupby("name")["best"].median(), thresholds("family")
     laws = cfg.family.laws.items()
     contrasts = [{"label": law.label, "best": best[name]} for name, law in laws if law.role == "contrast"]
-    found = []
     for name, law in laws:
         if law.role == "contrast":
             continue
@@ -142,9 +140,7 @@ def _family(rows: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: str)
             "highest": mine["best"].max(),
             "contrasts": contrasts,
         }
-        one = Estimate("family", deviation, n=len(mine), numbers=numbers, variant=law.label)
-        found.append(one._replace(reduced=reduced))
-    return found
+        yield Estimate("family", deviation, n=len(mine), numbers=numbers, variant=law.label, reduced=reduced)
 
 
 def _speed_exponent(curve: pd.DataFrame, fraction: float) -> float:
@@ -188,14 +184,12 @@ def local_exponents(curves: pd.DataFrame) -> "pd.Series[float]":
     return decades.diff() / np.log10(decades.index.to_series()).diff()
 
 
-def _diffusion(runs: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: Reduced) -> list[Estimate]:
-    found = []
+def _diffusion(runs: pd.DataFrame, curves: pd.DataFrame, cfg: Config, reduced: Reduced) -> Iterator[Estimate]:
     for key, phase in cfg.diffusion.phases.items():
         answers = _displaced(where(runs, variant=key), where(curves, variant=key), phase, cfg.diffusion)
         scaled = reduced(f"diffusion.phases.{key}.*", "diffusion.batch")
-        variant = f"after {phase.epochs} epochs"
-        found += [one._replace(variant=variant, reduced=scaled) for one in answers]
-    return found
+        for one in answers:
+            yield one._replace(variant=f"after {phase.epochs} epochs", reduced=scaled)
 
 
 def _displaced(runs: pd.DataFrame, curves: pd.DataFrame, phase: Phase, plan: Diffusion) -> list[Estimate]:
@@ -241,12 +235,10 @@ def _mean(values: "pd.Series[float]") -> tuple[float, float, float, int]:
     return (float(there.mean()), *of_mean(there, seed=0), len(there)) if len(there) else (*UNKNOWN, 0)
 
 
-def _tuned(rows: pd.DataFrame, cfg: Config, reduced: str) -> list[Estimate]:
-    found = []
+def _tuned(rows: pd.DataFrame, cfg: Config, reduced: str) -> Iterator[Estimate]:
     for name, mine in rows.groupby("name", sort=False):
         gap = (_decades(mine["fixed"]) - _decades(mine["tuned"])).dropna()
         lowered = (mine["delta_v"] < cfg.tuned.landscapes[str(name)].delta_v).mean()
         numbers = {**mine[["fixed", "tuned", "delta_v"]].median().to_dict(), "lowered": lowered}
         middle = (gap.median(), *of_median(gap), len(gap))
-        found.append(Estimate("delta-v-tuning", *middle, numbers, variant=str(name), reduced=reduced))
-    return found
+        yield Estimate("delta-v-tuning", *middle, numbers, variant=str(name), reduced=reduced)

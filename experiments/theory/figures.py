@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from experiments.harness.plotting import COLUMN, PAGE, PALETTE, Picture, decades, legend_below, styles, words
 from experiments.harness.tables import Tables, where
+from experiments.landscapes.plots import logarithmic
 from experiments.landscapes.volumes import sphere
 from experiments.theory.config import Config
 from experiments.theory.estimates import diffusion_exponents, local_exponents
@@ -35,14 +36,6 @@ def _power(axes: Axes, x: np.ndarray, through: tuple[float, float], exponent: fl
     axes.plot(x, y, color="black", linewidth=0.8, linestyle=":", label=label)
 
 
-def _log(axes: Axes, *sides: str) -> None:
-    """Logarithmic axes (``x``, ``y``), where there is something above 0 to show."""
-    for side in sides:
-        shown = [np.asarray(line.get_data()[side == "y"], dtype=float) for line in axes.lines]
-        if any((np.isfinite(values) & (values > 0)).any() for values in shown):
-            axes.set(**{f"{side}scale": "log"})
-
-
 def _energy(rows: pd.DataFrame) -> Picture:
     """The median run's largest deviation of the energy against the step size."""
     figure, axes = plt.subplots(figsize=(COLUMN, 3.2))
@@ -60,7 +53,7 @@ def _energy(rows: pd.DataFrame) -> Picture:
     left = where(rows, variant="left").groupby("lr")["deviation"].median()
     _power(axes, left.index.to_numpy(), (left.index[-1], 3 * left.iloc[-1]), 1.0, "∝ Δt")
     axes.set(xlabel="step size Δt", ylabel="largest |H/E − 1|")
-    _log(axes, "x", "y")
+    logarithmic(axes, "x", "y")
     legend_below(figure, axes)
     caption = (
         "How far the energy of BBI without bounces strays, against the step size: the largest deviation in "
@@ -91,30 +84,24 @@ def _family(curves: pd.DataFrame, ends: pd.DataFrame, cfg: Config) -> Picture:
     left.set(xlabel="V", ylabel="squared speed", title="speed")
     right.set(xlabel="step", ylabel="V by its first value", title="the first run")
     last.set(xticks=[], xlabel="law", title="ends of all runs")
-    _log(left, "x", "y")
-    _log(right, "y")
-    _log(last, "y")
-    last.set_ylim(*right.set_ylim(*_wider(right.get_ylim(), last.get_ylim())))
+    logarithmic(left, "x", "y")
+    logarithmic(right, "y")
+    logarithmic(last, "y")
+    low, high = zip(right.get_ylim(), last.get_ylim(), strict=True)
+    for axes in (right, last):
+        axes.set_ylim(min(low), max(high))
     last.set_yticklabels([])
     legend_below(figure, (left, right), ncols=6)
     caption = (
-        f"The laws of the family in a bowl, n = {len(cfg.family.m)}, Δt = {cfg.family.lr:g}. Left: "
-        "squared speed "
-        "against V, with the speed limit. Middle: V of the first run, by its first value. Right: the "
-        "same at the end "
-        f"of all {cfg.family.runs} runs of each law, after {cfg.family.steps:,} steps."
+        f"The laws of the family in a bowl, n = {len(cfg.family.m)}, Δt = {cfg.family.lr:g}. Left: squared "
+        "speed against V, with the speed limit. Middle: V of the first run, by its first value. Right: the "
+        f"same at the end of all {cfg.family.runs} runs of each law, after {cfg.family.steps:,} steps."
     )
     alt = (
         "All points lie along the line of the speed limit, except plain momentum's. V at the end by its "
         f"first value, medians: {'; '.join(said)}."
     )
     return Picture(figure, caption, alt)
-
-
-def _wider(*limits: tuple[float, float]) -> tuple[float, float]:
-    """The limits of an axis that has room for all."""
-    low, high = zip(*limits, strict=True)
-    return min(low), max(high)
 
 
 def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: Config) -> Picture:
@@ -124,7 +111,7 @@ def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: Config) -> Picture:
         span = np.sort(rest.loc[rest["name"] == name, "span"].dropna().clip(lower=1e-17))
         left.plot(np.arange(1, len(span) + 1), span, label=cfg.stall.competitors[name].label, **look)
     left.set(xlabel="runs on Ackley, sorted", ylabel="span of the last tenth", title="who comes to rest")
-    _log(left, "y")
+    logarithmic(left, "y")
     left.legend(loc="center left", bbox_to_anchor=(0.02, 0.6))
     by_step = crossed.dropna(subset="overshoot").groupby("lr")
     for number, which in enumerate(("largest", "median")):
@@ -136,22 +123,19 @@ def _ends(rest: pd.DataFrame, crossed: pd.DataFrame, cfg: Config) -> Picture:
             points = by_step[column].max() if which == "largest" else by_step[column].median()
             right.plot(points.index, points, line, markersize=4, color=PALETTE[number], label=label)
     right.set(xlabel="step size Δt", ylabel="overshoot below V = 0", title="V = 0 is overshot")
-    _log(right, "x", "y")
+    logarithmic(right, "x", "y")
     decades(right, "x")
     legend_below(figure, right, ncols=3)
     caption = (
-        "Left: how far the last tenth of each run on Ackley's function spans, sorted (0 is drawn as "
-        "1e-17). Right: by "
-        f"how much {cfg.overshoot.runs} runs in a bowl overshoot V = 0, against the step size, with a "
-        "bound of second "
-        "order and one of first order; the largest of all runs, and the median."
+        "Left: how far the last tenth of each run on Ackley's function spans, sorted (0 is drawn as 1e-17). "
+        f"Right: by how much {cfg.overshoot.runs} runs in a bowl overshoot V = 0, against the step size, "
+        "with a bound of second order and one of first order; the largest of all runs, and the median."
     )
     still = {name: int((mine["span"].dropna() < 1e-6).sum()) for name, mine in rest.groupby("name")}
     said = ", ".join(f"{still.get(name, 0)} of {c.label}" for name, c in cfg.stall.competitors.items())
     alt = (
         f"Left: of {cfg.stall.runs} runs each, these span less than 1e-6 at their end: {said}. Right: the "
-        "overshoot "
-        "falls with the square of the step size, below its bound."
+        "overshoot falls with the square of the step size, below its bound."
     )
     return Picture(figure, caption, alt)
 
@@ -168,15 +152,14 @@ def _shallow(rows: pd.DataFrame, cfg: Config, exponents: dict[str, float]) -> Pi
             law = f"$\\propto m^{{{exponent:g}}}$"
             _power(axes, mine["m"].to_numpy(), (end["m"], end["steps"]), exponent, law)
     axes.set(xlabel="m", ylabel=f"steps until |θ| < {cfg.shallow.target:g}")
-    _log(axes, "x", "y")
+    logarithmic(axes, "x", "y")
     decades(axes, "x")
     axes.set_title("a valley V = ½ m² θ²")
     axes.legend()
     slope = ", ".join(f"{name} {value:g}" for name, value in exponents.items())
     caption = (
-        "Steps until the target is reached, against m. Dotted: the powers of m of eqs. (7) and (8), "
-        "through the point "
-        "with the smallest m."
+        "Steps until the target is reached, against m. Dotted: the powers of m of eqs. (7) and (8), through "
+        "the point with the smallest m."
     )
     alt = f"Two straight falling lines in logarithmic axes, along the powers that are expected ({slope})."
     return Picture(figure, caption, alt)
@@ -197,14 +180,12 @@ def _volumes(rows: pd.DataFrame, cfg: Config) -> Picture:
     axes.set_title("phase-space volume around a minimum")
     legend_below(figure, axes, ncols=3)
     caption = (
-        "The volume around a minimum against its V. Points: the integral of eq. (40); lines: the closed "
-        "form (46), (47); "
-        "dotted: plain momentum, eq. (41), scaled to the first point."
+        "The volume around a minimum against its V. Points: the integral of eq. (40); lines: the closed form "
+        "(46), (47); dotted: plain momentum, eq. (41), scaled to the first point."
     )
     alt = (
         "For every dimension the points lie on a straight line that rises as V falls, by as much each "
-        "decade; the "
-        "dotted lines are flat."
+        "decade; the dotted lines are flat."
     )
     return Picture(figure, caption, alt)
 
@@ -219,13 +200,12 @@ def _tuned(rows: pd.DataFrame, cfg: Config) -> Picture:
         level = cfg.tuned.landscapes[name].delta_v
         axes.axhline(level, color="black", linewidth=0.8, linestyle=":", label="ΔV")
         axes.set(xlabel="runs, sorted", ylabel="lowest F", title=words(str(name)))
-        _log(axes, "y")
+        logarithmic(axes, "y")
         said.append(f"{words(str(name))} from {mine['fixed'].median():.0e} to {mine['tuned'].median():.0e}")
     legend_below(figure, panels, ncols=3)
     caption = (
-        f"The lowest F of {cfg.tuned.runs} runs, sorted, with a ΔV far too high (dotted) that stays "
-        "fixed, and that is "
-        "lowered on the way."
+        f"The lowest F of {cfg.tuned.runs} runs, sorted, with a ΔV far too high (dotted) that stays fixed, "
+        "and that is lowered on the way."
     )
     alt = f"With ΔV fixed, runs end at ΔV. Lowering it takes the median of the lowest F: {'; '.join(said)}."
     return Picture(figure, caption, alt)
@@ -252,7 +232,7 @@ def _diffusion(tables: Tables, cfg: Config, key: str) -> Picture:
     slopes.axhline(1.0, color="black", linewidth=0.8, linestyle=":")
     axes.set(ylabel="|Θ(t₀ + t) − Θ(t₀)|²")
     slopes.set(xlabel="steps t", ylabel="local κ")
-    _log(axes, "x", "y")
+    logarithmic(axes, "x", "y")
     axes.set_title(f"after {phase.epochs} epochs")
     legend_below(figure, axes)
     data = where(tables["runs"], stage="diffusion", variant=key)["data"].iloc[0]

@@ -1,7 +1,6 @@
 """What recorded runs conserve at every step, and the motion in continuous time that they approximate."""
 
 import itertools
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,38 +47,29 @@ EVALUATIONS = 10_000
 """Of Hamilton's equations, after which :func:`flow` fails; the committed motions take a fifth at most."""
 
 
-class Flow(NamedTuple):
-    """A motion in continuous time at T moments: Θ (T, n), V, H(V, Π²) and |dΘ/dt|² (T,), float64."""
-
-    theta: np.ndarray
-    v: np.ndarray
-    energy: np.ndarray
-    speed2: np.ndarray
-
-
 def flow(
     law: Law, potential: Potential, start: Tensor, momentum: Tensor, delta_v: float, times: np.ndarray
-) -> Flow:
+) -> tuple[Tensor, Tensor]:
     """Integrate Hamilton's equations dΘ/dt = 2H_P Π, dΠ/dt = -H_V ∇V, as (3) and (32), in continuous time.
 
     From Θ ``start`` and Π ``momentum`` (n,), at the increasing ``times`` (T,), by an integrator of order 8
     with a relative tolerance of 1e-12. H_V and H_P are taken at E = H of the moment, and the energy is not
     restored: that it stays what it was tests the equations.
 
+    Returns:
+        Θ and Π at these times, float64 (T, n).
+
     Raises:
         RuntimeError: The integrator failed, or needed more than :data:`EVALUATIONS`.
     """
     n, count = len(start), itertools.count()
 
-    def of(state: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        theta, pi = torch.split(torch.from_numpy(state), n)
-        value, grad = potential(theta)
-        return value - delta_v, grad, pi, pi.square().sum()
-
     def rhs(_: float, state: np.ndarray) -> np.ndarray:
         if next(count) >= EVALUATIONS:
             raise RuntimeError(f"the motion cannot be integrated in {EVALUATIONS} evaluations")
-        v, grad, pi, p2 = of(state)
+        theta, pi = torch.split(torch.from_numpy(state), n)
+        value, grad = potential(theta)
+        v, p2 = value - delta_v, pi.square().sum()
         e = law.energy(v, p2)
         return torch.cat((law.drift(v, e, p2) * pi, -law.kick(v, e) * grad)).numpy()
 
@@ -89,9 +79,5 @@ def flow(
     )
     if not done.success:
         raise RuntimeError(f"the motion cannot be integrated: {done.message}")
-    points = [of(state) for state in done.y.T]
-    v = torch.stack([point[0] for point in points])
-    p2 = torch.stack([point[3] for point in points])
-    e = torch.as_tensor(law.energy(v, p2))
-    speed2 = torch.as_tensor(law.drift(v, e, p2)) ** 2 * p2
-    return Flow(done.y.T[:, :n], v.numpy(), e.numpy(), speed2.numpy())
+    theta, pi = torch.split(torch.from_numpy(done.y.T), n, dim=1)
+    return theta, pi

@@ -1,6 +1,8 @@
 """What the tables of section 4.3 say of its claims."""
 
+import functools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     ]
 
 
+@functools.cache  # two double integrals take seconds
 def occupation_ratio(delta_v: float, energy: float) -> float:
     """Ratio of the phase-space volumes over the two basins m_I |θ - c_I| < 1, by quadrature of eq. (40)."""
 
@@ -71,13 +74,13 @@ def _depends_on(cfg: Config, *counts: str) -> list[str]:
     ]
 
 
-def _ratios(tables: Tables, cfg: Config, theory: float, reduced: Reduced) -> list[Estimate]:
+def _ratios(tables: Tables, cfg: Config, theory: float, reduced: Reduced) -> Iterator[Estimate]:
     """First entries into basin 1 over those into basin 2, for each count.
 
     The paper's claim is about N_b = 1; other numbers of bounces, and optimizers without bounces, are shown
     beside it and not judged by it.
     """
-    found, paper = [], cfg.counts[cfg.published]
+    paper = cfg.counts[cfg.published]
     fewer = [(cfg.published, paper.published_runs)] if paper.published_runs < paper.runs else []
     for name, first in (*fewer, *((name, None) for name in cfg.counts)):
         a, b, n = counted(tables, name, first)
@@ -88,8 +91,9 @@ def _ratios(tables: Tables, cfg: Config, theory: float, reduced: Reduced) -> lis
         variant, size = f"{plan.label}, {n} runs", reduced(*_depends_on(cfg, name))
         counts = (a, a + b)
         one = Estimate(f"basin-ratio{kind}", value, *ratio(a, b), n, numbers, counts, variant, size)
-        found += [one] if kind else [one, one._replace(claim="basin-entries")]
-    return found
+        yield one
+        if not kind:
+            yield one._replace(claim="basin-entries")
 
 
 def _blocks(tables: Tables, variant: str, runs: int, size: int) -> dict[str, float]:
@@ -102,12 +106,12 @@ def _blocks(tables: Tables, variant: str, runs: int, size: int) -> dict[str, flo
     return {"blocks": len(rows), "block": size, "above": above, "printed": printed}
 
 
-def _variants(tables: Tables, cfg: Config, reduced: Reduced) -> list[Estimate]:
+def _variants(tables: Tables, cfg: Config, reduced: Reduced) -> Iterator[Estimate]:
     """Logarithm of the ratio with other bounces (the released code's) minus that with the paper's.
 
     Both have the same N_b. The interval is Woolf's, of an odds ratio of independent counts.
     """
-    found, paper = [], cfg.counts[cfg.published]
+    paper = cfg.counts[cfg.published]
     for name, plan in cfg.counts.items():
         ours, other = (counted(tables, each)[:2] for each in (cfg.published, name))
         same = plan.n_bounces == paper.n_bounces and plan.competitor != paper.competitor
@@ -116,8 +120,7 @@ def _variants(tables: Tables, cfg: Config, reduced: Reduced) -> list[Estimate]:
             ends = odds.confidence_interval(LEVEL)
             gap, low, high = map(math.log, (odds.statistic, ends.low, ends.high))
             size = reduced(*_depends_on(cfg, cfg.published, name))
-            found.append(Estimate("basin-readings", gap, low, high, sum(ours) + sum(other), reduced=size))
-    return found
+            yield Estimate("basin-readings", gap, low, high, sum(ours) + sum(other), reduced=size)
 
 
 def _without_bounces(tables: Tables, cfg: Config, reduced: Reduced) -> Estimate:

@@ -12,7 +12,7 @@ from experiments.harness.plotting import COLUMN, PAGE, PALETTE, SMALL, Picture, 
 from experiments.harness.statistics import ratio
 from experiments.harness.tables import Tables, where
 from experiments.landscapes.basins import LANDSCAPE, center, radius, volume_ratio
-from experiments.landscapes.plots import contours
+from experiments.landscapes.plots import contours, logarithmic
 from experiments.two_basin.config import Config
 from experiments.two_basin.estimates import counted
 
@@ -52,14 +52,12 @@ def _trajectories(tables: Tables, cfg: Config) -> Picture:
         int((np.linalg.norm(last - center(basin), axis=1) < 1.2 * radius(basin)).sum()) for basin in (1, 2)
     ]
     caption = (
-        f"Paths of {count} runs of {label} from the square until they enter a basin, at the dots. "
-        "Circles: the edges "
-        "of the basins. The ground is darker where F is higher."
+        f"Paths of {count} runs of {label} from the square until they enter a basin, at the dots. Circles: "
+        "the edges of the basins. The ground is darker where F is higher."
     )
     alt = (
         f"Loops that swing through the middle of a bowl, up to {side:.0f} from it. {inside[0]} end at the "
-        "circle of "
-        f"basin 1, {inside[1]} at that of basin 2."
+        f"circle of basin 1, {inside[1]} at that of basin 2."
     )
     return Picture(figure, caption, alt)
 
@@ -87,11 +85,9 @@ def _partial_ratios(tables: Tables, cfg: Config) -> Picture:
     panels[0].set(ylabel="entries, basin 1 / basin 2", ylim=(1.2, 2.4))
     legend_below(figure, panels, ncols=4)
     caption = (
-        f"Runs of {competitor.label} that enter basin 1 over those that enter basin 2, against the number "
-        "of runs "
-        "counted. Left: as many as in the paper; right: all. Band: 95 % interval of the ratio. Grey: 11 "
-        "% around the "
-        "ratio of volumes, dashed."
+        f"Runs of {competitor.label} that enter basin 1 over those that enter basin 2, against the number of "
+        "runs counted. Left: as many as in the paper; right: all. Band: 95 % interval of the ratio. Grey: 11 "
+        "% around the ratio of volumes, dashed."
     )
     alt = "The line swings at first and settles. "
     if len(at):
@@ -104,30 +100,26 @@ def _by_bounces(tables: Tables, cfg: Config) -> Picture:
     """The ratio of first entries against N_b, between the estimate from volumes and that from edges."""
     figure, axes = plt.subplots(figsize=(COLUMN, 2.8))
     looks, said = styles(cfg.competitors), list[str]()
-    scale = "linear"  # until there is something above 0, which a logarithmic axis needs
     for key, competitor in cfg.competitors.items():
         counts = [(c.n_bounces, name) for name, c in cfg.counts.items() if c.competitor == key]
         found = [(n_b, *counted(tables, name)[:2]) for n_b, name in counts if n_b is not None]
         points = sorted((n_b, a, b) for n_b, a, b in found if b)
         if not points:
             continue
-        scale = "log" if any(n_b > 0 for n_b, *_ in points) else scale
         x, value = [p[0] for p in points], np.array([a / b for _, a, b in points])
         ends = np.array([ratio(a, b) for _, a, b in points]).T
         said += [f"{competitor.label} at N_b = {n:g} {v:.2f}" for n, v in zip(x, value, strict=True)]
         look = looks[key] | {"markevery": 1, "label": competitor.label}
         axes.errorbar(x, value, abs(ends - value), capsize=2, **look)
+    logarithmic(axes, "x")
     theory = volume_ratio()
     for level, line, text in ((theory, "--", "volumes"), (math.sqrt(theory), ":", "edges m₂/m₁")):
         axes.axhline(level, color=PALETTE[6], linestyle=line, label=f"{text}: {level:.3f}")
-    axes.set(
-        xscale=scale, xlabel="scheduled bounces $N_b$", ylabel="entries, basin 1 / basin 2", ylim=(1.0, 2.1)
-    )
+    axes.set(xlabel="scheduled bounces $N_b$", ylabel="entries, basin 1 / basin 2", ylim=(1.0, 2.1))
     axes.set_title("first entries by number of bounces")
     legend_below(figure, axes)
     caption = (
-        "The ratio of first entries against the number of scheduled bounces; bars: 95 % intervals. "
-        "Dashed: the ratio "
-        "of the basins' volumes, eq. (18); dotted: that of their edges."
+        "The ratio of first entries against the number of scheduled bounces; bars: 95 % intervals. Dashed: "
+        "the ratio of the basins' volumes, eq. (18); dotted: that of their edges."
     )
     return Picture(figure, caption, "; ".join(said) + f". The ratio of volumes is {theory:.3f}.")

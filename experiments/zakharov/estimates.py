@@ -1,6 +1,7 @@
 """What the tables of section 4.2 say of its claims."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,30 +12,17 @@ from experiments.competitors import baselines, method
 from experiments.harness.claims import published
 from experiments.harness.reduced import Reduced
 from experiments.harness.search import failed
-from experiments.harness.statistics import FEWEST, UNKNOWN, Estimate, of_median, wilson
+from experiments.harness.statistics import FEWEST, UNKNOWN, Estimate, wilson
 from experiments.harness.tables import Tables, table_of, where
-from experiments.landscapes.estimates import depends_on, searched
+from experiments.landscapes.estimates import depends_on, over_searches, searched
 from experiments.landscapes.functions import Zakharov
 from experiments.zakharov.config import Config
 
 
 def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     """Answers to the claims of section 4.2."""
-    runs = table_of(
-        tables,
-        "runs",
-        "stage",
-        "competitor",
-        "side",
-        "point",
-        "best",
-        "status",
-        "steps",
-        "search",
-        "where",
-        "converged",
-        "diverged",
-    )
+    labels = ("stage", "competitor", "side", "point", "search", "where")
+    runs = table_of(tables, "runs", *labels, "best", "status", "steps", "converged", "diverged")
     trials = table_of(tables, "trials", "competitor", "loss", "status")
     long, reduced = where(runs, stage="long").set_index("competitor"), Reduced(cfg)
     start = float(Zakharov()(torch.tensor(cfg.start, dtype=torch.float64))[0])
@@ -88,19 +76,17 @@ def _speed_by_search(one: Estimate, runs: pd.DataFrame, cfg: Config) -> Estimate
     gap = np.log10(best[rivals].min(axis=1)) - np.log10(best[ours])
     gap = gap.fillna(best[ours].isna().map({True: -np.inf, False: np.inf}))  # who found nothing has lost
     stopped = where(long, competitor=ours)["converged"].sum() / len(gap)
-    numbers = {**one.numbers, "stopped": float(stopped), "searches": len(gap)}
-    ends = of_median(gap)
-    return one._replace(estimate=float(gap.median()), low=ends[0], high=ends[1], n=len(gap), numbers=numbers)
+    return over_searches(one, gap, stopped=float(stopped))
 
 
 def _from_random_points(
     runs: pd.DataFrame, again: pd.DataFrame, cfg: Config, reduced: Reduced
-) -> list[Estimate]:
+) -> Iterator[Estimate]:
     """Share of points where BBI ends lower than a baseline; diverged is highest.
 
     Where both diverged BBI is not better: such points count against it.
     """
-    found, ours = [], method(cfg.competitors)
+    ours = method(cfg.competitors)
     floor = cfg.competitors[ours].fixed.get("delta_v", 0.0)
     for side in cfg.random.sides:
         mine = where(runs, side=side)
@@ -128,8 +114,7 @@ def _from_random_points(
             size = reduced("start", "search.*", "random.steps", *both)
             share = (wins / n, *wilson(wins, n))
             one = Estimate("zakharov-random", *share, n, numbers, variant=variant, reduced=size)
-            found.append(_random_by_search(one, where(again, where=f"side {side:g}"), ours, name))
-    return found
+            yield _random_by_search(one, where(again, where=f"side {side:g}"), ours, name)
 
 
 def _random_by_search(one: Estimate, runs: pd.DataFrame, ours: str, rival: str) -> Estimate:
@@ -140,11 +125,4 @@ def _random_by_search(one: Estimate, runs: pd.DataFrame, ours: str, rival: str) 
         return one
     pairs = lowest[[ours, rival]].dropna()
     shares = (pairs[ours] < pairs[rival]).groupby("search").mean()
-    if len(shares) < FEWEST:
-        return one
-    ends = of_median(shares)
-    spread = {"searches": len(shares), "share_range": (shares.min(), shares.max())}
-    numbers = {**one.numbers, **spread}
-    return one._replace(
-        estimate=float(shares.median()), low=ends[0], high=ends[1], n=len(shares), numbers=numbers
-    )
+    return over_searches(one, shares, share_range=(shares.min(), shares.max()))

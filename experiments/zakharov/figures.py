@@ -71,8 +71,7 @@ def _envelope(axes: Axes, path: pd.DataFrame, label: str, look: dict[str, Any]) 
     axes.fill_between(
         middle, parts["loss"].min(), parts["loss"].max(), color=look["color"], alpha=0.2, linewidth=0
     )
-    lowest = path["lowest"] if "lowest" in path and path["lowest"].notna().all() else path["loss"].cummin()
-    axes.plot(path["step"], lowest, label=label, **look)
+    axes.plot(path["step"], path["lowest"], label=label, **look)
 
 
 def _random_starts(tables: Tables, cfg: Config) -> Picture:
@@ -102,8 +101,7 @@ def _random_starts(tables: Tables, cfg: Config) -> Picture:
     legend_below(figure, panels, ncols=3)
     caption = (
         f"The lowest F in {cfg.random.steps:,} steps from {cfg.random.points} random points, sorted for each "
-        "optimizer by itself. Its diverged runs follow at the right, as marks in the grey area, whose "
-        "height has no "
-        "meaning."
+        "optimizer by itself. Its diverged runs follow at the right, as marks in the grey area, whose height "
+        "has no meaning."
     )
     return Picture(figure, caption, "; ".join(said) + ".")

@@ -1,5 +1,7 @@
 """Section 4.2, the Zakharov function in ten dimensions: which optimizer is faster in a shallow valley?"""
 
+import functools
+
 import numpy as np
 
 from experiments.competitors import method, numbers
@@ -8,15 +10,16 @@ from experiments.harness.tables import Tables, join, labelled
 from experiments.harness.units import unit
 from experiments.landscapes import studies
 from experiments.landscapes.config import Starts
-from experiments.landscapes.repeats import Later, Plan, again, first_of, searches
+from experiments.landscapes.repeats import Later, again, searches
 from experiments.landscapes.studies import by_key, tuned
 from experiments.zakharov.config import LANDSCAPE, Config
 
 
 def run(cfg: Config, compute: Compute) -> Tables:
     """Search settings for each competitor; with those found run long, and from random points."""
-    searched = by_key(compute, searches(cfg, compute, LANDSCAPE, _plan(cfg, compute)), "searches")
-    settings = tuned(cfg, first_of(searched))
+    plan = functools.partial(_after, cfg, compute)
+    searched = by_key(compute, searches(cfg, compute, LANDSCAPE, plan), "searches")
+    settings = tuned(cfg, searched)
     units = {
         (name, side): unit(
             studies.runs, landscape=LANDSCAPE, compiled=cfg.compiled, optimizer=optimizer,
@@ -41,20 +44,16 @@ def run(cfg: Config, compute: Compute) -> Tables:
     return join(rows)
 
 
-def _plan(cfg: Config, compute: Compute) -> Plan:
-    """What follows each search: the long run, and the runs from random points, new ones for each."""
+def _after(cfg: Config, compute: Compute, i: int, name: str) -> dict[str, Later]:
+    """What follows search ``i``: the long run, and the runs from random points, new ones for each."""
     floor = float(cfg.competitors[method(cfg.competitors)].fixed.get("delta_v", 0.0))
-
-    def plan(i: int, name: str) -> dict[str, Later]:
-        return {
-            f"side {side:g}" if side else "long": Later(
-                starts=_starts(cfg, compute, side, i), seed=0, success=floor,
-                steps=cfg.random.steps if side else cfg.long.steps,
-            )
-            for side in (0.0, *cfg.random.sides)
-        }  # fmt: skip
-
-    return plan
+    return {
+        f"side {side:g}" if side else "long": Later(
+            starts=_starts(cfg, compute, side, i), seed=0, success=floor,
+            steps=cfg.random.steps if side else cfg.long.steps,
+        )
+        for side in (0.0, *cfg.random.sides)
+    }  # fmt: skip
 
 
 def _starts(cfg: Config, compute: Compute, side: float, search: int) -> Starts:
