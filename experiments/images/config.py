@@ -117,6 +117,8 @@ class ClassificationConfig(Experiment):
 
     @model_validator(mode="after")
     def _protocols_differ(self) -> Self:
+        if not self.protocols:
+            raise ValueError("protocols: must have one or more, which choose the settings")
         if len({protocol.label for protocol in self.protocols.values()}) < len(self.protocols):
             raise ValueError("protocols: two have the same label, by which the tables tell them apart")
         return self

@@ -107,14 +107,13 @@ def _accuracies(
         **known.numbers(cfg, key),
     }
     claim, size = f"{cfg.experiment}-{competitor.paper}", known.accuracies(name, protocol=key)
-    found = []
-    for statistic, value, ends in (
-        ("mean", values.mean(), of_mean(values, seed=0)),
-        ("median", np.median(values), of_median(values)),
-    ):
-        one = Estimate(claim, float(value), *ends, len(values), numbers, variant=statistic + words)
-        found.append(one._replace(reduced=size))
-    return found
+    return [
+        Estimate(claim, value, *ends, len(values), numbers, variant=statistic + words, reduced=size)
+        for statistic, value, ends in (
+            ("mean", float(values.mean()), of_mean(values, seed=0)),
+            ("median", float(np.median(values)), of_median(values)),
+        )
+    ]
 
 
 def _difference(

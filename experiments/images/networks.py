@@ -35,8 +35,8 @@ def small_resnet18(width: int = 64, classes: int = 10) -> nn.Sequential:
     inside = width
     for stage in range(4):
         outside, stride = width * 2**stage, 1 if stage == 0 else 2
-        stages += [BasicBlock(inside, outside, stride, _shortcut(inside, outside, stride))]
-        stages += [BasicBlock(outside, outside)]
+        first = BasicBlock(inside, outside, stride, _shortcut(inside, outside, stride))
+        stages += [first, BasicBlock(outside, outside)]
         inside = outside
     stem = [nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
     return nn.Sequential(*stem, *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8 * width, classes))

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from itertools import product
 from typing import NamedTuple
@@ -16,8 +16,8 @@ from experiments.competitors import Optimizer, numbers
 from experiments.harness.errors import UserError
 from experiments.harness.search import best
 from experiments.harness.session import Compute
-from experiments.harness.tables import Tables, join, labelled
-from experiments.harness.units import unit
+from experiments.harness.tables import Tables, join, labelled, where
+from experiments.harness.units import Unit, unit
 from experiments.images import study
 from experiments.images.config import ClassificationConfig, Task
 from experiments.images.sources import Images, load
@@ -102,41 +102,28 @@ def train_chosen(
     """
     trials = pd.concat(tried, ignore_index=True) if tried else pd.DataFrame()
     choices = []
-    for by in cfg.protocols.values():
-        for name, competitor in cfg.competitors.items():
-            found: dict[str, float] | None = {}
-            if cfg.searched(name):
-                mine = (trials["competitor"] == name) & (trials["protocol"] == by.label)
-                found = best(trials[mine], cfg.searched(name))
-            if found is not None:
-                choices.append(Choice(by.label, name, found, competitor.optimizer(found)))
-    parts: list[Tables] = [{"trials": trials}, {"runs": _selected(images, cfg.recipe.train, choices)}]
-    plan = _plan(cfg, choices)
+    for by, (name, competitor) in product(cfg.protocols.values(), cfg.competitors.items()):
+        found: dict[str, float] | None = {}
+        if cfg.searched(name):
+            found = best(where(trials, competitor=name, protocol=by.label), cfg.searched(name))
+        if found is not None:
+            choices.append(Choice(by.label, name, found, competitor.optimizer(found)))
+    work: list[tuple[Mapping[str, object], Unit]] = []
+    for run, one in _plan(cfg, choices):
+        seed = compute.seed("run", run)
+        call = unit(study.training_run, task=task, optimizer=one.optimizer, epochs=cfg.epochs, seed=seed)
+        work.append(({"stage": "train", **one.labels, "run": run}, call))
     first = {one.competitor: one for one in reversed(choices)}  # with which conservation is checked
-    checked = [
-        one for one in first.values() if issubclass(hydra.utils.get_class(one.optimizer["_target_"]), BBI)
-    ]
-    units = [
-        unit(
-            study.training_run, task=task, optimizer=one.optimizer, epochs=cfg.epochs,
-            seed=compute.seed("run", run),
-        )
-        for run, one in plan
-    ]  # fmt: skip
-    units += [
-        unit(
-            study.conservation, task=task, optimizer=one.optimizer, steps=cfg.checked_steps,
-            seed=compute.seed("conservation"),
-        )
-        for one in checked
-    ]  # fmt: skip
-    done = compute(units, "training runs")
-    for (run, one), tables in zip(plan, done, strict=False):
-        labels = {"stage": "train", **one.labels, "run": run}
-        runs, curves = labelled(tables["runs"], **labels), tables["curves"].assign(**labels)
-        parts.append({"runs": runs, "curves": curves})
-    for one, tables in zip(checked, done[len(plan) :], strict=True):
-        parts.append({"runs": labelled(tables["runs"], stage="conservation", **one.labels)})
+    for one in first.values():
+        if issubclass(hydra.utils.get_class(one.optimizer["_target_"]), BBI):
+            steps, seed = cfg.checked_steps, compute.seed("conservation")
+            call = unit(study.conservation, task=task, optimizer=one.optimizer, steps=steps, seed=seed)
+            work.append(({"stage": "conservation", **one.labels}, call))
+    parts: list[Tables] = [{"trials": trials}, {"runs": _selected(images, cfg.recipe.train, choices)}]
+    for (labels, _), tables in zip(work, compute([call for _, call in work], "training runs"), strict=True):
+        parts.append({"runs": labelled(tables["runs"], **labels)})
+        if "curves" in tables:
+            parts.append({"curves": tables["curves"].assign(**labels)})
     return join(parts)
 
 

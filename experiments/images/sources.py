@@ -62,15 +62,8 @@ def _read(dataset: str, root: str | Path | None, download: bool) -> tuple[Images
             f"paths.data={root}: no such folder; make it, or leave the setting (and BBI_DATA) out"
         )
     known = _known(dataset)
-    images, why = _from_files(known, folder) if folder is not None else None, ""
-    if images is None:
-        images, why = _from_network(known, folder, download)
-    if images is not None:
-        return images, ""
-    return (
-        known.stand_in(),
-        f"; {why}: to have {known.name}, put it into a folder and set paths.data or BBI_DATA to it",
-    )
+    found = None if folder is None else _from_files(known, folder)
+    return _from_network(known, folder, download) if found is None else (found, "")
 
 
 def _known(dataset: str) -> Known:
@@ -95,12 +88,15 @@ def _from_files(known: Known, root: Path) -> Images | None:
     return None
 
 
-def _from_network(known: Known, root: Path | None, download: bool) -> tuple[Images | None, str]:
-    """From an earlier download or a new one; without either, the reason."""
+def _from_network(known: Known, root: Path | None, download: bool) -> tuple[Images, str]:
+    """From an earlier download or a new one; without either the stand-in, and the reason."""
     cache, why = Path("~/.cache/bbi").expanduser(), "no download wanted"
     found = from_torchvision(known, cache)
     if found is None and download:
         into = root if root is not None and os.access(root, os.W_OK) else cache
         why = fetch(known, into)
         found = from_torchvision(known, into)
-    return None if found is None else replace(found, source="torchvision's download"), why
+    if found is None:
+        hint = f"; {why}: to have {known.name}, put it into a folder and set paths.data or BBI_DATA to it"
+        return known.stand_in(), hint
+    return replace(found, source="torchvision's download"), ""

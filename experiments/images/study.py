@@ -18,7 +18,7 @@ from experiments.harness.ranges import Range
 from experiments.harness.search import tpe
 from experiments.harness.settings import Count, Seed
 from experiments.harness.tables import Tables
-from experiments.images.batches import Batches, Split, normalised
+from experiments.images.batches import Batches, Split
 from experiments.images.config import Task, Trial
 from experiments.images.sources import Images, here
 from experiments.images.training import Trainer, Training
@@ -40,8 +40,8 @@ def trial(task: Task, optimizer: Optimizer, plan: Trial) -> Tables:
     while not work.finished:
         [last] = work.advance()
     found = {
-        "test_accuracy": data.accuracy(trainer, data.test),
-        "validation_accuracy": data.accuracy(trainer, data.train[len(data.train) - plan.validation_images :]),
+        "test_accuracy": trainer.accuracy(data.test),
+        "validation_accuracy": trainer.accuracy(data.train[len(data.train) - plan.validation_images :]),
         "train_loss": last["train_loss"],
     }
     loss = found[plan.criterion] if plan.criterion == "train_loss" else -found[plan.criterion]
@@ -81,8 +81,7 @@ def training_run(task: Task, optimizer: Optimizer, epochs: Count, seed: Seed) ->
     """
     data = _data(task)
     trainer = data.trainer(optimizer, seed)
-    work = Training(trainer, epochs, lambda: {"test_accuracy": data.accuracy(trainer, data.test)})
-    rows = checkpoint.run(work)
+    rows = checkpoint.run(Training(trainer, epochs, lambda: {"test_accuracy": trainer.accuracy(data.test)}))
     end = {"status": trainer.status, **rows[-1]}
     return {"runs": pd.DataFrame([end]), "curves": pd.DataFrame(rows)}
 
@@ -185,14 +184,6 @@ class Data:
             split.to(engine.where), self._mean, self._std, plan.batch, seed, plan.crop_padding, plan.flip,
             engine.channels_last,
         )  # fmt: skip
-
-    def accuracy(self, trainer: Trainer, split: Split) -> float:
-        """In percent; NaN without images."""
-        if not len(split):
-            return math.nan
-        engine = self._task.engine
-        images = normalised(split.images, self._mean, self._std, channels_last=engine.channels_last)
-        return trainer.accuracy(images.to(engine.where), split.labels.to(engine.where))
 
 
 def _overruns(module: nn.Module) -> bool:

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from experiments import competitors
 from experiments.harness.checkpoint import Row
-from experiments.images.batches import Batches
+from experiments.images.batches import Batches, Split, normalised
 from experiments.images.config import Engine
 
 CHECK_EVERY = 100
@@ -78,13 +78,17 @@ class Trainer:
         return mean if self.finite else math.nan
 
     @torch.no_grad()
-    def accuracy(self, images: Tensor, labels: Tensor, chunk: int = 250) -> float:
-        """Percentage of ``images`` (N, C, H, W), normalised, that the network labels rightly; eval mode."""
+    def accuracy(self, split: Split, chunk: int = 250) -> float:
+        """Percentage of the images that the network labels rightly, in eval mode; NaN without images."""
+        if not len(split):
+            return math.nan
         self.network.eval()
-        right = torch.zeros((), dtype=torch.int64, device=images.device)
+        like, where = self._batches, self._engine.where
+        images = normalised(split.images, like.mean, like.std, channels_last=like.channels_last).to(where)
+        labels, right = split.labels.to(where), torch.zeros((), dtype=torch.int64, device=where)
         for some, truth in zip(torch.split(images, chunk), torch.split(labels, chunk), strict=True):
             right += (self.logits(some).argmax(1) == truth).sum()
-        return 100.0 * int(right) / len(labels)
+        return 100.0 * int(right) / len(split)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next epoch depends on."""

@@ -14,13 +14,9 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Pi
     images = trained_on(tables, cfg)
     title = f"{images}, {cfg.epochs} epochs"
     trials = table_of(tables, "trials", "competitor", "protocol", "status")
-    grid = (
-        {"grid": heat_maps(trials, cfg, f"{images}, {cfg.grid.epochs} epochs")}
-        if has_grid(trials, cfg)
-        else {}
-    )
-    return {
-        **grid,
-        "table2_mnist": table2(tables, cfg, title, published),
-        "training_curves": training_curves(tables, cfg, title),
-    }
+    drawn = {}
+    if has_grid(trials, cfg):
+        drawn["grid"] = heat_maps(trials, cfg, f"{images}, {cfg.grid.epochs} epochs")
+    drawn["table2_mnist"] = table2(tables, cfg, title, published)
+    drawn["training_curves"] = training_curves(tables, cfg, title)
+    return drawn

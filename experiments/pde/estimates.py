@@ -59,14 +59,12 @@ def _trainings(runs: pd.DataFrame, cfg: Config, name: str, reduced: Reduced) -> 
         keys = [*PROBLEM, *(f"competitors.{competitor}.{key}" for key in BUDGET)]
         ours = reduced(*(f"problems.{name}.{key}" for key in keys), "thresholds.*", "engine.variant")
         variant = f"{entrant.label}, {task.title}"
-        groups = [(variant, mine)]
+        groups = {variant: mine}
         if mine["network"].nunique() > 1:
-            groups += [
-                (f"{variant}, initial network {number}", rows) for number, rows in mine.groupby("network")
-            ]
+            groups |= {f"{variant}, initial network {one}": rows for one, rows in mine.groupby("network")}
         about = [
             (Estimate("", *UNKNOWN, len(rows), variant=words, reduced=task.reduced or ours), rows)
-            for words, rows in groups
+            for words, rows in groups.items()
         ]
         if entrant.target == task.competitors[method(task.competitors)].target:
             found += [_unsolved(one, rows, cfg.thresholds) for one, rows in about]

@@ -1,7 +1,5 @@
 """The radial solutions and how they were searched for: Fig. 7 of section 4.4 and appendix B."""
 
-from typing import Any
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -17,12 +15,12 @@ _TITLES = {"first": "first solution, sin²(k r²)", "second": "second solution, 
 
 def described(task: Task, runs: pd.DataFrame) -> str:
     """The problem, how long networks were trained on it, and what of it is reduced: a sentence or two."""
-    mine = where(runs, problem=task.label) if len(runs) else runs
-    trained = (
-        f", networks trained for {mine['iterations'].max():,.0f} iterations at most" if len(mine) else ""
-    )
-    reduced = f" ({task.reduced})" if task.reduced and trained else ""
-    return f"{task.title}{trained}{reduced}."
+    mine = where(runs, problem=task.label)
+    if mine.empty:
+        return f"{task.title}."
+    reduced = f" ({task.reduced})" if task.reduced else ""
+    iterations = f"{mine['iterations'].max():,.0f} iterations at most"
+    return f"{task.title}, networks trained for {iterations}{reduced}."
 
 
 def _starts(radial: pd.DataFrame, task: Task) -> list[float]:
@@ -59,14 +57,13 @@ def search(tasks: list[Task], scans: pd.DataFrame, radial: pd.DataFrame) -> Pict
     near.legend(loc="upper center", ncols=1 + len(tasks) // 8)
     caption = (
         f"The search for radial solutions by shooting: u(1) − f₀ against u(0). Left: {tasks[-1].title}, "
-        "the whole range, "
-        "with the parts where shots blow up. Right: around the zeros, which are the solutions (dots)."
+        "the whole range, with the parts where shots blow up. Right: around the zeros, which are the "
+        "solutions (dots)."
     )
     zeros = ", ".join(f"{start:.6g}" for start in starts)
     alt = (
         f"A curve that crosses zero {len(starts)} times, for {tasks[-1].title} at u(0) = {zeros}, and "
-        "rises without bound "
-        "towards the shaded parts at both ends."
+        "rises without bound towards the shaded parts at both ends."
     )
     return Picture(figure, caption, alt)
 
@@ -98,12 +95,9 @@ def solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Picture:
     mine = where(curves, problem=task.label)
     exact = dict(list(where(mine, stage="radial").groupby("solution")))
     figure, panels = plt.subplots(
-        2,
-        len(exact),
-        figsize=(PAGE if len(exact) > 1 else COLUMN, 5.4),
-        squeeze=False,
+        2, len(exact), figsize=(PAGE if len(exact) > 1 else COLUMN, 5.4), squeeze=False,
         height_ratios=(1, 1.2),
-    )
+    )  # fmt: skip
     said = []
     for (name, solution), (above, below) in zip(exact.items(), panels.T, strict=True):
         above.plot(
@@ -119,15 +113,13 @@ def solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Picture:
     panels[0, 0].set_ylabel("u")
     legend_below(figure, panels[0], ncols=3)
     figure.suptitle(task.title)
-    trained = where(runs, problem=task.label) if len(runs) else runs
-    count = int(trained["label"].isin(exact).sum()) if len(trained) else 0
-    networks = (
-        f"Thin lines: the {count} of {len(trained)} networks that ended at a solution."
-        if count
-        else f"There are no lines of networks: of {len(trained)} trained, none ended at a solution."
-        if len(trained)
-        else "There are no lines of networks, as none were trained on it here."
-    )
+    trained = where(runs, problem=task.label)
+    count = trained["label"].isin(exact).sum()
+    networks = "There are no lines of networks, as none were trained on it here."
+    if count:
+        networks = f"Thin lines: the {count} of {len(trained)} networks that ended at a solution."
+    elif len(trained):
+        networks = f"There are no lines of networks: of {len(trained)} trained, none ended at a solution."
     how = "The radial solutions, found by shooting: against r, and over the disc."
     caption = f"{described(task, trained)} {how} {networks}"
     alt = f"Two rows: u against r, and discs coloured by u, with rings. The solutions run {'; '.join(said)}."
@@ -136,25 +128,15 @@ def solutions(task: Task, curves: pd.DataFrame, runs: pd.DataFrame) -> Picture:
 
 def _networks(axes: Axes, task: Task, profiles: pd.DataFrame, runs: pd.DataFrame, label: str) -> None:
     """The profiles of the networks with this label, a colour for each competitor, the first ones on top."""
-    if profiles.empty:
-        return
     found = where(runs, problem=task.label, label=label)
     for order, (name, look) in enumerate(styles(task.competitors).items()):
         for _, run in where(found, competitor=name).iterrows():
             path = where(profiles, competitor=name, network=run["network"], run=run["run"])
-            thin: dict[str, Any] = {
-                "label": f"networks by {task.competitors[name].label}",
-                "linewidth": 0.5,
-                "alpha": 0.5,
-            }
             axes.plot(
-                path["r"],
-                path["u"],
-                color=look["color"],
-                linestyle=look["linestyle"],
-                **thin,
+                path["r"], path["u"], color=look["color"], linestyle=look["linestyle"], linewidth=0.5,
+                alpha=0.5, label=f"networks by {task.competitors[name].label}",
                 zorder=3 + len(task.competitors) - order,
-            )
+            )  # fmt: skip
 
 
 def _disc(figure: Figure, axes: Axes, exact: pd.DataFrame) -> None:

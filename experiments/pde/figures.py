@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from experiments.harness.plotting import COLUMN, PAGE, PALETTE, Picture, decades, legend_below
 from experiments.harness.statistics import wilson
-from experiments.harness.tables import Tables, where
+from experiments.harness.tables import Tables, table_of, where
 from experiments.pde.config import Config, Task
 from experiments.pde.fig7 import described, search, solutions
 
@@ -23,7 +23,7 @@ def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Pi
     problems that networks were trained on.
     """
     curves, drawn = tables["curves"], {}
-    runs = tables.get("runs", pd.DataFrame())  # none where nothing was trained
+    runs = table_of(tables, "runs", "problem", "competitor", "label")  # empty if none trained
     scans, radial, train = (where(curves, stage=stage) for stage in ("shooting_scan", "radial", "train"))
     searched, trained = _tasks(cfg, scans), _tasks(cfg, train)
     if searched:
@@ -57,13 +57,9 @@ def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Picture:
     across = min(2, len(names))
     down = -(-len(names) // across)
     figure, panels = plt.subplots(
-        down,
-        across,
-        figsize=(PAGE if across > 1 else COLUMN, 0.6 + 2.1 * down),
-        sharex=True,
-        sharey=True,
+        down, across, figsize=(PAGE if across > 1 else COLUMN, 0.6 + 2.1 * down), sharex=True, sharey=True,
         squeeze=False,
-    )
+    )  # fmt: skip
     said = []
     for axes, name in zip(panels.flat, names, strict=False):
         ends = where(runs, problem=task.label, competitor=name).set_index(["network", "run"])
@@ -84,8 +80,7 @@ def _errors(task: Task, train: pd.DataFrame, runs: pd.DataFrame) -> Picture:
     legend_below(figure, panels, ncols=3)
     caption = (
         f"{described(task, runs)} Mean absolute error to the nearer solution, by what the runs ended at. "
-        "Line: their median; "
-        "band: 10 to 90 % of them. A run that diverged counts as infinite."
+        "Line: their median; band: 10 to 90 % of them. A run that diverged counts as infinite."
     )
     return Picture(figure, caption, f"Errors fall, to (median at the end): {'; '.join(said)}.")
 
@@ -130,10 +125,8 @@ def _outcomes(tasks: list[Task], runs: pd.DataFrame, published: float) -> Pictur
     about = " ".join(described(task, runs) for task in tasks)
     caption = (
         "What the runs from each initial network end at: the share of the second solution, of the first, "
-        "and of neither. "
-        "Black bar: 95 % Wilson interval of the second's share; number: runs. Dotted: the paper's "
-        f"{published:.2g}, for "
-        f"k = 20 with redrawn points. {about}"
+        "and of neither. Black bar: 95 % Wilson interval of the second's share; number: runs. Dotted: the "
+        f"paper's {published:.2g}, for k = 20 with redrawn points. {about}"
     )
     said = [
         f"{task.title}, {text}: {int((labels == 'second').sum())} of {len(labels)}"
@@ -147,12 +140,10 @@ def _bars(axes: Axes, rows: list[tuple[str, "pd.Series[Any]"]], published: float
     """A bar for each group of labels, and the interval of the second's share; their number on the right."""
     for place, (_, labels) in enumerate(rows):
         n, second = len(labels), int((labels == "second").sum())
-        shares = {"second": second / n, "first": float((labels == "first").mean())}
-        shares["neither"] = 1 - sum(shares.values())
         left = 0.0
-        for name, share in shares.items():
-            label = None if place else name
-            axes.barh(place, share, left=left, color=_OUTCOMES[name], label=label, height=0.7)
+        for name, color in _OUTCOMES.items():
+            share, label = float((labels == name).mean()), None if place else name
+            axes.barh(place, share, left=left, color=color, label=label, height=0.7)
             left += share
         label = None if place else "its 95 % interval"
         axes.plot(wilson(second, n), [place] * 2, color="black", marker="|", linewidth=1.2, label=label)

@@ -5,8 +5,7 @@ the d first derivatives and the Laplacian, and a layer is one product with it. T
 the chain rule: ∂ᵢσ(z) = σ′ ∂ᵢz and ∇²σ(z) = σ′ ∇²z + σ″ |∇z|². One ordinary backward pass gives the
 gradients by the parameters; nested automatic differentiation does more arithmetic for the same numbers.
 
-Parameters are a list of tensors, weight and bias in turn, as in ``torch.nn.Linear``. All may have a leading
-axis of replicas (R, …); the results then have it, too.
+Parameters are a list of tensors, weight and bias in turn, as in ``torch.nn.Linear``.
 
 The method: Li, Ye, …, Wang, "A computational framework for neural network-based variational Monte Carlo
 with forward Laplacian", Nature Machine Intelligence 6 (2024).
@@ -45,7 +44,7 @@ class ResidualNetwork:
 
 
 def value(parameters: Sequence[Tensor], x: Tensor) -> Tensor:
-    """u (n,) at points ``x`` (n, d), with replicas (R, n); parameters as of :class:`ResidualNetwork`."""
+    """u (n,) at points ``x`` (n, d); parameters as of :class:`ResidualNetwork`."""
     first, *blocks, last = _layers(parameters)
     y = torch.sigmoid(_linear(x, *first))
     for block in blocks:
@@ -54,31 +53,29 @@ def value(parameters: Sequence[Tensor], x: Tensor) -> Tensor:
 
 
 def value_and_laplacian(parameters: Sequence[Tensor], x: Tensor, inner: int) -> tuple[Tensor, Tensor]:
-    """u (n,) at all points, and ∇²u = Σ ∂ᵢ∂ᵢu at the first ``inner`` of them; with replicas (R, …)."""
+    """u (n,) at all points, and ∇²u = Σ ∂ᵢ∂ᵢu at the first ``inner`` of them."""
     (first, bias), *blocks, last = _layers(parameters)
     z = _linear(x, first, bias)
     # ∂ᵢz is the same at all points, a column of the weights, and ∇²z = 0.
-    slopes = first.mT.unsqueeze(-2).expand(*first.shape[:-2], -1, inner, -1)
+    slopes = first.mT.unsqueeze(1).expand(-1, inner, -1)
     y = _activate(z, slopes, None, inner)
     for weight, bias in blocks:
-        z = y @ weight.mT
-        values, rest, laplacian = z.tensor_split((len(x), -inner), -2)
-        slopes = rest.reshape(*rest.shape[:-2], x.shape[-1], inner, rest.shape[-1])
-        y = y + _activate(values + bias.unsqueeze(-2), slopes, laplacian, inner)
+        values, slopes, laplacian = (y @ weight.mT).tensor_split((len(x), -inner))
+        y = y + _activate(values + bias, slopes.reshape(-1, inner, len(bias)), laplacian, inner)
     weight, bias = last
     u = (y @ weight.mT).squeeze(-1)
-    return u[..., : len(x)] + bias, u[..., -inner:]
+    return u[: len(x)] + bias, u[-inner:]
 
 
 def _activate(z: Tensor, slopes: Tensor, laplacian: Tensor | None, inner: int) -> Tensor:
-    """Rows of σ(z) from z (…, n, N), ∂ᵢz (…, d, inner, N) and ∇²z (…, inner, N; None for 0)."""
+    """Rows of σ(z) from z (n, N), ∂ᵢz (d, inner, N) and ∇²z (inner, N; None for 0)."""
     s = torch.sigmoid(z)
-    slope = (s * (1 - s))[..., :inner, :]
-    bend = slope * (1 - 2 * s[..., :inner, :])
-    curved = bend * slopes.square().sum(-3)
+    slope = (s * (1 - s))[:inner]
+    bend = slope * (1 - 2 * s[:inner])
+    curved = bend * slopes.square().sum(0)
     if laplacian is not None:
         curved = curved + slope * laplacian
-    return torch.cat([s, (slope.unsqueeze(-3) * slopes).flatten(-3, -2), curved], -2)
+    return torch.cat([s, (slope * slopes).flatten(0, 1), curved])
 
 
 def _layers(parameters: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
@@ -86,4 +83,4 @@ def _layers(parameters: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
 
 
 def _linear(y: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return y @ weight.mT + bias.unsqueeze(-2)
+    return y @ weight.mT + bias

@@ -115,11 +115,11 @@ def gradients(loss: Loss, parameters: Parameters, x: Tensor, f: Tensor, compiled
 
 def pieces(loss: Loss, parameters: Parameters, x: Tensor) -> int:
     """In how many equal pieces the points are taken: the fewest whose rows of a layer fit ``PIECE_BYTES``."""
+    if x.device.type != "cpu":
+        return 1
     rows = (x.shape[1] + 2) * loss.interior  # the value, d slopes and the Laplacian of each point
     most = rows * len(parameters[0]) * parameters[0].element_size() / PIECE_BYTES
     common = math.gcd(loss.interior, len(x) - loss.interior)
-    if x.device.type != "cpu" or most <= 1:
-        return 1
     return next((count for count in range(math.ceil(most), common + 1) if common % count == 0), 1)
 
 
