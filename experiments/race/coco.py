@@ -61,10 +61,8 @@ def _function(
         text, ends = [], []
         for instance, (first, (_, run)) in enumerate(zip(hits(some), some.iterrows(), strict=True), 1):
             rows = _rows(first, targets, int(run["evaluations"]), float(run["best"]))
-            text += [
-                COLUMNS,
-                *(f"{evaluations} {f:+.9e} {f:+.9e} {f:+.9e} {f:+.9e}" for evaluations, f in rows),
-            ]
+            text.append(COLUMNS)
+            text += [f"{at} {f:+.9e} {f:+.9e} {f:+.9e} {f:+.9e}" for at, f in rows]
             ends.append(f"{instance}:{rows[-1][0]}|{rows[-1][1]:.1e}")
         for ending in (".dat", ".tdat"):
             file.with_suffix(ending).write_text("\n".join(text) + "\n")
@@ -81,9 +79,9 @@ def _rows(
 ) -> list[tuple[int, float]]:
     """Evaluations and lowest F - F* where a target is hit, and at the end."""
     reached = {int(at): target for at, target in zip(first, targets, strict=True) if np.isfinite(at)}
-    end = max(min(best, *reached.values(), np.inf), FLOOR) if reached else max(best, FLOOR)
-    rows = [(at, target) for at, target in reached.items() if 1 < at < evaluations]
+    end = max(min([best, *reached.values()]), FLOOR)
     if evaluations == 1:
         return [(1, end)]
+    rows = [(at, target) for at, target in reached.items() if 1 < at < evaluations]
     # The value at the start is not in the table: it is above the highest target that is not hit there.
     return [(1, reached.get(1, max(10 * targets[0], end))), *rows, (evaluations, end)]

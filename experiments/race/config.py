@@ -39,7 +39,7 @@ class Entrant(Competitor):
     @property
     def misled(self) -> bool:
         """Whether it is told a wrong F*."""
-        return bool(self.too_low or self.too_low_share)
+        return bool(self.minimum and (self.too_low or self.too_low_share))
 
     @property
     def knowledge(self) -> str:
@@ -55,14 +55,11 @@ def _falling(targets: list[float]) -> list[float]:
     return targets
 
 
-Targets = Annotated[list[Positive], Field(min_length=2), AfterValidator(_falling)]
-
-
 class Budget(Settings):
     """Evaluations a run, and the targets."""
 
     evaluations: Annotated[int, Field(ge=2)]
-    targets: Targets
+    targets: Annotated[list[Positive], Field(min_length=2), AfterValidator(_falling)]
 
 
 class Functions(Budget):

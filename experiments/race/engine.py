@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import hydra.utils
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch import Tensor
 from bbi.algorithm import Algorithm
 from bbi.noise import replica_keys
 from bbi.rules import ECDRule, Replicas, Rule, Scalars, Settings
-from experiments.competitors import create
+from experiments import competitors
 from experiments.harness.units import derived_seed
 from experiments.race.problems import Evaluate, Problems
 
@@ -77,27 +76,16 @@ def run(
 
 def _ruled(problems: Problems, ensemble: str, settings: Mapping[str, Any], budget: int, seed: int) -> Outcome:
     """All runs as replicas of a rule."""
-    made = {
-        k: hydra.utils.instantiate(v)
-        if isinstance(v, Mapping)
-        else torch.from_numpy(v)
-        if isinstance(v, np.ndarray)
-        else v
-        for k, v in settings.items()
-    }
+    tensors = {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
     rule: Rule
-    rule, given = hydra.utils.get_method(ensemble)(**made)
+    rule, given = competitors.rule(ensemble, tensors)
     count = len(problems.start)
     s = {
         k: torch.as_tensor(given.get(k, default), dtype=torch.float64).expand(count)
         for k, default in rule.settings.items()
     }
-    key, theta, outcome = (
-        replica_keys(seed, torch.arange(count)),
-        problems.start.T.contiguous(),
-        Outcome.of(problems),
-    )
-    index = torch.arange(len(theta))[:, None]
+    key, theta = replica_keys(seed, torch.arange(count)), problems.start.T.contiguous()
+    index, outcome = torch.arange(len(theta))[:, None], Outcome.of(problems)
     forced = Forced(rule, s) if isinstance(rule, ECDRule) and rule.law.separable else None
     active = torch.ones(count, dtype=torch.bool)
     momentum, vectors = torch.empty(0), torch.zeros_like(theta)
@@ -156,7 +144,7 @@ def _grouped(problems: Problems, target: str, settings: Mapping[str, Any], budge
     leaves = [part.requires_grad_() for part in torch.split(flat, sizes)]
     common = {k: v for k, v in settings.items() if k not in arrays}
     first = dict(zip(arrays, next(iter(rows)), strict=True))
-    optimizer = create({"_target_": target, **common, **first}, leaves[:1], seed)
+    optimizer = competitors.create({"_target_": target, **common, **first}, leaves[:1], seed)
     for leaf, values in zip(leaves[1:], list(rows)[1:], strict=True):
         optimizer.add_param_group({"params": [leaf], **dict(zip(arrays, values, strict=True))})
     outcome, active = Outcome.of(problems), torch.ones(count, dtype=torch.bool)
@@ -193,7 +181,7 @@ def _one(
     """The hits, evaluations and lowest F of run ``i``."""
     theta = torch.nn.Parameter(problems.start[i].clone())
     closure = _Closure(theta, problems.alone(i), problems.targets[i].tolist(), budget)
-    made, before = create(optimizer, [theta], seed), -1
+    made, before = competitors.create(optimizer, [theta], seed), -1
     take: Any = made.step  # whose closure returns a number by its type
     try:
         while closure.evaluations > before and not getattr(made, "finished", False):

@@ -1,30 +1,26 @@
 """What the tables of the race say; the rules are in paper.yaml, the protocol in docs/race.md."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from experiments.competitors import baselines, method
 from experiments.harness.reduced import Reduced
 from experiments.harness.statistics import Estimate, of_mean, wilson
-from experiments.harness.tables import Tables, table_of
+from experiments.harness.tables import Tables
 from experiments.race.config import Config, Entrant
 from experiments.race.functions import TASKS
 from experiments.race.networks import LABELS
-from experiments.race.scores import PROBLEM, difference, holm, sensitivity, totals
-
-COLUMNS = ("entrant", *PROBLEM, "tuning", "instance", "score", "evaluations", "best", "forced")
+from experiments.race.scores import PROBLEM, difference, hits, holm, sensitivity, signed_rank, totals
 
 
 def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
     """Answers to the questions about the race."""
-    runs = table_of(tables, "runs", *COLUMNS)
-    trials = table_of(tables, "trials", "entrant", *PROBLEM, "tuning", "trial", "score0", "evaluations")
-    on_functions = runs[runs["problem"].isin(cfg.functions.names)]
+    runs, trials = tables["runs"], tables["trials"]
+    ran, tried = (table["problem"].isin(cfg.functions.names) for table in (runs, trials))
+    on_functions, trials = runs[ran], trials[tried]
     size = Reduced(cfg)("functions.*", "networks.*", "tuning.*", "scoring.*", "entrants.*")
     found = [
         *_rivals(on_functions, cfg),
@@ -32,8 +28,8 @@ def estimate(tables: Tables, cfg: Config) -> list[Estimate]:
         *_wrong(on_functions, cfg),
         *_forced(on_functions, cfg),
         *_alone(on_functions, cfg),
-        *_networks(runs[~runs["problem"].isin(cfg.functions.names)], cfg),
-        *_sensitive(trials[trials["problem"].isin(cfg.functions.names)], cfg),
+        *_networks(runs[~ran], cfg),
+        *_sensitive(trials, cfg),
         *_totals(on_functions, trials, cfg),
     ]
     return [one._replace(reduced=size) for one in found]
@@ -52,17 +48,16 @@ def fair(cfg: Config, ours: str) -> list[str]:
 def _rivals(runs: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:
     """BBI against each that knows as much or less, and BBI with restarts against those that know the box."""
     ours = method(cfg.entrants)
-    pairs = [("race-score", ours, rival) for rival in fair(cfg, ours)]
-    for name, entrant in cfg.entrants.items():
-        if entrant.knows_box and entrant.minimum:
-            pairs += [("race-box", name, rival) for rival in fair(cfg, name)]
-    yield from _compared(runs, cfg, pairs)
+    yield from _compared(runs, cfg, "race-score", [(ours, rival) for rival in fair(cfg, ours)])
+    boxed = [name for name, entrant in cfg.entrants.items() if entrant.knows_box and entrant.minimum]
+    pairs = [(name, rival) for name in boxed for rival in fair(cfg, name)]
+    yield from _compared(runs, cfg, "race-box", pairs)
 
 
 def _separable(runs: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:
     """ECDSep against Polyak's step, which it is nearly."""
     names = [name for name in cfg.entrants if name.startswith("ecdsep") and not cfg.entrants[name].misled]
-    yield from _compared(runs, cfg, [("race-polyak", name, "polyak") for name in names], show=0)
+    yield from _compared(runs, cfg, "race-polyak", [(name, "polyak") for name in names], show=0)
 
 
 def _wrong(runs: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:
@@ -71,8 +66,8 @@ def _wrong(runs: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:
     for name, entrant in cfg.entrants.items():
         twin = next((n for n, e in cfg.entrants.items() if not e.misled and _same(e, entrant)), "")
         if entrant.misled and twin:
-            pairs.append(("race-wrong-minimum", twin, name))
-    yield from _compared(runs, cfg, pairs)
+            pairs.append((twin, name))
+    yield from _compared(runs, cfg, "race-wrong-minimum", pairs)
 
 
 def _same(one: Entrant, other: Entrant) -> bool:
@@ -81,56 +76,51 @@ def _same(one: Entrant, other: Entrant) -> bool:
 
 
 def _compared(
-    runs: pd.DataFrame, cfg: Config, pairs: Sequence[tuple[str, str, str]], show: int = 1
+    runs: pd.DataFrame, cfg: Config, claim: str, pairs: Sequence[tuple[str, str]], show: int = 1
 ) -> Iterator[Estimate]:
-    """Differences in score, with p-values corrected for the number of the same claim's comparisons.
+    """Differences in score, with p-values corrected for the number of the claim's comparisons.
 
     ``show`` says which of the two names the variant: 0 for the first, 1 for the second.
     """
-    found = [difference(runs, ours, rival) for _, ours, rival in pairs]
-    for claim in dict.fromkeys(claim for claim, _, _ in pairs):
-        some = [k for k, pair in enumerate(pairs) if pair[0] == claim]
-        corrected = holm([found[k].get("p", 1.0) for k in some])
-        for k, p in zip(some, corrected, strict=True):
-            label = cfg.entrants[pairs[k][1 + show]].label if pairs[k][1 + show] in cfg.entrants else ""
-            if not found[k]["problems"]:
-                continue
-            numbers = {**found[k], "p": p}
-            interval = (found[k]["estimate"], found[k]["low"], found[k]["high"])
-            yield Estimate(claim, *interval, int(found[k]["problems"]), numbers, variant=label)
+    found = [difference(runs, *pair) for pair in pairs]
+    corrected = holm([one.get("p", 1.0) for one in found])
+    for pair, one, p in zip(pairs, found, corrected, strict=True):
+        if one["problems"]:
+            interval = (one["estimate"], one["low"], one["high"])
+            label = cfg.entrants[pair[show]].label
+            yield Estimate(claim, *interval, int(one["problems"]), {**one, "p": p}, variant=label)
 
 
 def _forced(runs: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:
     """The share of steps whose force is larger than the momentum kept."""
     for name, some in runs.dropna(subset=["forced"]).groupby("entrant", sort=False):
-        cells = some.groupby(PROBLEM, sort=False)["forced"].mean()
-        if cfg.entrants[str(name)].misled:
+        entrant = cfg.entrants[str(name)]
+        if entrant.misled:
             continue
+        cells = some.groupby(PROBLEM, sort=False)["forced"].mean()
         interval = of_mean(cells.groupby(level="problem", sort=False).mean(), seed=0)
         by = {str(n): float(v) for n, v in cells.groupby(level="n", sort=False).mean().items()}
-        label = cfg.entrants[str(name)].label
-        yield Estimate(
-            "race-polyak-steps", float(cells.mean()), *interval, len(some), {"by": by}, variant=label
-        )
+        value, numbers = float(cells.mean()), {"by": by}
+        yield Estimate("race-polyak-steps", value, *interval, len(some), numbers, variant=entrant.label)
 
 
 def _alone(runs: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:
     """The problems on which BBI scores higher than all that know no more, run by run."""
     ours = method(cfg.entrants)
     rivals = [name for name in fair(cfg, ours) if name in set(runs["entrant"])]
-    if ours not in set(runs["entrant"]) or not rivals:
+    if not rivals:
         return
     ahead, p = [], []
-    cells = list(runs.groupby(PROBLEM, sort=False))
-    for (problem, n), some in cells:
+    for (problem, n), some in runs.groupby(PROBLEM, sort=False):
         scores = some.pivot(index=["tuning", "instance"], columns="entrant", values="score")
         best = scores[rivals].mean().idxmax()
         gap = scores[ours] - scores[best]
-        p.append(float(stats.wilcoxon(gap, alternative="greater").pvalue) if gap.any() else 1.0)
+        p.append(signed_rank(gap, alternative="greater"))
         ahead.append((f"{TASKS[problem].label}, n = {n}", float(gap.mean()), cfg.entrants[best].label))
-    won = [ahead[k] for k, corrected in enumerate(holm(p)) if corrected < 0.05 and ahead[k][1] > 0]
+    corrected = zip(ahead, holm(p), strict=True)
+    won = [list(one) for one, value in corrected if value < 0.05 and one[1] > 0]
     leads = sum(gap > 0 for _, gap, _ in ahead)
-    numbers = {"won": len(won), "leads": leads, "problems": len(cells), "where": [list(one) for one in won]}
+    numbers = {"won": len(won), "leads": leads, "problems": len(ahead), "where": won}
     compared = runs["entrant"].isin([ours, *rivals]).sum()
     yield Estimate("race-case", len(won), len(won), len(won), int(compared), numbers)
 
@@ -142,16 +132,10 @@ def _networks(runs: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:
         scores = some.pivot(index=["tuning", "instance"], columns="entrant", values="score")
         rivals = [name for name in fair(cfg, ours) if name in scores and ours in scores]
         gaps = [scores[ours] - scores[name] for name in rivals]
-        p = holm([float(stats.wilcoxon(gap).pvalue) if gap.any() else 1.0 for gap in gaps])
-        for name, gap, corrected in zip(rivals, gaps, p, strict=True):
-            numbers = {
-                "p": corrected,
-                "ours": float(scores[ours].mean()),
-                "other": float(scores[name].mean()),
-            }
-            variant = f"{LABELS[str(problem)]}: {cfg.entrants[name].label}"
-            interval = of_mean(gap, seed=0)
-            yield Estimate("race-networks", float(gap.mean()), *interval, len(gap), numbers, variant=variant)
+        for name, gap, corrected in zip(rivals, gaps, holm([signed_rank(gap) for gap in gaps]), strict=True):
+            numbers = {"p": corrected, "ours": scores[ours].mean(), "other": scores[name].mean()}
+            label, mean = f"{LABELS[str(problem)]}: {cfg.entrants[name].label}", float(gap.mean())
+            yield Estimate("race-networks", mean, *of_mean(gap, seed=0), len(gap), numbers, variant=label)
 
 
 def _sensitive(trials: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:
@@ -161,31 +145,24 @@ def _sensitive(trials: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:
         if not {ours, name} <= set(shares.index.get_level_values("entrant")):
             continue
         both = pd.DataFrame({"ours": shares[ours], "other": shares[name]}).dropna()
-        gap = (both["ours"] - both["other"]).groupby(level="problem", sort=False).mean()
+        gap, label = both["ours"] - both["other"], cfg.entrants[name].label
         numbers = {"ours": float(both["ours"].mean()), "other": float(both["other"].mean())}
-        interval = of_mean(gap, seed=0)
-        value = float((both["ours"] - both["other"]).mean()) if len(both) else math.nan
-        yield Estimate(
-            "race-sensitivity", value, *interval, len(both), numbers, variant=cfg.entrants[name].label
-        )
+        interval = of_mean(gap.groupby(level="problem", sort=False).mean(), seed=0)
+        yield Estimate("race-sensitivity", float(gap.mean()), *interval, len(gap), numbers, variant=label)
 
 
 def _totals(runs: pd.DataFrame, trials: pd.DataFrame, cfg: Config) -> Iterator[Estimate]:
     """The mean score of each entrant over all functions and dimensions, with the tunings as the unit."""
-    if not len(runs):
-        return
     table = totals(runs)
-    final = [c for c in runs if str(c).startswith("hit")][-1]
-    spent = trials[trials["problem"].isin(cfg.functions.names)].groupby("entrant")["evaluations"].sum()
+    spent = trials.groupby("entrant")["evaluations"].sum()
     for name, each in table.iterrows():
         mine = runs[runs["entrant"] == name]
-        solved = int(np.isfinite(mine[final].astype(float)).sum())
+        solved = int(np.isfinite(hits(mine)[:, -1]).sum())
         numbers: dict[str, Any] = {
             "solved": solved, "runs": len(mine), "success": [solved / len(mine), *wilson(solved, len(mine))],
             "lowest": float(each.min()), "highest": float(each.max()),
             "evaluations": float(mine["evaluations"].sum()), "tuning": float(spent.get(name, 0.0)),
             "knows": cfg.entrants[str(name)].knowledge,
         }  # fmt: skip
-        interval = of_mean(each, seed=0)
-        label = cfg.entrants[str(name)].label
-        yield Estimate("race-total", float(each.mean()), *interval, len(each), numbers, variant=label)
+        label, mean = cfg.entrants[str(name)].label, float(each.mean())
+        yield Estimate("race-total", mean, *of_mean(each, seed=0), len(each), numbers, variant=label)

@@ -6,33 +6,29 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from experiments.competitors import method
 from experiments.harness.plotting import Picture, legend_below
-from experiments.harness.tables import Tables, table_of
+from experiments.harness.tables import Tables, table_of, where
 from experiments.race.config import Config
-from experiments.race.estimates import COLUMNS
 from experiments.race.functions import TASKS
-from experiments.race.panels import TITLES, by_knowledge, frame, groups, looks
+from experiments.race.panels import TITLES, by_knowledge, frame, groups, leading, looks
 from experiments.race.scores import PROBLEM, ecdf, erts, hits, log_times, profile, totals
 from experiments.race.tuning import sensitivity, tuning
 
 
 def draw(tables: Tables, cfg: Config, published: dict[str, Any]) -> dict[str, Picture]:
     """ECDFs, totals, profiles, the table of functions, tuning included, and sensitivity."""
-    runs = table_of(tables, "runs", *COLUMNS)
-    trials = table_of(tables, "trials", "entrant", *PROBLEM, "tuning", "trial", "score0", "evaluations")
+    runs, trials = tables["runs"], table_of(tables, "trials", "lr", "delta_e")
     runs = runs[runs["problem"].isin(cfg.functions.names)]
     trials = trials[trials["problem"].isin(cfg.functions.names)]
-    if runs.empty:
-        return {}
     times = erts(runs)
+    shown = leading(cfg, np.isfinite(times["ert"]).groupby(times["entrant"]).sum(), 2)
     return {
         "totals": _totals(runs, cfg),
         "ecdf": _ecdf(runs, cfg),
-        "profiles": _profiles(times, cfg),
-        "running_times": _running_times(runs, times, cfg),
+        "profiles": _profiles(times, shown, cfg),
+        "running_times": _running_times(runs, shown, cfg),
         "functions": _functions(runs, cfg),
         "tuning": tuning(trials, cfg),
         "sensitivity": sensitivity(trials, cfg),
@@ -55,9 +51,9 @@ def _totals(runs: pd.DataFrame, cfg: Config) -> Picture:
     figure, axes = plt.subplots(figsize=(6.4, 0.27 * count + 0.9))
     place, ticks, labels = 0, [], []
     for kind, names in kinds.items():
-        title: dict[str, Any] = {"fontsize": 10, "fontweight": "bold", "va": "center"}
-        axes.text(0.01, place, TITLES[kind], transform=axes.get_yaxis_transform(), **title)
-        for name in sorted(set(names) & set(table.index), key=lambda n: (-table.loc[n].mean(), n)):
+        across = axes.get_yaxis_transform()
+        axes.text(0.01, place, TITLES[kind], transform=across, fontsize=10, fontweight="bold", va="center")
+        for name in sorted(names, key=lambda n: (-table.loc[n].mean(), n)):
             place += 1
             each, entrant = table.loc[name], cfg.entrants[name]
             axes.plot([each.min(), each.max()], [place, place], color=entrant.color, linewidth=3, alpha=0.5)
@@ -76,18 +72,8 @@ def _totals(runs: pd.DataFrame, cfg: Config) -> Picture:
         "point is the mean of the tunings; the bar goes from the lowest to the highest. "
         f"{_caption(runs, cfg)}",
         f"{cfg.entrants[str(mean.idxmax())].label} has the highest score, {mean.max():.3f}; "
-        f"{cfg.entrants[ours].label} has {mean.get(ours, np.nan):.3f}.",
+        f"{cfg.entrants[ours].label} has {mean[ours]:.3f}.",
     )
-
-
-def _curves(axes: Axes, runs: pd.DataFrame, cfg: Config, names: Sequence[str], at: np.ndarray) -> None:
-    """ECDFs with bands over tunings."""
-    for name, look in looks(cfg, names).items():
-        mine = runs[runs["entrant"] == name]
-        if len(mine):
-            curve = ecdf(mine, at)
-            axes.plot(at, curve["mean"], label=cfg.entrants[name].label, **look, markersize=5)
-            axes.fill_between(at, curve["low"], curve["high"], color=look["color"], alpha=0.15, linewidth=0)
 
 
 def _ecdf(runs: pd.DataFrame, cfg: Config) -> Picture:
@@ -95,7 +81,10 @@ def _ecdf(runs: pd.DataFrame, cfg: Config) -> Picture:
     ours, at = method(cfg.entrants), log_times(cfg.functions.evaluations)
     figure, panels = by_knowledge(cfg)
     for axes, names in panels.items():
-        _curves(axes, runs, cfg, names, at)
+        for name, look in looks(cfg, names).items():
+            curve = ecdf(runs[runs["entrant"] == name], at)
+            axes.plot(at, curve["mean"], **look, markersize=5)
+            axes.fill_between(at, curve["low"], curve["high"], color=look["color"], alpha=0.15, linewidth=0)
     frame(panels, xlabel="evaluations of F and ∇F", ylabel="share of targets hit")
     ends = {name: float(np.isfinite(hits(some)).mean()) for name, some in runs.groupby("entrant", sort=False)}
     top = max(ends, key=lambda name: ends[name])
@@ -104,34 +93,22 @@ def _ecdf(runs: pd.DataFrame, cfg: Config) -> Picture:
         "Share of all pairs of run and target that are hit within a number of evaluations, without those of "
         f"tuning. The band goes from the lowest to the highest tuning. {_caption(runs, cfg)}",
         f"{cfg.entrants[str(top)].label} ends highest, with {ends[top]:.0%} of the targets; "
-        f"{cfg.entrants[ours].label} ends with {ends.get(ours, np.nan):.0%}.",
+        f"{cfg.entrants[ours].label} ends with {ends[ours]:.0%}.",
     )
 
 
-def _shown(times: pd.DataFrame, cfg: Config) -> list[str]:
-    """The two of each kind of knowledge that reach most pairs, the method and the baselines."""
-    reached = times[np.isfinite(times["ert"])].groupby("entrant").size()
-    best = [
-        name
-        for kind, names in groups(cfg).items()
-        for name in sorted(names, key=lambda n: -reached.get(n, 0))[:2]
-        if not cfg.entrants[name].misled
-    ]
-    roles = [name for name, entrant in cfg.entrants.items() if entrant.role != "other"]
-    there = set(times["entrant"])
-    return [name for name in cfg.entrants if name in there and name in {*best, *roles}]
-
-
-def _profiles(times: pd.DataFrame, cfg: Config) -> Picture:
-    """Performance profiles of the best of each kind, by dimension."""
-    names = [n for n, e in cfg.entrants.items() if not e.misled and n in set(times["entrant"])]
-    order, tau, dimensions = _shown(times, cfg), np.logspace(0, 3, 50), cfg.functions.dimensions
-    size: dict[str, Any] = {"figsize": (3.2 * len(dimensions) + 1.4, 3.9), "sharey": True, "squeeze": False}
-    figure, panels = plt.subplots(1, len(dimensions), **size)
+def _profiles(times: pd.DataFrame, shown: Sequence[str], cfg: Config) -> Picture:
+    """Performance profiles of the entrants shown, by dimension."""
+    names = [name for name, entrant in cfg.entrants.items() if not entrant.misled]
+    order = [name for name in shown if name in names]
+    tau, dimensions = np.logspace(0, 3, 50), cfg.functions.dimensions
+    figure, panels = plt.subplots(
+        1, len(dimensions), figsize=(3.2 * len(dimensions) + 1.4, 3.9), sharey=True, squeeze=False
+    )
     for axes, n in zip(panels[0], dimensions, strict=True):
         found = profile(times[times["n"] == n], names, tau)
         for name, look in looks(cfg, order).items():
-            axes.plot(tau, found[name], label=cfg.entrants[name].label, **look, markersize=5)
+            axes.plot(tau, found[name], **look, markersize=5)
         axes.set(xscale="log", title=f"n = {n}", xlabel="τ, times the best ERT", ylim=(0, 1.02))
     panels[0][0].set_ylabel("share of function–target pairs")
     legend_below(figure, panels, ncols=4)
@@ -148,28 +125,21 @@ def _profiles(times: pd.DataFrame, cfg: Config) -> Picture:
     )
 
 
-def _running_times(runs: pd.DataFrame, times: pd.DataFrame, cfg: Config) -> Picture:
+def _running_times(runs: pd.DataFrame, shown: Sequence[str], cfg: Config) -> Picture:
     """The ERT of the targets on each function, in the middle one of the dimensions."""
     dimensions, targets = sorted(cfg.functions.dimensions), np.array(cfg.functions.targets)
-    n, ours = dimensions[len(dimensions) // 2], method(cfg.entrants)
-    names, order = cfg.functions.names, _shown(times, cfg)
+    n, ours, names = dimensions[len(dimensions) // 2], method(cfg.entrants), cfg.functions.names
     lines = -(-len(names) // 2)
-    size: dict[str, Any] = {
-        "figsize": (9.0, 2.3 * lines + 1.2),
-        "sharex": True,
-        "sharey": True,
-        "squeeze": False,
-    }
-    figure, panels = plt.subplots(lines, 2, **size)
-    shown = erts(runs[(runs["n"] == n) & runs["entrant"].isin(order)], intervals=True)
+    figure, panels = plt.subplots(
+        lines, 2, figsize=(9.0, 2.3 * lines + 1.2), sharex=True, sharey=True, squeeze=False
+    )
+    times = erts(runs[(runs["n"] == n) & runs["entrant"].isin(shown)], intervals=True)
     for axes, name in zip(panels.flat, names, strict=False):
-        for entrant, look in looks(cfg, order).items():
-            mine = shown[(shown["entrant"] == entrant) & (shown["problem"] == name)]
-            if len(mine):
-                style: dict[str, Any] = {**look, "markevery": 1, "markersize": 4, "linewidth": 1.2}
-                high = mine["high"].clip(upper=1e9)
-                axes.plot(targets, mine["ert"], label=cfg.entrants[entrant].label, **style)
-                axes.fill_between(targets, mine["low"], high, color=look["color"], alpha=0.15, linewidth=0)
+        for entrant, look in looks(cfg, shown).items():
+            mine = where(times, entrant=entrant, problem=name)
+            axes.plot(targets, mine["ert"], **look | {"markevery": 1, "markersize": 4, "linewidth": 1.2})
+            high = mine["high"].clip(upper=1e9)
+            axes.fill_between(targets, mine["low"], high, color=look["color"], alpha=0.15, linewidth=0)
         axes.set(title=TASKS[name].label, xscale="log", yscale="log")
     top = 100 * cfg.functions.evaluations * cfg.scoring.instances
     panels[0][0].set(xlim=(2 * targets.max(), targets.min() / 2), ylim=(0.8, top))
@@ -180,28 +150,28 @@ def _running_times(runs: pd.DataFrame, times: pd.DataFrame, cfg: Config) -> Pict
     for axes in panels[-1]:
         axes.set_xlabel("target F − F*")
     legend_below(figure, panels, ncols=4)
-    hardest = shown[shown["target"] == len(targets)]
-    solved = hardest[np.isfinite(hardest["ert"])].groupby("entrant").size()
+    hardest = times[times["target"] == len(targets)]
+    solved = np.isfinite(hardest["ert"]).groupby(hardest["entrant"]).sum()
     return Picture(
         figure,
         f"Expected running time (ERT) to each target in {n} dimensions, without tuning: evaluations of all "
         "runs by the number of runs that hit the target. Bands are 95 % intervals from resampled runs. A "
         "line ends at the last target that a run hits.",
-        f"The last target is hit on {solved.get(ours, 0)} of {len(names)} functions by "
-        f"{cfg.entrants[ours].label}, and on {solved.max() if len(solved) else 0} by the best of all shown.",
+        f"The last target is hit on {solved[ours]} of {len(names)} functions by "
+        f"{cfg.entrants[ours].label}, and on {solved.max()} by the best of all shown.",
     )
 
 
 def _functions(runs: pd.DataFrame, cfg: Config) -> Picture:
     """The score of each entrant on each function and dimension as a map."""
     cells = runs.groupby(["entrant", *PROBLEM], sort=False)["score"].mean().unstack("entrant")
-    kinds = {kind: [n for n in names if n in cells] for kind, names in groups(cfg).items()}
-    names = [name for some in kinds.values() for name in some]
+    kinds = list(groups(cfg).values())
+    names = [name for some in kinds for name in some]
     labels = [f"{cfg.entrants[n].label}  (told {cfg.entrants[n].knowledge})" for n in names]
-    size: dict[str, Any] = {"figsize": (9.6, 0.28 * len(names) + 2.2), "sharey": True, "squeeze": False}
-    figure, panels = plt.subplots(1, len(cfg.functions.dimensions), **size)
+    dimensions, height = cfg.functions.dimensions, 0.28 * len(names) + 2.2
+    figure, panels = plt.subplots(1, len(dimensions), figsize=(9.6, height), sharey=True, squeeze=False)
     top = max(float(cells.max().max()), 1e-9)
-    for axes, n in zip(panels[0], cfg.functions.dimensions, strict=True):
+    for axes, n in zip(panels[0], dimensions, strict=True):
         part = cells.xs(n, level="n").reindex(cfg.functions.names)[names].T
         drawn = axes.imshow(part, aspect="auto", vmin=0, vmax=top, cmap="viridis")
         tasks = [TASKS[name].label for name in part.columns]
@@ -209,7 +179,7 @@ def _functions(runs: pd.DataFrame, cfg: Config) -> Picture:
         axes.set_yticks(range(len(names)), labels, fontsize=8)
         axes.set_title(f"n = {n}")
         axes.grid(visible=False)
-        for edge in np.cumsum([len(some) for some in kinds.values()])[:-1]:
+        for edge in np.cumsum([len(some) for some in kinds])[:-1]:
             axes.axhline(edge - 0.5, color="white", linewidth=2)
     figure.colorbar(drawn, ax=panels[0], label="score", shrink=0.8)
     problem, n = cells[names].max(axis=1).idxmax()

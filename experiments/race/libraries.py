@@ -34,15 +34,10 @@ class _Library(Optimizer):
         """All parameters."""
         return [p for group in self.param_groups for p in group["params"]]
 
-    def point(self) -> np.ndarray:
-        """The parameters as one vector, float64 (n,)."""
-        vector: np.ndarray = parameters_to_vector(self.leaves).detach().double().numpy().copy()
-        return vector
-
     def first(self) -> np.ndarray:
         """Where a search begins: at the parameters, and later ones at a uniform point of the box if known."""
         self.searches += 1
-        here = self.point()
+        here: np.ndarray = parameters_to_vector(self.leaves).detach().double().numpy().copy()
         if self.searches == 1 or self.box is None:
             return here
         return self.rng.uniform(-self.box, self.box, len(here))

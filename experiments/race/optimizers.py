@@ -26,26 +26,19 @@ def at_least(low: float, **settings: float) -> None:
 class _Plain(Optimizer):
     """An optimizer by a first-order step, from gradients that are there."""
 
-    @property
-    def leaves(self) -> list[Tensor]:
-        """The parameters that have a gradient."""
-        return [p for group in self.param_groups for p in group["params"] if p.grad is not None]
-
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None, *, loss: Any = None) -> Any:  # type: ignore[override]
         """One step, from a closure that computes gradients and returns the loss, or from the ``loss``."""
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        if self.leaves:
-            self._move(float(loss) if loss is not None else math.nan)
+        pairs = [(p, p.grad) for group in self.param_groups for p in group["params"] if p.grad is not None]
+        if pairs:
+            self._move(pairs, math.nan if loss is None else float(loss))
         return loss
 
-    def _norm(self) -> float:
-        """|∇F| over all parameters."""
-        return float(torch.nn.utils.get_total_norm([p.grad for p in self.leaves if p.grad is not None]))
-
-    def _move(self, loss: float) -> None:
+    def _move(self, pairs: list[tuple[Tensor, Tensor]], loss: float) -> None:
+        """Move parameters by their gradients."""
         raise NotImplementedError
 
 
@@ -65,12 +58,11 @@ class Polyak(_Plain):
         at_least(0.0, lr=lr)
         super().__init__(params, {"lr": lr, "f_star": f_star})
 
-    def _move(self, loss: float) -> None:
+    def _move(self, pairs: list[tuple[Tensor, Tensor]], loss: float) -> None:
         group = self.param_groups[0]
-        square = max(self._norm() ** 2, TINY)
-        for p in self.leaves:
-            assert p.grad is not None
-            p.add_(p.grad, alpha=-group["lr"] * max(loss - group["f_star"], 0.0) / square)
+        square = max(float(torch.nn.utils.get_total_norm([grad for _, grad in pairs])) ** 2, TINY)
+        for p, grad in pairs:
+            p.add_(grad, alpha=-group["lr"] * max(loss - group["f_star"], 0.0) / square)
 
 
 class ClippedGDM(torch.optim.SGD):
@@ -127,9 +119,8 @@ class _Restarts:
             return False
         leaves = [p for group in groups for p in group["params"]]
         key, size = replica_keys(self.seed, torch.zeros(1, dtype=torch.int64)), sum(p.numel() for p in leaves)
-        half = torch.tensor([self.box], dtype=torch.float64)
         jump = torch.tensor([steps // self.every - 1], dtype=torch.float64)
-        point = uniform(key, jump, size, half)[:, 0]
+        point = uniform(key, jump, size, self.box)[:, 0]
         vector_to_parameters(point.to(leaves[0].dtype), leaves)
         return True
 
@@ -164,11 +155,10 @@ class DecayingDescent(_Plain):
         self.restarts = _Restarts(every, box, seed)
         super().__init__(params, {"lr": lr})
 
-    def _move(self, loss: float) -> None:
+    def _move(self, pairs: list[tuple[Tensor, Tensor]], loss: float) -> None:
         age = self.restarts.age(self.param_groups)
-        for p in self.leaves:
-            assert p.grad is not None
-            p.add_(p.grad, alpha=-self.param_groups[0]["lr"] * (1 - age / self.restarts.every))
+        for p, grad in pairs:
+            p.add_(grad, alpha=-self.param_groups[0]["lr"] * (1 - age / self.restarts.every))
         self.restarts.count(self.param_groups)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -11,26 +12,39 @@ from experiments.competitors import method
 from experiments.harness.plotting import styles
 from experiments.race.config import Config
 
-GROUPS = ("nothing", "F*", "box", "F* and box", "wrong F*")
-"""What entrants know, in the order of panels and bars."""
 TITLES = {
     "nothing": "told nothing",
     "F*": "told the minimum F*",
     "box": "told the box",
     "F* and box": "told F* and the box",
     "wrong F*": "told a wrong F*",
+    "wrong F* and box": "told a wrong F* and the box",
 }
+"""What entrants know, in the order of panels and bars."""
 
 
 def groups(cfg: Config) -> dict[str, list[str]]:
     """The entrants of each kind of knowledge that has some."""
-    found = {kind: [n for n, e in cfg.entrants.items() if e.knowledge == kind] for kind in GROUPS}
+    found = {kind: [n for n, e in cfg.entrants.items() if e.knowledge == kind] for kind in TITLES}
     return {kind: names for kind, names in found.items() if names}
 
 
 def looks(cfg: Config, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour and line of entrants that share a panel; those of one colour differ in their line."""
-    return styles({name: cfg.entrants[name] for name in names})
+    """Label, colour and line of entrants that share a panel; those of one colour differ in their line."""
+    found = styles({name: cfg.entrants[name] for name in names})
+    return {name: {"label": cfg.entrants[name].label, **look} for name, look in found.items()}
+
+
+def leading(cfg: Config, value: "pd.Series[float]", count: int) -> list[str]:
+    """Of the entrants with a value: the method, the baselines, and the highest ``count`` of each knowledge.
+
+    Of those that are told something wrong none is among the highest.
+    """
+    best: list[str] = []
+    for names in groups(cfg).values():
+        able = [n for n in names if n in value and not cfg.entrants[n].misled]
+        best += sorted(able, key=lambda n: -value[n])[:count]
+    return [n for n, e in cfg.entrants.items() if n in value and (n in best or e.role != "other")]
 
 
 def by_knowledge(cfg: Config) -> tuple[Figure, dict[Axes, list[str]]]:
@@ -41,14 +55,14 @@ def by_knowledge(cfg: Config) -> tuple[Figure, dict[Axes, list[str]]]:
     if boxed:
         panel["told the box, or F* and the box"] = boxed
     lines = -(-len(panel) // 2)
-    size: dict[str, Any] = {"figsize": (9.0, 3.6 * lines), "sharex": True, "sharey": True, "squeeze": False}
-    figure, panels = plt.subplots(lines, 2, **size)
+    figure, panels = plt.subplots(
+        lines, 2, figsize=(9.0, 3.6 * lines), sharex=True, sharey=True, squeeze=False
+    )
     found: dict[Axes, list[str]] = {}
     for axes, (title, names) in zip(panels.flat, panel.items(), strict=False):
-        extra = [] if ours in names else [ours]
-        label = cfg.entrants[ours].label
-        axes.set_title(f"{title}; {label} for comparison" if extra else title)
-        found[axes] = [*extra, *names]
+        more = "" if ours in names else f"; {cfg.entrants[ours].label} for comparison"
+        axes.set_title(title + more)
+        found[axes] = names if ours in names else [ours, *names]
     for axes in panels.flat[len(panel) :]:
         axes.set_axis_off()
     return figure, found

@@ -67,13 +67,12 @@ def functions(
         targets: Values of F.
     """
     tasks = [TASKS[name] for name in names]
-    instances = [[instance(n, derived_seed(seed, name, n)) for seed in seeds] for name in names]
-    flat = [one for each in instances for one in each]
+    flat = [instance(n, derived_seed(seed, name, n)) for name in names for seed in seeds]
     rotations, shifts = (torch.stack([one[k] for one in flat]) for k in (0, 1))
     scales = torch.tensor([task.scale for task in tasks], dtype=torch.float64)
     scales = scales.repeat_interleave(len(seeds))[:, None, None]
-    rotated, back = (rotations * scales).mT.contiguous(), (rotations * scales).contiguous()
-    each = len(seeds) * repeats
+    back = rotations * scales
+    rotated, each = back.mT.contiguous(), len(seeds) * repeats
 
     def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
         z = torch.bmm(x.reshape(len(flat), repeats, n) - shifts[:, None], rotated).reshape(-1, n)
@@ -83,11 +82,11 @@ def functions(
 
     def alone(i: int) -> Evaluate:
         task, one = tasks[i // each], flat[i // repeats]
-        forward, offset = (one.rotation * task.scale).contiguous(), task.minimiser
+        forward = one.rotation * task.scale
         turned = forward.mT.contiguous()
 
         def evaluate_one(x: Tensor) -> tuple[Tensor, Tensor]:
-            value, grad = task.function((x - one.shift) @ turned + offset)
+            value, grad = task.function((x - one.shift) @ turned + task.minimiser)
             return value, grad @ forward
 
         return evaluate_one

@@ -10,26 +10,14 @@ from torch import Tensor
 
 from bbi import noise, rules
 from bbi.algorithm import TINY
-from bbi.rules import Ensemble, Replicas, Rule, Scalars, Settings
+from bbi.rules import Ensemble, GDMRule, Replicas, Rule, Scalars, Settings
 
 JUMPS = 2**40
 """Number of the first random vector of restarts; those of bounces begin at 0."""
 
 
-class _Descent(Rule):
-    """What rules without energy share: they start at rest and go on while F is finite."""
-
-    def start(self, value: Tensor, grad: Tensor, s: Settings, key: Tensor) -> tuple[Tensor, Scalars]:
-        """At rest."""
-        return torch.zeros_like(grad), ()
-
-    def active(self, value: Tensor, s: Settings) -> Tensor:
-        """F is finite."""
-        return value.abs() < math.inf
-
-
 @dataclass(frozen=True)
-class PolyakRule(_Descent):
+class PolyakRule(GDMRule):
     """θ ← θ - c (F - F*) ∇F/|∇F|², with c the ``lr``; it stops at F ≤ F*."""
 
     settings: ClassVar[dict[str, float | None]] = {"lr": 1.0, "f_star": 0.0}
@@ -42,22 +30,20 @@ class PolyakRule(_Descent):
 
 
 @dataclass(frozen=True)
-class ClippedRule(_Descent):
+class ClippedRule(GDMRule):
     """Gradient descent with momentum whose gradients are cut to the length ``max_norm``."""
 
     settings: ClassVar[dict[str, float | None]] = {"lr": None, "momentum": 0.0, "max_norm": 1.0}
 
     def move(self, at: Replicas, active: Tensor) -> tuple[Tensor, Tensor, Scalars]:
         """One step."""
-        s = at.settings
         norm = torch.linalg.vector_norm(at.grad, dim=0)
-        grad = at.grad * (s["max_norm"] / norm.clamp(min=TINY)).clamp(max=1.0)
-        momentum = torch.where(active, s["momentum"] * at.momentum + grad, at.momentum)
-        return torch.where(active, at.theta - s["lr"] * momentum, at.theta), momentum, at.scalars
+        grad = at.grad * (at.settings["max_norm"] / norm.clamp(min=TINY)).clamp(max=1.0)
+        return super().move(at._replace(grad=grad), active)
 
 
 @dataclass(frozen=True)
-class DecayRule(_Descent):
+class DecayRule(GDMRule):
     """Gradient descent whose step falls linearly from ``lr`` to 0 in ``every`` steps, and begins anew.
 
     Its scalar is the number of steps in the period.
@@ -128,7 +114,7 @@ class RestartRule(Rule):
         return theta, momentum, (age, jumps, *scalars)
 
 
-def uniform(key: Tensor, number: Tensor, n: int, box: Tensor) -> Tensor:
+def uniform(key: Tensor, number: Tensor, n: int, box: float | Tensor) -> Tensor:
     """Points (n, R), uniform in [-box, box]ⁿ, for the jumps ``number`` (R,) of the replicas ``key`` (R,)."""
     index = torch.arange(n)[:, None]
     return noise.uniform(key, number + JUMPS, index) * box

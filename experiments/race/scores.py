@@ -13,13 +13,22 @@ from experiments.harness.statistics import of_mean
 RESAMPLES = 2000
 """Bootstrap samples of an interval."""
 PROBLEM = ["problem", "n"]
+SCORES = r"^score\d+$"
+"""The columns of trials that hold scores, one for each training instance."""
 
 
 def hits(runs: pd.DataFrame) -> np.ndarray:
-    """The columns hit1, hit2, …: float64 (R, T), evaluations at the first hit of a target, inf for none."""
-    columns = sorted((c for c in runs if str(c).startswith("hit")), key=lambda c: int(str(c)[3:]))
-    found: np.ndarray = runs[columns].to_numpy(float)
-    return found
+    """The columns hit1, hit2, …: float64 (R, T), evaluations at the first hit of a target, inf for none.
+
+    A target that none of the runs has is left out: networks may have more of them than functions.
+    """
+    found: np.ndarray = runs.filter(regex=r"^hit\d+$").to_numpy(float)
+    return found[:, ~np.isnan(found).all(0)]
+
+
+def mean_score(trials: pd.DataFrame) -> "pd.Series[float]":
+    """The mean score of each trial over its training instances."""
+    return trials.filter(regex=SCORES).mean(axis=1)
 
 
 def ert(hit: ArrayLike, evaluations: ArrayLike) -> np.ndarray:
@@ -46,7 +55,7 @@ def ert_interval(hit: np.ndarray, evaluations: np.ndarray, seed: int) -> tuple[f
 
 
 def erts(runs: pd.DataFrame, intervals: bool = False) -> pd.DataFrame:
-    """One row an entrant, problem and target: ``ert``, its interval ``low`` and ``high``, ``hits``, ``runs``.
+    """One row an entrant, problem and target: ``ert``, and its interval ``low`` and ``high``.
 
     Without ``intervals``, which take a hundred times as long, low and high are NaN.
     """
@@ -55,9 +64,8 @@ def erts(runs: pd.DataFrame, intervals: bool = False) -> pd.DataFrame:
         spent = some["evaluations"].to_numpy(float)
         for number, column in enumerate(hits(some).T):
             low, high = ert_interval(column, spent, number) if intervals else (math.nan, math.nan)
-            reached = int(np.isfinite(column).sum())
-            rows.append((*key, number + 1, float(ert(column, spent)), low, high, reached, len(some)))
-    return pd.DataFrame(rows, columns=["entrant", *PROBLEM, "target", "ert", "low", "high", "hits", "runs"])
+            rows.append((*key, number + 1, float(ert(column, spent)), low, high))
+    return pd.DataFrame(rows, columns=["entrant", *PROBLEM, "target", "ert", "low", "high"])
 
 
 def totals(runs: pd.DataFrame) -> pd.DataFrame:
@@ -71,8 +79,8 @@ def ecdf(runs: pd.DataFrame, at: np.ndarray) -> pd.DataFrame:
 
     The mean is over all tunings; low and high are the lowest and the highest tuning.
     """
-    shares = [[float((hits(some) <= t).mean()) for t in at] for _, some in runs.groupby("tuning", sort=False)]
-    each = np.array(shares)
+    tunings = runs.groupby("tuning", sort=False)
+    each = np.array([(hits(some)[..., None] <= at).mean((0, 1)) for _, some in tunings])
     return pd.DataFrame({"at": at, "mean": each.mean(0), "low": each.min(0), "high": each.max(0)})
 
 
@@ -87,15 +95,11 @@ def profile(times: pd.DataFrame, names: Sequence[str], tau: np.ndarray) -> dict[
         names: The entrants that are compared.
         tau: Factors ≥ 1.
     """
-    table = times[times["entrant"].isin(names)].pivot(
-        index=[*PROBLEM, "target"], columns="entrant", values="ert"
-    )
+    some = times[times["entrant"].isin(names)]
+    table = some.pivot(index=[*PROBLEM, "target"], columns="entrant", values="ert")
     best = table.min(axis=1)
-    ratio = table.div(best.where(np.isfinite(best)), axis=0).to_numpy()
-    found = {}
-    for column, name in enumerate(table.columns):
-        found[str(name)] = np.array([float((ratio[:, column] <= t).mean()) for t in tau])
-    return found
+    ratio = table.div(best.where(np.isfinite(best)), axis=0)
+    return {str(name): (each.to_numpy()[:, None] <= tau).mean(0) for name, each in ratio.items()}
 
 
 def difference(runs: pd.DataFrame, one: str, other: str) -> dict[str, float]:
@@ -111,12 +115,16 @@ def difference(runs: pd.DataFrame, one: str, other: str) -> dict[str, float]:
         return {"problems": 0}
     gap = (cells[one] - cells[other]).dropna()
     low, high = of_mean(gap.groupby(level="problem", sort=False).mean(), seed=0)
-    p = float(stats.wilcoxon(gap, method="approx").pvalue) if (gap != 0).any() else 1.0
     own = totals(runs).loc[one]
     return {
-        "estimate": float(gap.mean()), "low": low, "high": high, "p": p,
+        "estimate": float(gap.mean()), "low": low, "high": high, "p": signed_rank(gap, method="approx"),
         "noise": float(own.max() - own.min()), "problems": len(gap), "higher": int((gap > 0).sum()),
     }  # fmt: skip
+
+
+def signed_rank(gap: "pd.Series[float]", **settings: str) -> float:
+    """P-value of Wilcoxon's signed-rank test with these settings of scipy; 1 where no gap differs from 0."""
+    return float(stats.wilcoxon(gap, **settings).pvalue) if gap.any() else 1.0
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -138,15 +146,15 @@ def tuned(trials: pd.DataFrame, counts: Sequence[int]) -> pd.DataFrame:
     Returns:
         One row an entrant and count: ``score``, and ``spent``, mean evaluations of k trials on a problem.
     """
-    columns = [c for c in trials if str(c).startswith("score")]
     rows = []
     for entrant, mine in trials.groupby("entrant", sort=False):
-        scores = mine[columns].to_numpy(float).reshape(-1, mine["trial"].max() + 1, len(columns))
+        scores = mine.filter(regex=SCORES).to_numpy(float)
+        scores = scores.reshape(-1, mine["trial"].max() + 1, scores.shape[1])
         spent = mine["evaluations"].to_numpy(float).reshape(scores.shape[:2])
         for count in counts:
             some = scores[:, :count]
             found = []
-            for left in range(len(columns)):
+            for left in range(scores.shape[2]):
                 others = np.delete(some, left, axis=2).mean(2)
                 best = others.argmax(1)
                 found.append(some[np.arange(len(some)), best, left])
@@ -154,19 +162,18 @@ def tuned(trials: pd.DataFrame, counts: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["entrant", "trials", "score", "spent"])
 
 
-def sensitivity(trials: pd.DataFrame, share: float = 0.9) -> "pd.Series[float]":
-    """The share of random settings with at least ``share`` of the best score, by entrant and problem.
+def sensitivity(trials: pd.DataFrame) -> "pd.Series[float]":
+    """The share of random settings with at least 90 % of the best score, by entrant and problem.
 
     It is NaN where no setting hits a target.
     """
-    columns = [c for c in trials if str(c).startswith("score")]
-    mean = trials.assign(score=trials[columns].mean(axis=1))
+    mean = trials.assign(score=mean_score(trials))
     best = mean.groupby(["entrant", "tuning", *PROBLEM], sort=False)["score"].transform("max")
-    good = (mean["score"] >= share * best).where(best > 0)
-    cells: pd.Series[float] = good.groupby([mean["entrant"], mean["problem"], mean["n"]], sort=False).mean()
+    mean["good"] = (mean["score"] >= 0.9 * best).where(best > 0)
+    cells: pd.Series[float] = mean.groupby(["entrant", *PROBLEM], sort=False)["good"].mean()
     return cells
 
 
-def log_times(budget: int, points: int = 60) -> np.ndarray:
-    """Whole numbers of evaluations from 1 to the budget, evenly spread over the logarithm."""
-    return np.unique(np.round(np.logspace(0, math.log10(budget), points)))
+def log_times(budget: int) -> np.ndarray:
+    """Sixty whole numbers of evaluations from 1 to the budget, or fewer, evenly spread over the logarithm."""
+    return np.unique(np.round(np.logspace(0, math.log10(budget), 60)))

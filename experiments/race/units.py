@@ -1,6 +1,6 @@
 """The race: settings are searched for each entrant and problem, and judged on fresh instances."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,9 @@ def run(cfg: Config, compute: Compute) -> Tables:
 
 def _work(cfg: Config, compute: Compute) -> Iterator[tuple[dict[str, Any], Unit]]:
     """All units, in the order of the tables: the tunings of a vectorised entrant are computed together."""
+    suites: list[tuple[list[str], int, Budget]]
     suites = [(cfg.functions.names, n, cfg.functions) for n in cfg.functions.dimensions]
-    suites += [([name], 0, budget) for name, budget in cfg.networks.items()]  # type: ignore[misc]
+    suites += [([name], 0, budget) for name, budget in cfg.networks.items()]
     everyone = list(range(cfg.tuning.repeats))
     for name, entrant in cfg.entrants.items():
         for names, n, budget in suites:
@@ -75,6 +76,8 @@ def contest(
     """
     who = Entrant.model_validate({**entrant, "label": "", "color": ""})
     drawn = [draw(who.space, tuning.trials, derived_seed(own, "trials", k)) for k in tunings]
+    values = {axis: np.stack([each[axis] for each in drawn]) for axis in who.space}
+    shape = (len(names), len(tunings), tuning.instances, tuning.trials)
 
     def instances(stage: str, count: int, repeats: int) -> Problems:
         seeds = [derived_seed(seed, stage, k, i) for k in tunings for i in range(count)]
@@ -83,30 +86,20 @@ def contest(
         return network(names[0], seeds, repeats, budget.targets)
 
     training = instances("training", tuning.instances, tuning.trials)
-    tried = {
-        axis: np.tile(np.concatenate([np.tile(d[axis], tuning.instances) for d in drawn]), len(names))
-        for axis in who.space
-    }
+    tried = {axis: np.broadcast_to(each[:, None], shape).ravel() for axis, each in values.items()}
     done = _race(who, training, tried, budget, derived_seed(own, "train", n, *names, *tunings))
-    shape = (len(names), len(tunings), tuning.instances, tuning.trials)
     scores = score(done.hits, budget.evaluations).reshape(shape)
     levels = np.log10(done.best.numpy().clip(1e-300, 1e300)).reshape(shape).mean(2)
     best = chosen(scores.mean(2), levels)
     fresh = instances("scoring", scoring.instances, 1)
     found = {
-        axis: np.concatenate([
-            np.full(scoring.instances, drawn[k][axis][best[f, k]])
-            for f in range(len(names))
-            for k in range(len(tunings))
-        ])
-        for axis in who.space
-    }  # fmt: skip
-    judged = _race(who, fresh, found, budget, derived_seed(own, "score", n, *names, *tunings))
-    spent = done.evaluations.numpy().reshape(shape)
-    return {
-        "trials": _trials(names, fresh.start.shape[1], tunings, drawn, scores, spent),
-        "runs": _runs(names, fresh.start.shape[1], tunings, scoring.instances, judged, found, budget),
+        axis: each[np.arange(len(tunings)), best].repeat(scoring.instances) for axis, each in values.items()
     }
+    judged = _race(who, fresh, found, budget, derived_seed(own, "score", n, *names, *tunings))
+    spent, size = done.evaluations.numpy().reshape(shape), fresh.start.shape[1]
+    trials = _rows(names, size, tunings, "trial", tuning.trials)
+    runs = _rows(names, size, tunings, "instance", scoring.instances)
+    return {"trials": _trials(trials, values, scores, spent), "runs": _runs(runs, found, judged, budget)}
 
 
 def draw(space: dict[str, Range], trials: int, seed: int) -> dict[str, np.ndarray]:
@@ -146,49 +139,30 @@ def _race(
     return race(problems, who.target, settings, who.ensemble, budget.evaluations, seed)
 
 
+def _rows(names: list[str], n: int, tunings: list[int], last: str, count: int) -> pd.DataFrame:
+    """The columns that tell rows apart: ``count`` rows, numbered in the ``last``, a problem and tuning."""
+    columns = ["problem", "n", "tuning", last]
+    product = pd.MultiIndex.from_product([names, [n], tunings, range(count)], names=columns)
+    return product.to_frame(index=False)
+
+
 def _trials(
-    names: Sequence[str],
-    n: int,
-    tunings: list[int],
-    drawn: list[dict[str, np.ndarray]],
-    scores: np.ndarray,
-    spent: np.ndarray,
+    rows: pd.DataFrame, values: dict[str, np.ndarray], scores: np.ndarray, spent: np.ndarray
 ) -> pd.DataFrame:
     """One row a problem, tuning and trial."""
-    rows = []
-    for f, name in enumerate(names):
-        for k, tuning in enumerate(tunings):
-            each = {f"score{i}": scores[f, k, i] for i in range(scores.shape[2])}
-            table = {
-                "trial": np.arange(scores.shape[3]),
-                **drawn[k],
-                **each,
-                "evaluations": spent[f, k].sum(0),
-            }
-            rows.append(pd.DataFrame({"problem": name, "n": n, "tuning": tuning, **table}))
-    return pd.concat(rows)
+    total = spent.sum(2)
+    axes = {axis: np.broadcast_to(each, total.shape).ravel() for axis, each in values.items()}
+    instances = {f"score{i}": scores[:, :, i].ravel() for i in range(scores.shape[2])}
+    return rows.assign(**axes, **instances, evaluations=total.ravel())
 
 
-def _runs(
-    names: Sequence[str],
-    n: int,
-    tunings: list[int],
-    count: int,
-    judged: Outcome,
-    found: dict[str, np.ndarray],
-    budget: Budget,
-) -> pd.DataFrame:
+def _runs(rows: pd.DataFrame, found: dict[str, np.ndarray], judged: Outcome, budget: Budget) -> pd.DataFrame:
     """One row a run on a fresh instance; hit1, hit2, … are the evaluations at the targets."""
-    hits = {f"hit{k + 1}": column.numpy() for k, column in enumerate(judged.hits.T)}
-    return pd.DataFrame({
-        "problem": np.repeat(names, len(tunings) * count),
-        "n": n,
-        "tuning": np.tile(np.repeat(tunings, count), len(names)),
-        "instance": np.tile(np.arange(count), len(names) * len(tunings)),
+    return rows.assign(
         **found,
-        "score": score(judged.hits, budget.evaluations),
-        "evaluations": judged.evaluations.numpy(),
-        "best": judged.best.numpy(),
-        "forced": judged.forced.numpy(),
-        **hits,
-    })  # fmt: skip
+        score=score(judged.hits, budget.evaluations),
+        evaluations=judged.evaluations.numpy(),
+        best=judged.best.numpy(),
+        forced=judged.forced.numpy(),
+        **{f"hit{k + 1}": column.numpy() for k, column in enumerate(judged.hits.T)},
+    )

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -44,18 +44,13 @@ class Told:
     """
 
     claim: Claim
-    answers: Sequence[Answer] = field(default_factory=list)
-    others: Sequence[Answer] = field(default_factory=list)
+    answers: Sequence[Answer]
+    others: Sequence[Answer]
 
     @property
     def verdicts(self) -> list[str]:
         """The verdicts of its answers, each once; "not run" without answers."""
         return list(dict.fromkeys(answer.verdict for answer in self.answers)) or ["not run"]
-
-    @property
-    def run(self) -> Run | None:
-        """The run that answers it first, or None."""
-        return self.answers[0].run if self.answers else None
 
 
 @dataclass(frozen=True)
@@ -138,20 +133,13 @@ def interval(estimate: float, low: float, high: float) -> str:
     """
     if math.isnan(estimate):
         return ""
-    return _short(_interval(estimate, low, high))
+    if low == high or math.isnan(low) or math.isnan(high):
+        return _short(f"{estimate:.2g}" if 0 < abs(estimate) < 1e-3 else f"{estimate:.4g}")
+    places = -1 if math.isinf(high - low) else 1 - math.floor(math.log10(high - low))
+    spec = f".{places}f" if 0 <= places <= 6 else ".3g"
+    return _short(f"{estimate:{spec}} [{low:{spec}}, {high:{spec}}]")
 
 
 def _short(words: str) -> str:
     """Numbers without leading zeros in their exponents."""
     return re.sub(r"(?<=\de[+-])0(?=\d)", "", words)
-
-
-def _interval(estimate: float, low: float, high: float) -> str:
-    if low == high or math.isnan(low) or math.isnan(high):
-        return f"{estimate:.2g}" if 0 < abs(estimate) < 1e-3 else f"{estimate:.4g}"
-    if math.isinf(high - low):
-        return f"{estimate:.3g} [{low:.3g}, {high:.3g}]"
-    places = 1 - math.floor(math.log10(high - low))
-    if places > 6 or places < 0:
-        return f"{estimate:.3g} [{low:.3g}, {high:.3g}]"
-    return f"{estimate:.{places}f} [{low:.{places}f}, {high:.{places}f}]"

@@ -6,7 +6,7 @@ A figure with anything else in it (contours, images, 3D) has no interactive form
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,6 @@ MATH = {
     r"\nabla": "∇", r"\mu": "μ", r"\eta": "η", r"\kappa": "κ", r"\gamma": "γ", r"\Pi": "Π", r"\times": "×",
     r"\leq": "≤", r"\geq": "≥", r"\cdot": "·", r"\,": " ", r"\mathrm": "", r"\sqrt": "√", "-": "−",
 }  # fmt: skip
-
-
 NUMBERS = (ScalarFormatter, LogFormatter, NullFormatter)
 """Formatters whose ticks plotly chooses itself."""
 
@@ -60,24 +58,8 @@ def _panel(axes: Axes, most: int) -> dict[str, Any]:
     names = _names(axes)
     traces: list[dict[str, Any]] = []
     for artist in axes.get_children():
-        if isinstance(artist, Line2D):
-            traces += _line(artist, axes, most)
-        elif isinstance(artist, LineCollection):
-            traces += _segments(artist)
-        elif isinstance(artist, PolyCollection):
-            traces += _band(artist)
-        elif isinstance(artist, PathCollection):
-            traces += _points(artist)
-        elif isinstance(artist, Rectangle) and artist in axes.patches:
-            traces += _bar(artist, axes)
-        elif artist in axes.patches or artist in axes.collections:
-            raise _Static
-        else:
-            continue
-        for trace in traces:
-            if "legendgroup" not in trace:
-                name = names.get(id(artist), "")
-                trace["legendgroup"] = trace["name"] = plain(name)
+        name = plain(names.get(id(artist), ""))
+        traces += [{**trace, "name": name, "legendgroup": name} for trace in _traces(artist, axes, most)]
     return {
         "title": plain(axes.get_title() or axes.get_title(loc="left")),
         "traces": traces,
@@ -85,6 +67,22 @@ def _panel(axes: Axes, most: int) -> dict[str, Any]:
         "yaxis": _axis(axes, "y"),
         "annotations": list(_texts(axes)),
     }
+
+
+def _traces(artist: Artist, axes: Axes, most: int) -> Iterable[dict[str, Any]]:
+    if isinstance(artist, Line2D):
+        return _line(artist, axes, most)
+    if isinstance(artist, LineCollection):
+        return _segments(artist)
+    if isinstance(artist, PolyCollection):
+        return _band(artist)
+    if isinstance(artist, PathCollection):
+        return _points(artist)
+    if isinstance(artist, Rectangle) and artist in axes.patches:
+        return _bar(artist, axes)
+    if artist in axes.patches or artist in axes.collections:
+        raise _Static
+    return ()
 
 
 def _names(axes: Axes) -> dict[int, str]:
@@ -95,7 +93,7 @@ def _names(axes: Axes) -> dict[int, str]:
         label = str(artist.get_label())
         if not label or label.startswith("_"):
             continue
-        for one in _members(artist):
+        for one in artist.get_children() if isinstance(artist, Container) else [artist]:
             names.setdefault(id(one), label)
     # Artists of one colour belong to the label of that colour, as a run's line to its optimizer.
     by_look = {_look(one): names[id(one)] for one in axes.lines if id(one) in names}
@@ -113,67 +111,47 @@ def _hex(colors: Any) -> str:
     return to_hex(np.atleast_2d(np.asarray(colors, dtype=float))[0].tolist())
 
 
-def _members(artist: Any) -> Iterator[Artist]:
-    if isinstance(artist, Container):
-        for one in artist.get_children():
-            yield from _members(one)
-    else:
-        yield artist
-
-
-def _line(line: Line2D, axes: Axes, most: int) -> list[dict[str, Any]]:
+def _line(line: Line2D, axes: Axes, most: int) -> Iterator[dict[str, Any]]:
     x, y = (np.asarray(values, dtype=float) for values in (line.get_xdata(), line.get_ydata()))
     along_x, along_y = line.get_transform().contains_branch_seperately(axes.transData)
     if not along_x:  # drawn across the axes, as a limit is
         x = np.asarray(axes.get_xlim())
     if not along_y:
         y = np.asarray(axes.get_ylim())
-    if len(x) == 0 or not line.get_visible():
-        return []
-    x, y = thinned(x, y, most)
     marker, style = str(line.get_marker()), str(line.get_linestyle())
-    mode = "+".join(
-        word for word, there in (("lines", style in DASHES), ("markers", marker in SYMBOLS)) if there
-    )
-    if not mode:
-        return []
-    trace: dict[str, Any] = {"type": "scatter", "mode": mode, "x": _list(x), "y": _list(y)}
+    mode = [word for word, there in (("lines", style in DASHES), ("markers", marker in SYMBOLS)) if there]
+    if len(x) == 0 or not line.get_visible() or not mode:
+        return
+    x, y = thinned(x, y, most)
+    trace: dict[str, Any] = {"type": "scatter", "mode": "+".join(mode), "x": _list(x), "y": _list(y)}
     trace["opacity"] = float(line.get_alpha() or 1)
     color = to_hex(line.get_color())
     if "lines" in mode:
         width = round(min(2.5, max(1.0, 1.25 * line.get_linewidth())), 2)
         trace["line"] = {"color": color, "width": width, "dash": DASHES[style]}
     if "markers" in mode:
-        face = line.get_markerfacecolor()
-        size = round(max(4.0, 1.2 * line.get_markersize()), 1) if marker != "." else 5
+        face, symbol = line.get_markerfacecolor(), SYMBOLS[marker]
         trace["marker"] = {
             "color": color if face in ("none", "auto") else to_hex(face),
-            "size": size,
-            "symbol": SYMBOLS[marker],
+            "size": round(max(4.0, 1.2 * line.get_markersize()), 1) if marker != "." else 5,
+            "symbol": symbol.removesuffix("-open") + "-open" if face == "none" else symbol,
         }
-        if face == "none":
-            trace["marker"]["symbol"] = SYMBOLS[marker].removesuffix("-open") + "-open"
-    return [trace]
+    yield trace
 
 
-def _segments(lines: LineCollection) -> list[dict[str, Any]]:
+def _segments(lines: LineCollection) -> Iterator[dict[str, Any]]:
     """Error bars: one trace of separate pieces."""
     pieces = [np.asarray(piece, dtype=float) for piece in lines.get_segments()]
-    if not pieces:
-        return []
-    gap = np.full((1, 2), np.nan)
-    joined = np.concatenate([part for piece in pieces for part in (piece, gap)])
-    color = _hex(lines.get_color())
-    return [
-        {
+    if pieces:
+        gap = np.full((1, 2), np.nan)
+        joined = np.concatenate([part for piece in pieces for part in (piece, gap)])
+        yield {
             "type": "scatter", "mode": "lines", "x": _list(joined[:, 0]), "y": _list(joined[:, 1]),
-            "line": {"color": color, "width": 1.5}, "hoverinfo": "skip", "opacity": 1.0,
-        }
-    ]  # fmt: skip
+            "line": {"color": _hex(lines.get_color()), "width": 1.5}, "hoverinfo": "skip", "opacity": 1.0,
+        }  # fmt: skip
 
 
-def _band(band: PolyCollection) -> list[dict[str, Any]]:
-    traces = []
+def _band(band: PolyCollection) -> Iterator[dict[str, Any]]:
     for path in band.get_paths():
         vertices = np.asarray(path.vertices, dtype=float)
         x, y = vertices[:, 0], vertices[:, 1]
@@ -182,45 +160,37 @@ def _band(band: PolyCollection) -> list[dict[str, Any]]:
             x, y = x[::step], y[::step]
         red, green, blue, alpha = to_rgba(np.asarray(band.get_facecolor())[0])
         color = f"rgba({round(255 * red)},{round(255 * green)},{round(255 * blue)},{alpha:.2f})"
-        traces.append(
-            {
-                "type": "scatter", "mode": "none", "x": _list(x), "y": _list(y), "fill": "toself",
-                "fillcolor": color, "hoverinfo": "skip",
-            }
-        )  # fmt: skip
-    return traces
+        yield {
+            "type": "scatter", "mode": "none", "x": _list(x), "y": _list(y), "fill": "toself",
+            "fillcolor": color, "hoverinfo": "skip",
+        }  # fmt: skip
 
 
-def _points(points: PathCollection) -> list[dict[str, Any]]:
+def _points(points: PathCollection) -> Iterator[dict[str, Any]]:
     places = np.asarray(points.get_offsets(), dtype=float)
     if len(places) == 0:
-        return []
+        return
     step = max(1, len(places) // 4_000)
     colors = [_hex(color) for color in np.asarray(points.get_facecolor())] or ["#000000"]
     sizes = points.get_sizes()
-    return [
-        {
-            "type": "scatter", "mode": "markers", "x": _list(places[::step, 0]),
-            "y": _list(places[::step, 1]),
-            "marker": {
-                "color": colors[0] if len(set(colors)) == 1 else colors[::step],
-                "size": round(float(np.clip(math.sqrt(sizes[0]) if len(sizes) else 5, 4, 12)), 1),
-            },
-        }
-    ]  # fmt: skip
+    yield {
+        "type": "scatter", "mode": "markers", "x": _list(places[::step, 0]), "y": _list(places[::step, 1]),
+        "marker": {
+            "color": colors[0] if len(set(colors)) == 1 else colors[::step],
+            "size": round(float(np.clip(math.sqrt(sizes[0]) if len(sizes) else 5, 4, 12)), 1),
+        },
+    }  # fmt: skip
 
 
-def _bar(bar: Rectangle, axes: Axes) -> list[dict[str, Any]]:
+def _bar(bar: Rectangle, axes: Axes) -> Iterator[dict[str, Any]]:
     if not all(bar.get_data_transform().contains_branch_seperately(axes.transData)):
         raise _Static
     color, (x, y) = to_hex(bar.get_facecolor()), bar.get_xy()
     middle, width, height = x + bar.get_width() / 2, bar.get_width(), bar.get_height()
-    return [
-        {
-            "type": "bar", "x": _list([middle]), "y": _list([height]), "base": _list([y]),
-            "width": _list([width]), "marker": {"color": color},
-        }
-    ]  # fmt: skip
+    yield {
+        "type": "bar", "x": _list([middle]), "y": _list([height]), "base": _list([y]),
+        "width": _list([width]), "marker": {"color": color},
+    }  # fmt: skip
 
 
 def _axis(axes: Axes, side: str) -> dict[str, Any]:
@@ -250,11 +220,10 @@ def _texts(axes: Axes) -> Iterator[dict[str, Any]]:
             raise _Static
         logs = [axis.get_scale() == "log" for axis in (axes.xaxis, axes.yaxis)]
         x, y = (math.log10(v) if log else float(v) for v, log in zip((x, y), logs, strict=True))
-        anchor = {"left": "left", "right": "right", "center": "center"}[text.get_horizontalalignment()]
         vertical = {"bottom": "bottom", "top": "top"}.get(text.get_verticalalignment(), "middle")
         yield {
-            "x": x, "y": y, "text": plain(text.get_text()), "showarrow": False, "xanchor": anchor,
-            "yanchor": vertical, "font": {"size": 11},
+            "x": x, "y": y, "text": plain(text.get_text()), "showarrow": False, "yanchor": vertical,
+            "xanchor": text.get_horizontalalignment(), "font": {"size": 11},
         }  # fmt: skip
 
 
@@ -267,10 +236,9 @@ def thinned(x: NDArray[Any], y: NDArray[Any], most: int) -> tuple[NDArray[Any], 
     """
     if len(x) <= most:
         return x, y
-    parts = np.array_split(np.arange(len(x)), max(1, most // 2))
     lowest, highest = (np.where(np.isfinite(y), y, fill) for fill in (np.inf, -np.inf))
     kept = {0, len(x) - 1}
-    for part in parts:
+    for part in np.array_split(np.arange(len(x)), max(1, most // 2)):
         kept |= {int(part[np.argmin(lowest[part])]), int(part[np.argmax(highest[part])])}
     where = sorted(kept)
     return x[where], y[where]

@@ -21,6 +21,4 @@ _CONTENT: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("layout.yaml"
 
 FIGURES: dict[str, list[str]] = _CONTENT["figures"]
 """Patterns of names of figures, by claim."""
-SUMMARY = [
-    Line.model_validate({**line, "scale": float(line.get("scale", 1))}) for line in _CONTENT["summary"]
-]
+SUMMARY = [Line.model_validate(line) for line in _CONTENT["summary"]]

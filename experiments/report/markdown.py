@@ -9,7 +9,7 @@ import pandas as pd
 
 from experiments.harness.claims import for_variant
 from experiments.harness.verdicts import VERDICTS, templates
-from experiments.report.collect import Answer, Findings, interval, text
+from experiments.report.collect import Findings, interval, text
 from experiments.report.layout import SUMMARY
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -73,13 +73,13 @@ def readme(found: Findings, file: Path = README) -> str:
     return _filled(file, {"summary": summary(found), "table 2": table_2(found)})
 
 
-def reproducibility(found: Findings, file: Path = HOURS) -> str:
+def reproducibility(found: Findings) -> str:
     """The page about reproducibility with its table of hours written anew.
 
     Raises:
         ValueError: The page lacks a pair of markers.
     """
-    return _filled(file, {"hours": hours(found)})
+    return _filled(HOURS, {"hours": hours(found)})
 
 
 def _filled(file: Path, parts: dict[str, list[str]]) -> str:
@@ -132,12 +132,11 @@ def table_2(found: Findings) -> list[str]:
             told = found.told(claim)
             printed = [for_variant(told.claim.published, name) for name in ("mean", "median")]
             name = claim.rpartition("-")[2].upper()
-            head = f"| {data}, {name} | {', '.join(f'{one:.3f}' for one in printed if one)} |"
+            theirs = ", ".join(f"{one:.3f}" for one in printed if one)
             by_name = {answer.ours.variant: answer for answer in told.answers}
-            mean, median = by_name.get("mean"), by_name.get("median")
-            lines.append(head + (_ours(mean, median) if mean and median else " |  | not run |"))
+            mean, median, found_here = by_name.get("mean"), by_name.get("median"), "|  | not run"
+            if mean and median:
+                number = f"{interval(*mean.ours[1:4])}, {median.ours.estimate:.5g}"
+                found_here = f"{number} | {mean.ours.n} | {mean.verdict}"
+            lines.append(f"| {data}, {name} | {theirs} | {found_here} |")
     return lines
-
-
-def _ours(mean: Answer, median: Answer) -> str:
-    return f" {interval(*mean.ours[1:4])}, {median.ours.estimate:.5g} | {mean.ours.n} | {mean.verdict} |"

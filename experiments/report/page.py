@@ -4,10 +4,8 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import yaml
@@ -18,7 +16,6 @@ from experiments.harness.settings import CONF
 from experiments.harness.verdicts import VERDICTS, templates
 from experiments.report import collect, pictures, rules, strips
 from experiments.report.collect import Answer, Findings, Told
-from experiments.report.runs import Run
 
 HERE = Path(__file__).parent
 SYMBOLS = {
@@ -55,7 +52,7 @@ class Entry:
     @property
     def id(self) -> str:
         """The claim's id."""
-        return str(self.told.claim.id)
+        return self.told.claim.id
 
     @property
     def words(self) -> str:
@@ -93,7 +90,7 @@ def html(found: Findings) -> str:
                 run: [picture for picture in some.values() if picture.anchor not in shown]
                 for run, some in figures.items()
             },
-            differs=_differs,
+            differs=lambda run: Reduced(run.config).found,
             plain=lambda ours: collect.interval(*ours[1:4]),
             settings=lambda run: (run.folder / "config.yaml").read_text(encoding="utf-8"),
             panels=panels,
@@ -110,34 +107,21 @@ def _counts(found: Findings) -> dict[str, int]:
 
 
 def _groups(found: Findings, figures: dict[str, dict[str, pictures.Picture]]) -> list[Group]:
-    beside = pictures.beside(found, figures)
     before: set[str] = set()
     entries: dict[str, list[Entry]] = {}
     for told in found.claims:
-        mine = beside[told.claim.id]
+        mine = pictures.beside(told, figures)
         new = [picture for picture in mine if picture.anchor not in before]
         old = [picture for picture in mine if picture.anchor in before]
         before |= {picture.anchor for picture in new}
         strip = strips.strip(told.claim, told.answers)
         entry = Entry(told, list(rules.facts(told.claim)), strip, new, old)
         entries.setdefault(told.claim.experiment, []).append(entry)
-    return [
-        Group(name, said["title"], said["section"], some)
-        for name, some in entries.items()
-        for said in [_experiment(name)]
-    ]
-
-
-def _experiment(name: str) -> Mapping[str, Any]:
-    """What `conf/experiment` says about an experiment."""
-    file = CONF / "experiment" / f"{name}.yaml"
-    said = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
-    return said or {"title": name, "section": ""}
-
-
-def _differs(run: Run) -> dict[str, tuple[Any, Any]]:
-    """Settings of a run that are not those of the profile ``paper``: ours and the paper's."""
-    return Reduced(run.config).found
+    groups = []
+    for name, some in entries.items():
+        said = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text(encoding="utf-8"))
+        groups.append(Group(name, said["title"], said["section"], some))
+    return groups
 
 
 def _asset(name: str) -> Markup:

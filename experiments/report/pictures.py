@@ -14,9 +14,9 @@ from PIL import Image
 
 from experiments.harness import plotting
 from experiments.harness.claims import published
-from experiments.harness.results import figure_texts
+from experiments.harness.results import figure_texts, read_tables
 from experiments.report import interactive
-from experiments.report.collect import Findings
+from experiments.report.collect import Told
 from experiments.report.layout import FIGURES
 from experiments.report.runs import Run
 
@@ -30,7 +30,7 @@ class Picture:
 
     Attributes:
         name: Of the file, without its ending.
-        run: The run that it is of.
+        anchor: Its id on the page.
         file: Path from the root of the results.
         data: The static picture, a URL that contains it.
         size: Its width and height in pixels.
@@ -40,7 +40,7 @@ class Picture:
     """
 
     name: str
-    run: Run
+    anchor: str
     file: str
     data: str
     size: tuple[int, int]
@@ -48,20 +48,26 @@ class Picture:
     caption: str
     panels: Sequence[dict[str, Any]]
 
-    @property
-    def anchor(self) -> str:
-        """Its id on the page."""
-        return f"fig-{self.run.name.replace('/', '-')}-{self.name}"
-
 
 def of_run(run: Run, root: Path) -> dict[str, Picture]:
     """The figures of a run, by name."""
-    plots = _plots(run)
-    texts = figure_texts(run.folder)
-    return {
-        file.stem: _picture(file, run, root, plots.get(file.stem, []), texts.get(file.stem, {}))
-        for file in run.figures
-    }
+    plots, texts = _plots(run), figure_texts(run.folder)
+    found = {}
+    for file in sorted((run.folder / "figures").glob("*.png")):
+        name, words = file.stem, file.stem.replace("_", " ")
+        url, size = _encoded(file, file.stat().st_mtime_ns)
+        said = texts.get(name, {})
+        found[name] = Picture(
+            name=name,
+            anchor=f"fig-{run.name.replace('/', '-')}-{name}",
+            file=file.relative_to(root).as_posix(),
+            data=url,
+            size=size,
+            alt=said.get("alt") or f"{run.experiment}: {words}",
+            caption=said.get("caption") or words,
+            panels=plots.get(name, []),
+        )
+    return found
 
 
 @functools.lru_cache(maxsize=64)
@@ -69,21 +75,12 @@ def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
     """The interactive forms of a run's figures, drawn from its tables once in a process."""
     made = {}
     with plotting.style():
-        for name, drawn in run.module.draw(run.tables(), run.dressed(), published()).items():
+        tables = read_tables(run.folder)
+        for name, drawn in run.module.draw(tables, run.dressed(), published()).items():
             figure = drawn.figure  # of a picture with its texts; a figure itself is its own
             made[name] = interactive.panels(figure)
             plt.close(figure)
     return made
-
-
-def _picture(
-    file: Path, run: Run, root: Path, panels: Sequence[dict[str, Any]], texts: Mapping[str, str]
-) -> Picture:
-    words = file.stem.replace("_", " ")
-    url, size = _encoded(file, file.stat().st_mtime_ns)
-    path = file.relative_to(root).as_posix()
-    alt, caption = texts.get("alt") or f"{run.experiment}: {words}", texts.get("caption") or words
-    return Picture(file.stem, run, path, url, size, alt, caption, panels)
 
 
 @functools.lru_cache(maxsize=256)  # a report of several experiments is written again after each
@@ -97,16 +94,17 @@ def _encoded(file: Path, changed: int) -> tuple[str, tuple[int, int]]:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode(), image.size
 
 
-def beside(found: Findings, all_figures: dict[str, dict[str, Picture]]) -> dict[str, list[Picture]]:
-    """The figures beside each claim: those of its largest runs that `layout.yaml` names."""
-    shown = {}
-    for told in found.claims:
-        runs = dict.fromkeys(answer.run.name for answer in told.answers)
-        names = [(run, pattern) for run in runs for pattern in FIGURES.get(told.claim.id, [])]
-        shown[told.claim.id] = [
-            picture
-            for run, pattern in names
-            for name, picture in all_figures[run].items()
-            if fnmatch(name, pattern)
-        ]
-    return shown
+def beside(told: Told, figures: Mapping[str, Mapping[str, Picture]]) -> list[Picture]:
+    """The figures beside a claim: those of its largest runs that `layout.yaml` names.
+
+    Args:
+        told: The claim.
+        figures: Of all runs, by the run's name and their own.
+    """
+    return [
+        picture
+        for run in dict.fromkeys(answer.run.name for answer in told.answers)
+        for pattern in FIGURES.get(told.claim.id, [])
+        for name, picture in figures[run].items()
+        if fnmatch(name, pattern)
+    ]

@@ -1,7 +1,6 @@
 """The finished runs of all profiles under one root, read back from their folders."""
 
 import functools
-import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +12,10 @@ from omegaconf import OmegaConf
 
 from experiments.harness.errors import OtherVersion, UserError
 from experiments.harness.looks import with_looks
-from experiments.harness.results import RECORD, read_record, read_tables
+from experiments.harness.results import read_record, read_tables
 from experiments.harness.sections import Section, section_of
 from experiments.harness.settings import CONF, Experiment, compose, load
 from experiments.harness.statistics import Estimate
-from experiments.harness.tables import Tables
 
 PROFILES = ("smoke", "quick", "cpu", "paper")
 """The profiles, from the smallest to the largest."""
@@ -58,15 +56,6 @@ class Run:
         """What runs of one experiment are ordered by: the profile, then the seconds of computing."""
         profile = self.config.profile
         return PROFILES.index(profile) if profile in PROFILES else -1, self.seconds
-
-    @property
-    def figures(self) -> list[Path]:
-        """The figures that are there."""
-        return sorted((self.folder / "figures").glob("*.png"))
-
-    def tables(self) -> Tables:
-        """Its tables, read again."""
-        return read_tables(self.folder)
 
     def dressed(self) -> Experiment:
         """Its settings with the competitors' looks of today, for figures."""
@@ -130,11 +119,11 @@ def read(folder: Path, root: Path) -> Run:
 
 
 def _state(folder: Path) -> str:
-    """A digest that differs once the provenance does, or the size or time of a table."""
+    """A text that differs once the provenance does, or the size or time of a table."""
     record = read_record(folder) or {"files": {}}
-    files = [folder / name for name in record["files"]]
-    seen = [(file.name, *(file.stat()[6:9:2] if file.exists() else ())) for file in files]
-    return hashlib.sha256(repr((seen, (folder / RECORD).read_bytes())).encode()).hexdigest()
+    there = [file for name in record["files"] if (file := folder / name).exists()]
+    seen = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in there]
+    return repr((seen, record))
 
 
 @functools.lru_cache(maxsize=64)
