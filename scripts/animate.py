@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import torch
 from matplotlib.animation import FuncAnimation, PillowWriter
@@ -93,7 +92,7 @@ def animate(cfg: Config, bbi: pd.DataFrame, gdm: pd.DataFrame) -> tuple[FuncAnim
     right.legend(loc="lower left")
 
     def show(frame: int) -> list[Artist]:
-        step = round(last * min(frame, FRAMES) / FRAMES)
+        step = round(last * frame / FRAMES)
         for path, trail, head, curve in drawn:
             seen = path[path["step"] <= step]
             trail.set_data(seen["x1"], seen["x2"])
@@ -101,8 +100,8 @@ def animate(cfg: Config, bbi: pd.DataFrame, gdm: pd.DataFrame) -> tuple[FuncAnim
             curve.set_data(seen["step"], seen["lowest"])
         return []
 
-    frames = np.r_[: FRAMES + 1, [FRAMES] * 12]  # it rests at the end
-    return FuncAnimation(figure, show, frames=frames.tolist(), blit=False), figure
+    frames = [*range(FRAMES + 1), *[FRAMES] * 12]  # it rests at the end
+    return FuncAnimation(figure, show, frames=frames, blit=False), figure
 
 
 if __name__ == "__main__":

@@ -5,9 +5,6 @@
 Read the ratios, not the times: a busy machine slows both sides. It takes about five minutes.
 """
 
-import argparse
-import csv
-import io
 import json
 import math
 import sys
@@ -19,16 +16,17 @@ from subprocess import CalledProcessError
 from typing import Any
 
 import matplotlib.pyplot as plt
+import measured
+import pandas as pd
 import torch
 from bench import ensembles, images, pde
 from bench.loop import build
 from bench.networks import networks
-from bench.timing import Row
+from bench.timing import Row, threads
 
+from experiments.__main__ import finish
 from experiments.harness import plotting as figures
-from experiments.harness import provenance, tables
-from experiments.harness.errors import UserError
-from experiments.harness.settings import Experiment, Paths
+from experiments.harness import tables
 
 HEAD = (
     "bench",
@@ -48,8 +46,7 @@ def measure(say: list[str]) -> list[Row]:
     """All rows; what had to be left out is appended to ``say``."""
     cores = torch.get_num_threads()
     trained = images.training(cores, say)  # first, for it may find no data folder where BBI_DATA says
-    torch.set_num_threads(1)  # ensembles keep to one core, as the C loop does
-    try:
+    with threads(1):  # ensembles keep to one core, as the C loop does
         loop = build()
         if loop is None:
             say.append("There is no C compiler (`cc`): the rows against the C loop are left out.")
@@ -61,8 +58,6 @@ def measure(say: list[str]) -> list[Row]:
             rows += ensembles.compiling()
         except CalledProcessError:
             say.append("There is no C++ compiler: ensembles ran eagerly, and compile times are left out.")
-    finally:
-        torch.set_num_threads(cores)
     return rows + networks(cores) + trained + pde.pde(cores)
 
 
@@ -143,26 +138,12 @@ def markdown(rows: Sequence[Row], record: dict[str, Any], say: Sequence[str]) ->
     return head + body + "\n" + "\n\n".join([*say, limit(rows)]) + "\n"
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows as CSV; empty where there is no number."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(Row._fields)
-    writer.writerows([["" if x != x else x for x in row] for row in rows])
-    return file.getvalue()
-
-
 def write(rows: Sequence[Row], say: Sequence[str], results: Path, started: float) -> list[Path]:
     """Write the tables, the figure and their provenance to ``<results>/bench``; returns the paths."""
     folder = results / "bench"
-    settings = Experiment(
-        experiment="bench", title="", section="", profile="bench", paths=Paths(results=str(results))
-    )
-    command = f"python scripts/bench.py --results {results}"
-    units = [(json.dumps(provenance.maker()), time.time() - started)]
-    record = provenance.describe(settings, command, started, units)
+    record = measured.record("bench", results, started)
     files = {
-        "bench.csv": table(rows),
+        "bench.csv": pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"),
         "bench.md": markdown(rows, record, say),
         "provenance.json": json.dumps(record, indent=2) + "\n",
     }
@@ -173,23 +154,15 @@ def write(rows: Sequence[Row], say: Sequence[str], results: Path, started: float
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and write; the exit code is 2 for a folder that cannot be used."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
-    results: Path = parser.parse_args(argv).results
-    started, say = time.time(), list[str]()
-    try:
+
+    def command() -> int:
+        results, started, say = measured.root(__doc__, argv), time.time(), list[str]()
         (results / "bench").mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=results / "bench").close()  # better known now than in five minutes
-    except OSError as error:
-        print(f"error: cannot write {results / 'bench'}: {error.strerror}; choose --results", file=sys.stderr)
-        return 2
-    try:
-        rows = measure(say)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(*write(rows, say, results, started), sep="\n")
-    return 0
+        print(*write(measure(say), say, results, started), sep="\n")
+        return 0
+
+    return finish(command, "--results")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ import math
 import sys
 import time
 import warnings
+from pathlib import Path
 
+import measured
 import torch
-from measured import root, write
 from tasks import TASKS, Task
 
 from bbi import BBI, ECD, ECDSep, first_lr
@@ -80,16 +81,11 @@ def compare(task: Task, name: str) -> dict[str, object]:
     }
 
 
-def _default(cls: type[ECD]) -> float:
-    return float(cls([torch.nn.Parameter(torch.zeros(2))]).defaults["lr"])
+DEFAULTS = {cls.__name__: cls([torch.nn.Parameter(torch.zeros(2))]).defaults["lr"] for cls in (BBI, ECDSep)}
 
 
-DEFAULTS = {"BBI": _default(BBI), "ECDSep": _default(ECDSep)}
-
-
-def main() -> int:
-    """Measure and write; returns 0."""
-    results = root(__doc__)
+def measure(results: Path) -> measured.Rows:
+    """The rows of all tasks and both optimizers."""
     started = time.time()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # a loss below delta_v at the start of a run is no news here
@@ -98,9 +94,8 @@ def main() -> int:
         for name in DEFAULTS:
             rows.append(compare(task, name))
             print(f"{time.time() - started:.0f} s", rows[-1], file=sys.stderr, flush=True)
-    print(write("first_lr", rows, results, started, "python scripts/first_lr.py"))
-    return 0
+    return rows
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measured.run("first_lr", __doc__, measure))

@@ -17,6 +17,7 @@ from pathlib import Path
 from experiments.__main__ import finish, one_line, prepare
 from experiments.harness import session
 from experiments.harness.errors import UserError, did_you_mean, strict
+from experiments.harness.overrides import refuse_words
 from experiments.harness.quiet import quiet
 from experiments.harness.settings import CONF, compose
 from experiments.report import runs, write
@@ -42,6 +43,7 @@ def run(profile: str, only: str, settings: Sequence[str]) -> int:
     for name in names:
         overrides = [f"experiment={name}", f"profile={profile}", *settings]
         with one_line(overrides):
+            refuse_words(overrides, CONF)
             jobs.append(prepare(compose(*overrides), overrides))
     report = Report(Path(jobs[0].cfg.paths.results).expanduser())
     code = session.run(jobs, after=report.experiment_finished)

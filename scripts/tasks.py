@@ -85,16 +85,14 @@ def _trained(
     return Run(model, closure, score)
 
 
-def digits() -> tuple[Tensor, Tensor]:
-    """scikit-learn's 1,797 digits of 8 x 8 pixels, in [0, 1], and their labels."""
-    images, labels = load_digits(return_X_y=True)
-    return torch.from_numpy(images).float() / 16, torch.from_numpy(labels)
-
-
 def _digits(seed: int) -> Run:
+    """scikit-learn's 1,797 digits of 8 x 8 pixels, in [0, 1]; a network with one hidden layer."""
     torch.manual_seed(seed)
+    images, labels = load_digits(return_X_y=True)
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
-    return _trained(model, *digits(), cross_entropy, seed)
+    return _trained(
+        model, torch.from_numpy(images).float() / 16, torch.from_numpy(labels), cross_entropy, seed
+    )
 
 
 def _mnist(seed: int) -> Run:

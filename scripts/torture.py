@@ -8,21 +8,20 @@ rows of groups that are not run stay in the table. The exit code is 1 if a rule 
 """
 
 import argparse
-import csv
-import io
 import json
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import distributed
 import hyperopt
 import matplotlib.pyplot
+import pandas as pd
 import scipy.stats
 import torch
 from torture import files, kills, lines, soak, steps
@@ -32,13 +31,23 @@ from experiments.__main__ import finish
 from experiments.harness import provenance, tables
 from experiments.harness.errors import UserError, strict
 from experiments.harness.quiet import quiet
-from experiments.harness.settings import Experiment, Paths
+from experiments.harness.settings import Experiment
 
 SHARES = {"lines": 0.25, "steps": 0.1, "files": 0.15, "kills": 0.5}
 """Of the minutes that are not the soak's."""
 IMPORTED = (distributed, hyperopt, matplotlib.pyplot, scipy.stats)
 """What children, which are forks of this process, need not import again."""
-COUNTS = ("runs", "refused", "failures", "twice", "lost", "changed", "seconds")
+GROUPS = [*SHARES, "soak"]
+COUNTS = {
+    "runs": "runs",
+    "refused": "refused",
+    "failures": "failures",
+    "twice": "computed twice",
+    "lost": "lost",
+    "changed": "tables changed",
+    "seconds": "seconds",
+}
+"""Of a row, with their names for readers."""
 
 
 def attacks(groups: Sequence[str], seed: int, minutes: float, soaked: float, folder: Path) -> Iterator[Row]:
@@ -63,26 +72,19 @@ def write(rows: Sequence[Row], results: Path, command: str, seed: int, started: 
     folder = results / "torture"
     folder.mkdir(parents=True, exist_ok=True)
     new = {row.group for row in rows}
-    old = [row for row in _read(folder / "torture.csv") if row["group"] not in new]
+    old: list[dict[str, Any]] = []
+    if (folder / "torture.csv").exists():
+        table = pd.read_csv(folder / "torture.csv", dtype=str, keep_default_na=False)
+        old = table[~table["group"].isin(new)].to_dict("records")
     every = [*old, *({**asdict(row), "found": " | ".join(row.found)} for row in rows)]
-    every.sort(key=lambda row: [*SHARES, "soak"].index(row["group"]))
-    text = io.StringIO()
-    table = csv.DictWriter(text, [one.name for one in fields(Row)], lineterminator="\n")
-    table.writeheader()
-    table.writerows(every)
-    settings = Experiment(
-        experiment="torture",
-        title="",
-        section="",
-        profile="torture",
-        seed=seed,
-        paths=Paths(results=str(results)),
-    )
+    every.sort(key=lambda row: GROUPS.index(row["group"]))
+    settings = Experiment(experiment="torture", title="", section="", profile="torture", seed=seed)
     units = [(json.dumps(provenance.maker(), sort_keys=True), sum(row.seconds for row in rows))]
-    record = _record(folder / "provenance.json")
+    file = folder / "provenance.json"
+    record = json.loads(file.read_text()) if file.exists() else {}
     record |= dict.fromkeys(sorted(new), provenance.describe(settings, command, started, units))
     made = {
-        "torture.csv": text.getvalue(),
+        "torture.csv": pd.DataFrame(every).to_csv(index=False, lineterminator="\n"),
         "torture.md": _markdown(every),
         "provenance.json": json.dumps(dict(sorted(record.items())), indent=2) + "\n",
     }
@@ -90,64 +92,31 @@ def write(rows: Sequence[Row], results: Path, command: str, seed: int, started: 
     return folder
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
-    if not file.exists():
-        return []
-    with file.open(newline="") as opened:
-        return list(csv.DictReader(opened))
-
-
-def _record(file: Path) -> dict[str, Any]:
-    """What made the groups that are there."""
-    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    return found
-
-
 def _markdown(rows: Sequence[dict[str, Any]]) -> str:
     """The table for readers, with every failure in words."""
-    head = [
-        "group",
-        "cases",
-        "runs",
-        "refused",
-        "failures",
-        "computed twice",
-        "lost",
-        "tables changed",
-        "seconds",
-        "note",
-    ]
-    lines = [
-        "# Torture",
-        "",
-        "Written by `make torture`; provenance.json says when, where and with which seed.",
-        "",
-    ]
+    head = ["group", "cases", *COUNTS.values(), "note"]
+    lines = ["# Torture\n"]
+    lines += ["Written by `make torture`; provenance.json says when, where and with which seed.\n"]
     lines += [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for row in rows:
         cells = [row["group"], row["what"], *(str(row[name]) for name in COUNTS), row["note"]]
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
-    failures = [row for row in rows if row["found"]]
-    for row in failures:
-        lines += [
-            "",
-            f"{row['group']}, {row['what']}:",
-            "",
-            *(f"- `{one}`" for one in row["found"].split(" | ")),
-        ]
+    for row in rows:
+        if row["found"]:
+            lines += ["", f"{row['group']}, {row['what']}:", ""]
+            lines += [f"- `{one}`" for one in row["found"].split(" | ")]
     return "\n".join(lines) + "\n"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, attack, and write the table; the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    names = [*SHARES, "soak"]
     parser.add_argument(
         "--minutes", type=float, default=40.0, help="for all groups but the soak (default: %(default)s)"
     )
     parser.add_argument("--soak", type=float, default=20.0, help="minutes of the soak (default: %(default)s)")
     parser.add_argument(
-        "--only", default=" ".join(names), help="groups, in one string (default: %(default)s)"
+        "--only", default=" ".join(GROUPS), help="groups, in one string (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of all cases (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="root (default: %(default)s)")
@@ -155,8 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command() -> int:
         given, started = strict(parser).parse_args(argv), time.time()
         groups = given.only.split()
-        if strange := set(groups) - set(names):
-            raise UserError(f"--only {' '.join(sorted(strange))}: the groups are {', '.join(names)}")
+        if strange := set(groups) - set(GROUPS):
+            raise UserError(f"--only {' '.join(sorted(strange))}: the groups are {', '.join(GROUPS)}")
         torch.set_num_threads(1)
         work, found = Path(tempfile.mkdtemp(prefix="torture-")), list[Row]()
         words = f"python scripts/torture.py --only '{given.only}' --minutes {given.minutes:g}"

@@ -10,12 +10,12 @@ the table holds the validation losses of three other seeds. It takes some minute
 import functools
 import math
 import sys
-import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from pydoc_data.topics import topics
 
+import measured
 import torch
-from measured import root, write
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -100,10 +100,8 @@ def tuned(name: str) -> tuple[float, dict[float, float]]:
     return min(losses, key=lambda lr: losses[lr]), dict(sorted(losses.items()))
 
 
-def main() -> int:
-    """Measure and write; returns 0."""
-    results = root(__doc__)
-    started = time.time()
+def measure(results: Path) -> measured.Rows:
+    """The rows of all optimizers."""
     torch.set_num_threads(1)
     rows = []
     for name in OPTIMIZERS:
@@ -118,9 +116,8 @@ def main() -> int:
             "grid": " ".join(f"{lr:g}:{loss:.3f}" for lr, loss in grid.items()),
         })  # fmt: skip
         print(rows[-1], file=sys.stderr, flush=True)
-    print(write("transformer", rows, results, started, "python scripts/transformer.py"))
-    return 0
+    return rows
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measured.run("transformer", __doc__, measure))

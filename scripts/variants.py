@@ -13,12 +13,12 @@ difference excludes 0, in the test accuracy or in the logarithm of the training 
 
 import math
 import sys
-import time
 from collections.abc import Mapping
+from pathlib import Path
 
+import measured
 import numpy as np
 import pandas as pd
-from measured import root, write
 from scipy import stats
 
 from experiments.harness.errors import UserError
@@ -109,19 +109,11 @@ def compared(runs: pd.DataFrame) -> list[dict[str, object]]:
     return rows
 
 
-def main() -> int:
-    """Measure and write; the exit code."""
-    results = root(__doc__)
-    started = time.time()
+def measure(results: Path) -> measured.Rows:
+    """The rows of all choices."""
     overrides = [f"recipe.train={IMAGES}", "profile=paper", f"paths.results={results}"]
-    try:
-        runs = trained(load(compose("experiment=mnist", *overrides), Config))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(write("variants", compared(runs), results, started, "python scripts/variants.py"))
-    return 0
+    return compared(trained(load(compose("experiment=mnist", *overrides), Config)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measured.run("variants", __doc__, measure))

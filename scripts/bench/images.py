@@ -2,8 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -20,7 +19,7 @@ from torchvision.datasets import MNIST
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 import bbi
-from bench.timing import Row, compare, in_turn
+from bench.timing import Row, compare, in_turn, threads
 from experiments.harness.devices import native_bf16
 from experiments.images.batches import Batches, Split
 from experiments.images.config import Engine
@@ -158,17 +157,6 @@ def noise(size: Size) -> Task:
     return Task(
         lambda: small_resnet18(size.width), split, (0.5,) * 3, (0.25,) * 3, size.batch, augmented=True
     )
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let torch use ``count`` threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def epochs(task: Task, turns: int, count: int) -> list[Row]:

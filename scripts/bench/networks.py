@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torchvision
 
 from bbi import BBI, ECD, ECDSep
-from bench.timing import Row, compare, in_turn
+from bench.timing import Row, compare, in_turn, threads
 
 Shapes = list[tuple[int, ...]]
 UNIT = "ms per step"
@@ -16,21 +17,9 @@ FOREACH, ADAMW, RANDN = "SGD, foreach", "AdamW, fused", "torch.randn of as many 
 PAIRS = ((OURS, FUSED), (OURS, LOOP), (OURS, FOREACH), (SEPARABLE, FUSED), (RANDN, FUSED), (ADAMW, FUSED))
 
 
-def resnet18(classes: int = 10) -> Shapes:
-    """The shapes of ResNet-18's parameters (He et al., CVPR 2016): convolutions, batch norms, one linear."""
-
-    def unit(wide: int, narrow: int, size: int) -> Shapes:  # a convolution and the batch norm behind it
-        return [(wide, narrow, size, size), (wide,), (wide,)]
-
-    shapes = unit(64, 3, 7)
-    before = 64
-    for wide in (64, 128, 256, 512):
-        for narrow in (before, wide):
-            shapes += unit(wide, narrow, 3) + unit(wide, wide, 3)
-            if narrow != wide:
-                shapes += unit(wide, narrow, 1)
-        before = wide
-    return [*shapes, (classes, before), (classes,)]
+def resnet18() -> Shapes:
+    """The shapes of ResNet-18's parameters (He et al., CVPR 2016), with ten classes."""
+    return [tuple(p.shape) for p in torchvision.models.resnet18(num_classes=10).parameters()]
 
 
 def perceptron() -> Shapes:
@@ -56,7 +45,7 @@ def _stepper(
 
 
 def _network(
-    name: str, shapes: Shapes, steps: int, turns: int, threads: int, limits: dict[str, float]
+    name: str, shapes: Shapes, steps: int, turns: int, count: int, limits: dict[tuple[str, str], float]
 ) -> list[Row]:
     # The loss stays what it is: clocks that are never due, and a δE that keeps the momentum alive.
     settings = {"delta_e": 2.0, "t0": math.inf, "t1": math.inf}
@@ -69,26 +58,13 @@ def _network(
         ADAMW: lambda parameters: torch.optim.AdamW(parameters, 1e-6, fused=True),
     }
     runs = {key: _stepper(make, shapes, steps) for key, make in makers.items()}
-    count = sum(map(math.prod, shapes))
-    runs[RANDN] = lambda: [torch.randn(count) for _ in range(steps)]  # what ECDSep's refresh takes at least
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    size = sum(map(math.prod, shapes))
+    runs[RANDN] = lambda: [torch.randn(size) for _ in range(steps)]  # what ECDSep's refresh takes at least
+    with threads(count):
         times = in_turn(runs, turns)
-    finally:
-        torch.set_num_threads(before)
     per = dict.fromkeys(runs, steps)
     return [
-        compare(
-            name,
-            times,
-            what,
-            other,
-            UNIT,
-            per,
-            threads,
-            ratio_limit=limits.get(f"{what} / {other}", math.nan),
-        )
+        compare(name, times, what, other, UNIT, per, count, ratio_limit=limits.get((what, other), math.nan))
         for what, other in PAIRS
     ]
 
@@ -99,9 +75,9 @@ def networks(cores: int) -> list[Row]:
     Args:
         cores: Number of threads for the first.
     """
-    limits = {f"{OURS} / {FUSED}": 1.3, f"{SEPARABLE} / {FUSED}": 3.0}
+    limits = {(OURS, FUSED): 1.3, (SEPARABLE, FUSED): 3.0}
     rows = _network("ResNet-18", resnet18(), 5, 15, cores, limits)
     if cores > 1:
         rows += _network("ResNet-18", resnet18(), 5, 9, 1, {})
-    limits = {f"{OURS} / {FUSED}": 2.5, f"{OURS} / {FOREACH}": 1.3}
+    limits = {(OURS, FUSED): 2.5, (OURS, FOREACH): 1.3}
     return rows + _network("small network", perceptron(), 200, 15, 1, limits)

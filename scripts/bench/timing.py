@@ -5,8 +5,11 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
+
+import torch
 
 SECONDS = {"ns": 1e9, "µs": 1e6, "ms": 1e3, "s": 1.0}
 Times = dict[str, list[float]]
@@ -33,6 +36,17 @@ class Row(NamedTuple):
     """What the project asks of the ratio, NaN for nothing."""
     time_limit: float = math.nan
     replicas: int = 1
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch use ``count`` threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def in_turn(contenders: Mapping[str, Callable[[], object]], turns: int, warm: bool = True) -> Times:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from experiments.__main__ import finish
 from experiments.harness.quiet import quiet
+from torture.outcome import Row
 
 SENT = (signal.SIGINT, signal.SIGTERM)
 
@@ -79,10 +80,33 @@ def stop(pid: int, number: signal.Signals = signal.SIGINT, patience: float = 120
 
 def child(command: Callable[[], int], folder: Path, seconds: float) -> Ended:
     """Make a call in a child; after ``seconds`` it is interrupted."""
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "stderr").unlink(missing_ok=True)
     pid = start(command, folder)
     code = wait(pid, seconds)
     stopped = code is None
     code = stop(pid) if code is None else code
     return Ended(code, (folder / "stderr").read_text(errors="replace"), stopped)
+
+
+def judge(row: Row, what: str, ended: Ended, limited: bool = False) -> bool:
+    """Count a command, which must exit with 0, or with 2 and a last line that alone begins with ``error:``.
+
+    Args:
+        row: Where it is counted.
+        what: The command, in words.
+        ended: How it ended.
+        limited: Whether it may have been stopped.
+
+    Returns:
+        Whether it kept to that.
+    """
+    row.runs += 1
+    row.refused += ended.code == 2
+    lines = ended.err.splitlines()
+    errors = [line for line in lines if line.startswith("error: ")]
+    kept = ended.code in (0, 2) or (limited and ended.stopped)
+    kept &= errors == (lines[-1:] if ended.code == 2 else [])
+    kept &= not ("Traceback" in ended.err or "Warning" in ended.err)
+    if not kept:
+        row.fail(f"{what}: exit code {ended.code}: {ended.err[-300:]}")
+    return kept

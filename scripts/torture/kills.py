@@ -22,18 +22,17 @@ CODES = {signal.SIGKILL: (-9,), signal.SIGTERM: (143, -15), signal.SIGINT: (130,
 
 def attack(seed: int, kills: int, deadline: Deadline, folder: Path) -> Iterator[Row]:
     """So many kills of the main process, shared by all experiments; then of workers and of the scheduler."""
-    draw, names = random.Random(seed), EXPERIMENTS
-    whole: dict[str, dict[str, str]] = {}
+    draw, whole = random.Random(seed), dict[str, dict[str, str]]()
     for dataset in ("mnist", "cifar10"):
         load(dataset, None, download=False)  # which children then have
-    for number, name in enumerate(names):
+    for number, name in enumerate(EXPERIMENTS):
         row = Row("kills", f"{name}: the main process, with KILL, TERM and INT")
         with row.timed():
             before = time.monotonic()
             whole[name] = undisturbed(row, name, folder / f"{name}-whole")
             wall = time.monotonic() - before
-            share = Deadline(deadline.left() / (len(names) + 4 - number))
-            _chain(row, name, folder / name, whole[name], wall, draw, -(-kills // len(names)), share)
+            share = Deadline(deadline.left() / (len(EXPERIMENTS) + 4 - number))
+            _chain(row, name, folder / name, whole[name], wall, draw, -(-kills // len(EXPERIMENTS)), share)
         yield row
     yield from clusters.attack(whole, draw, deadline, folder)
 

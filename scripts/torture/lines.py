@@ -5,11 +5,11 @@ checked as the command line does it. What is accepted is not run here, but for a
 """
 
 import copy
+import functools
 import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -20,8 +20,8 @@ from experiments.__main__ import main, prepare
 from experiments.harness import session
 from experiments.harness.errors import UserError
 from experiments.harness.overrides import one_line, refuse_words
-from experiments.harness.settings import CONF, compose, dotted
-from torture.children import Ended, child
+from experiments.harness.settings import CONF, Job, compose, dotted
+from torture.children import child, judge
 from torture.outcome import Deadline, Row
 from torture.runs import EXPERIMENTS
 
@@ -44,88 +44,30 @@ SHAPES = (
     "+{key}=2",
 )
 """What else is done to a setting: deleted, misspelt, nested, added again."""
-LINES = [
-    "",
-    "",
-    "=",
-    "=1",
-    "a",
-    "experiment",
-    "experiment=",
-    "experiment=nope",
-    "experiment=null",
-    "experiment=1",
-    "experiment=[ackley]",
-    "experiment=../ackley",
-    "~experiment",
-    "experiment=ackley ~profile",
-    "--resolve",
-    "experiment=ackley profile=null",
-    "experiment=ackley profile=nope",
-    "experiment=ackley profile=quick/cifar",
-    "experiment=ackley profile@_global_=paper",
-    "experiment=ackley profile@_global_=null",
-    "--cfg",
-    "--bogus",
-    "experiment=ackley ~profile@_global_",
-    "experiment=ackley ++profile=../x",
-    "experiment=ackley profile.name=x",
-    "experiment=ackley executor=null",
-    "experiment=ackley executor=nope",
-    "experiment=ackley ~executor",
-    "--info",
-    "experiment=ackley +experiment.x=1",
-    "experiment=ackley +optimizer@competitors.x=nope",
-    "--cfg=job --bogus",
-    "experiment=ackley +optimizer@nowhere=adam",
-    "experiment=ackley start.x=1",
-    "experiment=ackley start.7=1",
-    "experiment=ackley 'paths.results=~nouser/x'",
-    "experiment=ackley paths.results=",
-    "experiment=ackley --resolve",
-    "experiment=ackley paths.results=/proc/none",
-    "experiment=ackley paths.data=[1]",
-    "--experimental-rerun=x",
-    "experiment=ackley --experimental-rerun=x",
-    "experiment=ackley --shell-completion",
-    "--shell-completion",
-    "experiment=ackley --config-name=nope",
-    "experiment=ackley --config-path=/nope",
-    "--package=x",
-    "experiment=ackley --config-dir=/nope",
-    "experiment=ackley --info=nothing",
-    "experiment=ackley --cfg=nothing",
-    "experiment=ackley seed=1,2",
-    "experiment=ackley seed=range(3)",
-    "experiment=ackley seed=glob(*)",
-    "seed=1",
-    "experiment=ackley -m seed=glob(*)",
-    "experiment=ackley -m seed=range(0)",
-    "experiment=ackley -m seed=choice()",
-    "experiment=ackley -m seed=1,,2",
-    "experiment=nope,nada -m",
-    "experiment=mnist -m grid.epochs=glob(*)",
-    "experiment=ackley -m seed=range(1,2",
-    "experiment=ackley seed=1e400",
-    "experiment=ackley seed==1",
-    "experiment=ackley seed=${seed}",
-    "experiment=ackley hydra=null",
-    "experiment=ackley hydra.sweeper=null",
-    "experiment=ackley hydra/launcher=nope -m",
-    "experiment=ackley competitors=null",
-    "experiment=ackley ~competitors",
-    "experiment=ackley executor=dask",
-    "experiment=mnist grid.values.sgd.lr=[0.1,0.1]",
-    "experiment=theory energy.halvings=60",
-    "experiment=zakharov long.record_every=1000000",
-    "experiment=pde train=[x]",
-    "experiment=pde train=[k5,k5]",
-    "experiment=cifar dataset=nope seed=x",
+WORDS = (
+    "~profile", "profile=null", "profile=nope", "profile=quick/cifar", "profile@_global_=paper",
+    "profile@_global_=null", "~profile@_global_", "++profile=../x", "profile.name=x", "executor=null",
+    "executor=nope", "~executor", "executor=dask", "executor.workers=100000000000000000000",
+    "+experiment.x=1", "+optimizer@competitors.x=nope", "+optimizer@nowhere=adam", "competitors=null",
+    "~competitors", "start.x=1", "start.7=1", "'paths.results=~nouser/x'", "paths.results=",
+    "paths.results=/proc/none", "paths.data=[1]", "seed=1,2", "seed=range(3)", "seed=glob(*)", "seed=1e400",
+    "seed==1", "seed=${seed}", "search.trials=1 search.trials=x", "hydra=null", "hydra.sweeper=null",
+    "hydra/launcher=nope -m", "-m seed=glob(*)", "-m seed=range(0)", "-m seed=choice()", "-m seed=1,,2",
+    "-m seed=range(1,2", "--resolve", "--experimental-rerun=x", "--shell-completion", "--config-name=nope",
+    "--config-path=/nope", "--config-dir=/nope", "--info=nothing", "--cfg=nothing",
+)  # fmt: skip
+"""Given to one experiment."""
+LINES = (
+    "", "", "=", "=1", "a", "experiment", "experiment=", "experiment=nope", "experiment=null", "experiment=1",
+    "experiment=[ackley]", "experiment=../ackley", "~experiment", "experiment=nope,nada -m", "seed=1",
+    "--resolve", "--cfg", "--bogus", "--info", "--cfg=job --bogus", "--experimental-rerun=x",
+    "--shell-completion", "--package=x", "experiment=mnist -m grid.epochs=glob(*)",
+    "experiment=mnist grid.values.sgd.lr=[0.1,0.1]", "experiment=theory energy.halvings=60",
+    "experiment=zakharov long.record_every=1000000", "experiment=pde train=[x]",
+    "experiment=pde train=[k5,k5]", "experiment=cifar dataset=nope seed=x",
     "experiment=two_basin counts={paper: 1}",
-    "experiment=ackley executor.workers=100000000000000000000",
-    "experiment=ackley search.trials=1 search.trials=x",
-    "",
-][:-1]
+    *(f"experiment=ackley {words}" for words in WORDS),
+)  # fmt: skip
 """Whole lines, through the command line itself."""
 
 
@@ -165,18 +107,14 @@ def _words(seed: int, count: int) -> Iterator[tuple[str, str]]:
     yield from random.Random(seed).sample(pool, min(count, len(pool)))
 
 
-_BASES: dict[str, DictConfig] = {}
-
-
+@functools.cache
 def _base(experiment: str) -> DictConfig:
-    if experiment not in _BASES:
-        _BASES[experiment] = compose(f"experiment={experiment}", "profile=smoke", "executor=serial")
-    return copy.deepcopy(_BASES[experiment])
+    return compose(f"experiment={experiment}", "profile=smoke", "executor=serial")
 
 
-def _changed(experiment: str, word: str) -> Any:
+def _changed(experiment: str, word: str) -> Job:
     """The job that a line stands for, checked."""
-    words, cfg = [f"experiment={experiment}", "profile=smoke", word], _base(experiment)
+    words, cfg = [f"experiment={experiment}", "profile=smoke", word], copy.deepcopy(_base(experiment))
     with one_line(words):
         refuse_words([word], CONF)
         ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides([word]), cfg)
@@ -200,7 +138,7 @@ def _one(row: Row, experiment: str, word: str, accepted: list[tuple[str, str]]) 
 
 def _names(word: str, message: str) -> bool:
     """Whether a message names the key, or the group of settings that it belongs to."""
-    parts = re.split(r"=", word.lstrip("+~"), maxsplit=1)[0].split(".")
+    parts = word.lstrip("+~").partition("=")[0].split(".")
     return any(re.search(rf"\b{re.escape(part)}", message) for part in parts if part)
 
 
@@ -211,8 +149,7 @@ def _whole(row: Row, line: str, folder: Path) -> None:
         with patch.object(session, "run", lambda jobs, after=None: [job.cfg.check() for job in jobs] and 0):
             return main([word.strip("'") for word in line.split()])
 
-    row.runs += 1
-    _judge(row, line, child(command, folder / "whole", seconds=60))
+    judge(row, line, child(command, folder / "whole", seconds=60), limited=True)
 
 
 def _run(row: Row, experiment: str, word: str, folder: Path) -> None:
@@ -223,20 +160,7 @@ def _run(row: Row, experiment: str, word: str, folder: Path) -> None:
         paths = job.cfg.paths.model_copy(update={"results": str(folder / "results"), "download": False})
         return session.run([job._replace(cfg=job.cfg.model_copy(update={"paths": paths}))])
 
-    row.runs += 1
     ended = child(command, folder, seconds=20)
     if ended.stopped:
         row.note = f"{int(row.note.split()[0]) + 1 if row.note else 1} stopped after 20 s"
-    _judge(row, f"{experiment} {word}", ended)
-
-
-def _judge(row: Row, line: str, ended: Ended) -> None:
-    """A child must run, or print one line that begins with ``error:`` and exit 2."""
-    errors = [text for text in ended.err.splitlines() if text.startswith("error: ")]
-    row.refused += ended.code == 2
-    if "Traceback" in ended.err or "Warning" in ended.err:
-        row.fail(f"{line}: {ended.err[-300:]}")
-    elif ended.code == 2 and (len(errors) != 1 or ended.err.splitlines()[-1] != errors[0]):
-        row.fail(f"{line}: {len(errors)} lines of error: {ended.err[-300:]}")
-    elif ended.code not in (0, 2) and not ended.stopped:
-        row.fail(f"{line}: exit code {ended.code}: {ended.err[-300:]}")
+    judge(row, f"{experiment} {word}", ended, limited=True)

@@ -51,11 +51,11 @@ class Row:
         return not (self.failures or self.twice or self.lost or self.changed)
 
     @contextmanager
-    def timed(self) -> Iterator["Row"]:
+    def timed(self) -> Iterator[None]:
         """Add the time of a block, and say if nothing was tried in it."""
         start = time.monotonic()
         try:
-            yield self
+            yield
         finally:
             self.seconds += round(time.monotonic() - start, 1)
             self.note = self.note if self.runs else "no time was left"

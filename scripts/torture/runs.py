@@ -99,9 +99,13 @@ def finish(row: Row, experiment: str, folder: Path, whole: dict[str, str], code:
     with closing(sqlite3.connect(folder / "smoke" / experiment / "units.sqlite")) as database:
         stored = {digest for [digest] in database.execute("SELECT hash FROM units")}
     row.lost += len(counts.keys() - stored)
-    row.changed += sum(
-        whole.get(name) != digest for name, digest in digests(folder / "smoke" / experiment).items()
-    )
+    row.changed += changed(folder / "smoke" / experiment, whole)
+
+
+def changed(folder: Path, whole: dict[str, str]) -> int:
+    """How many tables are not those of the undisturbed run, whose digests are ``whole``."""
+    there = digests(folder)
+    return sum(whole.get(name) != there.get(name) for name in whole.keys() | there.keys())
 
 
 def digests(folder: Path) -> dict[str, str]:
