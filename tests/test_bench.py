@@ -1,15 +1,17 @@
 """The bench measures what it says: the C loop computes what ensembles do, and rows are what was timed."""
 
 import csv
-import importlib.util
 import json
-import math
+import runpy
 import time
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 import pytest
 import torch
+from bench import pde
+from bench.loop import Loop, build
+from bench.timing import compare, in_turn
 
 from bbi import compiling
 from bbi.laws import BornInfeld
@@ -17,35 +19,24 @@ from bbi.rules import ECDRule
 from bbi.simulate import simulate
 from experiments.landscapes.functions import Ackley
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "bench.py"
 SETTINGS = {"lr": 0.0096, "delta_v": 1e-4, "delta_e": 2.0, "t0": 20.0, "t1": 9.0, "n_bounces": 4.0}
 
 
-@pytest.fixture(autouse=True)
-def helpers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(SCRIPTS))  # as when the script is run
-
-
 @pytest.fixture
-def script(helpers: None) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_script", SCRIPTS / "bench.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script() -> SimpleNamespace:
+    return SimpleNamespace(**runpy.run_path(str(SCRIPT)))
+
+
+@pytest.fixture(scope="module")
+def loop() -> Loop:
+    return build() or pytest.skip("there is no C compiler")
 
 
 @pytest.mark.parametrize("start", [[[2.3, -1.4], [-3.1, 0.2], [0.7, 3.9]], [[0.0, 0.0]]])
-def test_the_c_loop_follows_the_same_trajectory(start: list[list[float]]) -> None:
-    from bench.loop import build
-
-    loop = build()
-    if loop is None:
-        pytest.skip("there is no C compiler")
+def test_the_c_loop_follows_the_same_trajectory(loop: Loop, start: list[list[float]]) -> None:
     points = torch.tensor(start, dtype=torch.float64)
-    settings = SETTINGS | (
-        {"delta_v": -1.0} if points.norm() == 0 else {}
-    )  # at the tip ∇F = 0: a random start
+    settings = SETTINGS | {"delta_v": 1e-4 if points.any() else -1.0}  # at the tip ∇F = 0: a random start
     rule, steps = ECDRule(BornInfeld()), 44
     ours = simulate(Ackley(0.02), points, rule, settings, steps, seed=5, record_every=1, compiled=False)
     assert ours.curves is not None
@@ -60,16 +51,9 @@ def test_the_c_loop_follows_the_same_trajectory(start: list[list[float]]) -> Non
     torch.testing.assert_close(theirs.best, ours.best, rtol=0, atol=1e-9)
 
 
-def test_the_c_loop_stops_where_the_potential_is_used_up() -> None:
-    from bench.loop import build
-
-    loop = build()
-    if loop is None:
-        pytest.skip("there is no C compiler")
-    points, settings = (
-        torch.tensor([[1.5, 0.5]], dtype=torch.float64),
-        SETTINGS | {"delta_v": 2.0, "lr": 0.05},
-    )
+def test_the_c_loop_stops_where_the_potential_is_used_up(loop: Loop) -> None:
+    points = torch.tensor([[1.5, 0.5]], dtype=torch.float64)
+    settings = SETTINGS | {"delta_v": 2.0, "lr": 0.05}
     ours = simulate(Ackley(0.02), points, ECDRule(BornInfeld()), settings, 400, seed=1, compiled=False)
     theirs = loop(points, 0.02, settings, 400, 1)
     assert ours.status == ["converged"]
@@ -78,8 +62,6 @@ def test_the_c_loop_stops_where_the_potential_is_used_up() -> None:
 
 
 def test_contenders_take_turns() -> None:
-    from bench.timing import in_turn
-
     calls: list[str] = []
     times = in_turn({"a": lambda: calls.append("a"), "b": lambda: (calls.append("b"), time.sleep(0.01))}, 3)
     assert calls == ["a", "b"] * 4  # the first pair warms up
@@ -87,18 +69,7 @@ def test_contenders_take_turns() -> None:
     assert min(times["b"]) >= 0.01 > max(times["a"])
 
 
-def test_the_shapes_are_those_of_resnet18() -> None:
-    from bench.networks import perceptron, resnet18
-
-    shapes = resnet18(1000)  # torchvision states 11,689,512 parameters for 1000 classes
-    assert len(shapes) == 62
-    assert sum(map(math.prod, shapes)) == 11_689_512
-    assert (len(perceptron()), sum(map(math.prod, perceptron()))) == (10, 50_500)
-
-
-def test_rows_tables_and_figure_say_what_was_timed(script: ModuleType, tmp_path: Path) -> None:
-    from bench.timing import compare
-
+def test_rows_tables_and_figure_say_what_was_timed(script: SimpleNamespace, tmp_path: Path) -> None:
     times = {"x": [2.0, 6.0, 3.0], "y": [1.0, 2.0, 2.0]}
     unit, per = "ns per run and step", {"x": 1e6, "y": 2e6}
     rows = [compare("replicas", times, "x", "y", unit, per, 1, replicas=r) for r in (1, 512)]
@@ -106,12 +77,8 @@ def test_rows_tables_and_figure_say_what_was_timed(script: ModuleType, tmp_path:
     rows += [compare("one", times, "x", "y", unit, per, 2, ratio_limit=3.9), rows[0]._replace(time_limit=3e3)]
     paths = script.write(rows, ["Something was left out."], tmp_path, 0.0)
     assert all(path.stat().st_size for path in paths)
-    assert {path.name for path in paths} >= {
-        "bench.csv",
-        "bench.md",
-        "cost_per_step.pdf",
-        "cost_per_step.png",
-    }
+    names = {path.name for path in paths}
+    assert names >= {"bench.csv", "bench.md", "cost_per_step.pdf", "cost_per_step.png"}
     with open(tmp_path / "bench" / "bench.csv", newline="") as file:
         first = next(csv.DictReader(file))
     # per operation x takes 2, 6, 3 µs and y 0.5, 1, 1: ratios 4, 6, 3
@@ -126,7 +93,7 @@ def test_rows_tables_and_figure_say_what_was_timed(script: ModuleType, tmp_path:
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(
-    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    script: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
     assert script.main(["--results", str(tmp_path / "file")]) == 2
@@ -137,8 +104,6 @@ def test_a_folder_that_cannot_be_written_is_one_line(
 def test_nested_autograd_and_the_forward_laplacian_are_timed_at_the_same_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from bench import pde
-
     kernels = []  # how they are compiled, the tests of the training show
     monkeypatch.setattr(compiling, "compiled", lambda f, *_, **__: kernels.append(f) or f)
     size = pde.Size(width=8, depth=2, interior=30, boundary=9, matrix=16, turns=2)

@@ -2,42 +2,29 @@
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
+from bench import images as bench
 
 from experiments.images import networks
 from experiments.images.batches import normalised
-from experiments.images.sources import Images, load
+from experiments.images.sources import load
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 # Newer Pythons warn of a fork beside torch's threads, and torch of two workers on one core.
 WORKERS = ("ignore:.*multi-threaded.*:DeprecationWarning", "ignore:This DataLoader will create:UserWarning")
 
 
-@pytest.fixture(scope="module")
-def data() -> Images:
-    return load("mnist", None, download=False)
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, data: Images) -> ModuleType:
-    monkeypatch.syspath_prepend(str(SCRIPTS))  # as when the script is run
-    from bench import images
-
-    monkeypatch.setattr(images, "load", lambda *_, **__: data)
+@pytest.fixture(autouse=True)
+def task(monkeypatch: pytest.MonkeyPatch) -> Any:
+    data = load("mnist", None, download=False)
+    monkeypatch.setattr(bench, "load", lambda *_, **__: data)
     torch.manual_seed(0)
-    return images
-
-
-@pytest.fixture
-def task(bench: ModuleType, data: Images):
     return bench.digits(data, 3)
 
 
-def test_the_usual_loop_sees_the_same_pixels(bench: ModuleType, task) -> None:
+def test_the_usual_loop_sees_the_same_pixels(task) -> None:
     pictures = bench.Pictures(task.split, task.mean, task.std)
     seen = torch.stack([pictures[i][0] for i in range(len(pictures))])
     assert len(pictures) == 150
@@ -46,7 +33,7 @@ def test_the_usual_loop_sees_the_same_pixels(bench: ModuleType, task) -> None:
 
 
 @pytest.mark.filterwarnings(*WORKERS)
-def test_the_usual_loop_trains_on_every_image_once(bench: ModuleType, task) -> None:
+def test_the_usual_loop_trains_on_every_image_once(task) -> None:
     usual, seen = bench.Usual(task), []
     usual.network.register_forward_hook(lambda network, inputs, logits: seen.append(inputs[0]))
     before = usual.network[0].weight.detach().clone()
@@ -57,7 +44,7 @@ def test_the_usual_loop_trains_on_every_image_once(bench: ModuleType, task) -> N
     assert not torch.equal(usual.network[0].weight, before)
 
 
-def test_the_paper_s_order_is_the_same_function(bench: ModuleType) -> None:
+def test_the_paper_s_order_is_the_same_function() -> None:
     theirs, ours = bench.paper_order(), networks.paper_cnn(120)
     kinds = [type(layer).__name__ for layer in theirs]
     assert kinds == ["Conv2d", "ReLU", "MaxPool2d"] * 2 + ["Flatten", "Linear"]
@@ -70,7 +57,7 @@ def test_the_paper_s_order_is_the_same_function(bench: ModuleType) -> None:
         torch.testing.assert_close(p.grad, q.grad)
 
 
-def test_the_operations_of_resnet18_are_those_of_its_layers(bench: ModuleType) -> None:
+def test_the_operations_of_resnet18_are_those_of_its_layers() -> None:
     # A stage has four 3×3 convolutions, on a quarter of the pixels but with twice the channels of the one
     # before, so that each is worth as much; but the first of stages 2 to 4 has half the channels going in,
     # and a 1×1 convolution beside it.
@@ -95,7 +82,7 @@ def _clock(seconds: Mapping[str, float], threads: list[int]) -> Callable[..., di
 
 
 @pytest.mark.filterwarnings(*WORKERS)
-def test_rows_say_what_was_timed(bench: ModuleType, task, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_say_what_was_timed(task, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = {bench.USUAL: 6.0, bench.ELSE: 0.75, bench.ALONE: 0.1, "matmul, float32": 1e-3, "float32": 2.0}
     threads, say = list[int](), list[str]()
     monkeypatch.setattr(bench, "in_turn", _clock(taken, threads))

@@ -1,74 +1,42 @@
 """The attacks in a short form: what they try holds, and they see what does not."""
 
 import csv
-import importlib.util
 import json
 import random
-from collections.abc import Callable
+import runpy
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
+from torture import lines, steps
+from torture.outcome import Deadline, Row
 
 from bbi import BBI
 from experiments.harness import settings
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "torture.py"
 pytestmark = pytest.mark.filterwarnings("ignore")  # of libraries, about extreme input
 
 
-@pytest.fixture(autouse=True)
-def helpers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(SCRIPTS))  # as when the script is run
-
-
-@pytest.fixture
-def script(helpers: None) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("torture_script", SCRIPTS / "torture.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def attacked(words: Callable[[], Any]) -> Any:
-    """The first row of an attack."""
-    return next(iter(words()))
-
-
 def test_wrong_lines_are_refused_in_one_line(tmp_path: Path) -> None:
-    from torture import lines
-    from torture.outcome import Deadline
-
-    row = attacked(lambda: lines.attack(7, 60, Deadline(60), tmp_path))
+    row = next(lines.attack(7, 60, Deadline(60), tmp_path))
     assert row.clean, row.found
     assert row.refused > 30
 
 
 def test_a_line_that_raises_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torture import lines
-    from torture.outcome import Deadline
-
     monkeypatch.setattr(settings, "_allowed", lambda kind, limits: 1 / 0)
-    row = attacked(lambda: lines.attack(7, 20, Deadline(60), tmp_path))
+    row = next(lines.attack(7, 20, Deadline(60), tmp_path))
     assert row.failures and "ZeroDivisionError" in row.found[0]
 
 
 def test_optimizer_runs_keep_the_rules() -> None:
-    from torture import steps
-    from torture.outcome import Deadline
-
     for row in steps.attack(7, 160, Deadline(60)):
         assert row.clean, row.found
         assert row.runs == 80 and row.refused < 40
 
 
 def test_a_step_that_is_too_long_and_bits_that_differ_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    from torture import steps
-    from torture.outcome import Row
-
     row, counts = Row("", ""), {"steps": 0, "within the speed bound": 0, "resumed": 0}
     draw = random.Random(0)
     monkeypatch.setattr(steps, "_settings", lambda *_: (BBI, {"lr": 0.01, "delta_v": -1.0}))
@@ -81,12 +49,11 @@ def test_a_step_that_is_too_long_and_bits_that_differ_are_seen(monkeypatch: pyte
     assert "moves" in row.found[0] and "other bits" in row.found[-1]
 
 
-def test_rows_of_other_groups_stay_in_the_table(script: ModuleType, tmp_path: Path) -> None:
-    from torture.outcome import Row
-
+def test_rows_of_other_groups_stay_in_the_table(tmp_path: Path) -> None:
+    write = runpy.run_path(str(SCRIPT))["write"]
     rows = [Row("steps", "a", 3), Row("kills", "b", 5, twice=1, found=["why"])]
-    script.write(rows, tmp_path, "one", 0, 0.0)
-    folder = script.write([Row("steps", "c", 4)], tmp_path, "two", 1, 0.0)
+    write(rows, tmp_path, "one", 0, 0.0)
+    folder = write([Row("steps", "c", 4)], tmp_path, "two", 1, 0.0)
     with (folder / "torture.csv").open() as file:
         assert [(row["group"], row["what"], row["runs"]) for row in csv.DictReader(file)] == [
             ("steps", "c", "4"), ("kills", "b", "5"),

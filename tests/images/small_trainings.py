@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from experiments.competitors import create
 from experiments.harness.tables import Tables
@@ -68,15 +68,6 @@ def batches() -> Batches:
 
 def trainer(optimizer: dict[str, Any] = SGD, seed: int = 0, engine: Engine = PLAIN) -> Trainer:
     return Trainer(seeded(seed, tiny), lambda net: create(optimizer, net.parameters(), 7), batches(), engine)
-
-
-def same(mine: Any, theirs: Any) -> bool:
-    """Whether two nested states agree to the last bit."""
-    if isinstance(mine, Tensor):
-        return torch.equal(mine, theirs) and mine.dtype == theirs.dtype
-    if isinstance(mine, dict):
-        return mine.keys() == theirs.keys() and all(same(mine[key], theirs[key]) for key in mine)
-    return bool(mine == theirs)
 
 
 def images() -> Images:

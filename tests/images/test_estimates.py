@@ -3,20 +3,16 @@
 import math
 from itertools import pairwise
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from experiments.harness.claims import load_paper, published
+from experiments.harness.claims import published
 from experiments.harness.plotting import style
 from experiments.harness.sections import section_of
-from experiments.harness.statistics import Estimate
-from experiments.harness.verdicts import judge, sentence
 from experiments.images.figures import table2
+from tests.answers import CLAIMS, NUMBERS, judged, note
 from tests.composed import composed
 
-CLAIMS = load_paper().claims
-GRID = {number.id: number for number in load_paper().numbers["mnist"]}
 SGD, BBI = [99.10, 99.16, 99.20, 99.18] * 2, [99.20, 99.30, 99.28, 99.30] * 2  # means 99.16 and 99.27
 
 
@@ -49,10 +45,6 @@ def answers(tables, *settings, experiment="mnist"):
     return {(answer.claim, answer.variant): answer for answer in found if answer.claim in CLAIMS}
 
 
-def note(answer: Estimate) -> str:
-    return sentence(CLAIMS[answer.claim], answer)
-
-
 BOTH = [trained("sgd", SGD, "sgd-paper"), trained("bbi", BBI, "bbi-paper")]
 
 
@@ -64,8 +56,8 @@ def test_mean_and_median_are_those_of_the_chosen_training_runs():
     assert found["mnist-sgd", "mean, validation selection, SGD"].estimate == pytest.approx(98.0)
     assert note(found["mnist-sgd", "mean"]).endswith("float32")
     assert "bfloat16" in note(answers(made(*BOTH), "engine.bf16=true")["mnist-sgd", "mean"])
-    assert judge(CLAIMS["mnist-sgd"], found["mnist-sgd", "mean"]) == "reproduced"
-    assert judge(CLAIMS["mnist-bbi"], found["mnist-bbi", "mean"]) == "not reproduced"  # 99.27 for 99.177
+    assert judged(found["mnist-sgd", "mean"]) == "reproduced"
+    assert judged(found["mnist-bbi", "mean"]) == "not reproduced"  # 99.27 for 99.177
 
 
 def test_no_more_runs_than_the_protocol_has():
@@ -93,15 +85,15 @@ def test_the_difference_is_bbi_minus_sgd_run_by_run():
 def test_few_or_equal_runs_have_no_interval_and_reproduce_nothing(n):
     few = [trained("sgd", [99.166] * n, "sgd-paper"), trained("bbi", [99.2] * n, "bbi-paper")]
     found = answers(made(*few))
-    assert judge(CLAIMS["mnist-sgd"], found["mnist-sgd", "mean"]) == "inconclusive"
+    assert judged(found["mnist-sgd", "mean"]) == "inconclusive"
     difference = found["no-overfit", "MNIST, paper selection, BBI"]
-    assert judge(CLAIMS["no-overfit"], difference) == "inconclusive" and "too few" in note(difference)
+    assert judged(difference) == "inconclusive" and "too few" in note(difference)
 
 
 def test_a_diverged_run_makes_the_interval_too_wide_to_tell():
     with_one = [trained("sgd", [99.17] * 9 + [9.8], "sgd-paper"), BOTH[1]]
     found = answers(made(*with_one))["mnist-sgd", "mean"]
-    assert found.low < 99.166 < found.high and judge(CLAIMS["mnist-sgd"], found) == "inconclusive"
+    assert found.low < 99.166 < found.high and judged(found) == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +114,7 @@ def test_a_protocol_that_was_left_out_is_no_reduction_of_the_other():
     one = answers(made(*BOTH), "~protocols.validation")
     assert one["mnist-sgd", "mean"].reduced == ""
     assert one["no-overfit", "MNIST, paper selection, BBI"].reduced == ""
-    assert judge(CLAIMS["mnist-sgd"], one["mnist-sgd", "mean"]) == "reproduced"
+    assert judged(one["mnist-sgd", "mean"]) == "reproduced"
     both = answers(made(*BOTH), "protocols.validation.validation_images=9")
     assert both["mnist-sgd", "mean"].reduced == ""
     chosen_otherwise = answers(made(*BOTH), "protocols.paper.criterion=train_loss")
@@ -153,7 +145,6 @@ def test_the_accuracies_in_table2_can_be_read(width):
     shown = [label for label in axes.get_xticklabels() if low <= label.get_position()[0] <= high]
     boxes = [label.get_window_extent() for label in shown]
     assert len(boxes) > 1 and all(a.x1 < b.x0 for a, b in pairwise(boxes))
-    plt.close(figure)
 
 
 @pytest.mark.parametrize("experiment", ["mnist", "cifar"])
@@ -169,18 +160,17 @@ def test_nothing_chosen_or_no_paper_protocol_is_no_crash(experiment):
         cfg = composed(experiment, *settings)
         assert not [a for a in module.estimate(tables, cfg) if "grid" not in a.claim]
         assert module.draw(tables, cfg, published())
-        plt.close("all")
 
 
 def test_energy_is_looked_at_across_changes_of_the_batch_only():
     variant = "MNIST minibatches, BBI"
     found = answers(made(*BOTH, steps=100.0, above=30.0), "checked_steps=1200")
     assert found["batch-rescale", variant].n == 69 and found["speed-limit", variant].n == 100
-    assert judge(CLAIMS["batch-rescale"], found["batch-rescale", variant]) == "inconclusive"
+    assert judged(found["batch-rescale", variant]) == "inconclusive"
     whole = answers(made(*BOTH))["batch-rescale", variant]
-    assert judge(CLAIMS["batch-rescale"], whole) == "holds" and "100 % of a long one" in note(whole)
+    assert judged(whole) == "holds" and "100 % of a long one" in note(whole)
     single = answers(made(*BOTH, steps=1.0))["batch-rescale", variant]
-    assert math.isnan(single.estimate) and judge(CLAIMS["batch-rescale"], single) == "inconclusive"
+    assert math.isnan(single.estimate) and judged(single) == "inconclusive"
     assert "float64" in note(single)
 
 
@@ -190,39 +180,28 @@ def trials(competitor, protocol, rows):
 
 
 def test_the_grids_numbers_are_of_the_paper_protocol_and_of_settings_that_are_listed():
-    rows = [
-        {"lr": 0.2, "test_accuracy": 98.7},
-        {"lr": 0.2, "test_accuracy": 99.1},
-        {"lr": 0.02, "test_accuracy": 98},
-    ]
+    rows = {"lr": [0.2, 0.2, 0.02], "test_accuracy": [98.7, 99.1, 98.0]}
     tables = made(*BOTH)
     tables["trials"] = pd.concat(
         [
             trials("bbi", "paper", rows),
-            trials("bbi", "validation", [{"lr": 0.2, "test_accuracy": 50.0}]),
-            trials("sgd", "paper", [{"lr": 0.3, "test_accuracy": a} for a in (9.8, 9.8, 98.0)]),
+            trials("bbi", "validation", {"lr": [0.2], "test_accuracy": 50.0}),
+            trials("sgd", "paper", {"lr": 0.3, "test_accuracy": [9.8, 9.8, 98.0]}),
         ]
     )
     found = {answer.claim: answer for answer in estimates(tables, "mnist")}
-    assert found["mnist-grid-bbi"].estimate == 99.1 and found["mnist-grid-bbi-0.2"].estimate == pytest.approx(
-        98.9
-    )
-    assert "98.70 to 99.10" in sentence(GRID["mnist-grid-bbi-0.2"], found["mnist-grid-bbi-0.2"])
+    assert found["mnist-grid-bbi"].estimate == 99.1
+    assert found["mnist-grid-bbi-0.2"].estimate == pytest.approx(98.9)
+    assert "98.70 to 99.10" in note(found["mnist-grid-bbi-0.2"])
     assert found["mnist-grid-sgd-diverged"].estimate == 9.8 and found["mnist-grid-sgd-diverged"].n == 3
-    assert found.keys() <= GRID.keys() | CLAIMS.keys()  # lr = 0.02 is no number of the released code
+    assert found.keys() <= NUMBERS.keys() | CLAIMS.keys()  # lr = 0.02 is no number of the released code
 
 
 def test_the_released_numbers_of_bbi_stand_beside_t1_2000():
-    chosen = {
-        "stage": "selected",
-        "protocol": "paper",
-        "competitor": "bbi_2000",
-        "setting": "x",
-        "lr": 0.06,
-    }
+    chosen = {"stage": "selected", "protocol": "paper", "competitor": "bbi_2000", "setting": "x", "lr": 0.06}
     tables = made(trained("bbi_2000", [92.6, 92.8], "x"), trained("bbi", [1.0, 1.0], "bbi-paper"))
     tables["runs"] = pd.concat([tables["runs"], pd.DataFrame([chosen])], ignore_index=True)
-    tables["trials"] = trials("bbi_2000", "paper", [{"lr": 0.06, "momentum": math.nan}] * 3)
+    tables["trials"] = trials("bbi_2000", "paper", {"lr": [0.06] * 3, "momentum": math.nan})
     found = {answer.claim: answer for answer in estimates(tables, "cifar")}
     assert found["cifar-bbi-mean"].estimate == pytest.approx(92.7)
     assert found["cifar-bbi-lr"].estimate == 0.06 and found["cifar-bbi-lr"].n == 50

@@ -2,11 +2,10 @@
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import torch
@@ -14,13 +13,11 @@ from torch.nn.functional import cross_entropy
 
 from experiments.harness import checkpoint
 from experiments.harness.claims import published
-from experiments.harness.errors import UserError
 from experiments.harness.executor import SerialExecutor
 from experiments.harness.plotting import style
 from experiments.harness.sections import section_of
 from experiments.harness.session import Compute
 from experiments.harness.store import Store
-from experiments.harness.tables import Tables
 from experiments.images import study
 from experiments.images.batches import Batches, Split, normalised
 from experiments.images.config import Task
@@ -56,29 +53,6 @@ def tried(optimizer: dict[str, Any] = SGD, on: Task | None = None, **plan: Any) 
     given = {"task": on or task(), "optimizer": optimizer, "plan": {**PLAN, **plan}}
     found: dict[str, Any] = computed(study.trial, **given)["trials"].to_dict("records")[0]
     return found
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ("protocols.paper.criterion=accuracy", "protocols.paper.criterion=accuracy: not known"),
-        ("protocols.validation.validation_images=0", "protocols.validation: validation_images=0: must be 1"),
-        ("protocols.paper.validation_images=-1", "protocols.paper.validation_images=-1: must be 0 or more"),
-        ("protocols.paper.runs=0", "protocols.paper.runs=0: must be 1 or more"),
-        ("recipe.train=0", "recipe.train=0: must be 1 or more"),
-        ("recipe.crop_padding=-1", "recipe.crop_padding=-1: must be 0 or more"),
-        ("engine.device=gpu", "engine.device=gpu: not known"),
-        ("grid.values.bbi.lr=[]", "grid.values.bbi.lr=[]: must be a list of 1 or more"),
-        ("grid.values.bbi.lr=[-1]", "grid.values.bbi.lr: bbi.BBI refuses"),
-        ("+grid.values.bbi.t0=[9]", "grid.values.bbi.t0: is in competitors.bbi.fixed"),
-        ("+grid.values.nobody.lr=[9]", "grid.values.nobody: no such competitor"),
-        ("protocols.validation.label=${protocols.paper.label}", "protocols: two have the same label"),
-    ],
-)
-def test_settings_that_cannot_be_are_named(setting: str, message: str) -> None:
-    with pytest.raises(UserError) as caught:
-        composed("mnist", setting).check()
-    assert str(caught.value).startswith(message)
 
 
 def test_a_trial_is_a_plain_loop() -> None:
@@ -134,13 +108,11 @@ def test_a_search_is_made_of_trials() -> None:
 
 
 def test_runs_with_one_seed_start_alike_whoever_competes() -> None:
-    given = {"task": task(), "epochs": 1}
-    loss = [
-        computed(study.training_run, optimizer={**one, "lr": 0.0}, seed=seed, **given)["runs"]["train_loss"][
-            0
-        ]
+    runs = [
+        computed(study.training_run, task=task(), optimizer={**one, "lr": 0.0}, epochs=1, seed=seed)["runs"]
         for one, seed in ((SGD, 1), (ADAM, 1), (BBI, 1), (SGD, 2))
     ]
+    loss = [run["train_loss"].item() for run in runs]
     assert loss[0] == loss[1] == loss[2] != loss[3]
 
 
@@ -186,17 +158,13 @@ def test_pixels_are_normalised_or_left_as_they_are() -> None:
 
 
 @pytest.fixture
-def compute(tmp_path: Path) -> Callable[..., Tables]:
-    """Calls a function with settings and :class:`Compute`, in this process."""
-
-    def call(function: Callable[..., Tables], cfg: Any, *arguments: Any) -> Tables:
-        with Store(tmp_path) as store:
-            return function(cfg, Compute(cfg, store, SerialExecutor(), threading.Event()), *arguments)
-
-    return call
+def compute(tmp_path: Path) -> Iterator[Callable[[Any], Compute]]:
+    """What computes the units of an experiment with given settings, in this process."""
+    with Store(tmp_path) as store:
+        yield lambda cfg: Compute(cfg, store, SerialExecutor(), threading.Event())
 
 
-def test_protocols_that_agree_share_their_runs(compute: Callable[..., Tables]) -> None:
+def test_protocols_that_agree_share_their_runs(compute: Callable[[Any], Compute]) -> None:
     rows = [
         ("paper", "sgd", 0.01, -20.0),
         ("paper", "sgd", 0.05, -30.0),
@@ -209,7 +177,7 @@ def test_protocols_that_agree_share_their_runs(compute: Callable[..., Tables]) -
     ]
     trials = pd.DataFrame(rows, columns=["protocol", "competitor", "lr", "loss"])
     cfg = composed("cifar", *SMALL, "protocols.paper.runs=2", profile="smoke")
-    tables = compute(train_chosen, cfg, task(), images(), [trials.assign(status="done", momentum=0.5)])
+    tables = train_chosen(cfg, compute(cfg), task(), images(), [trials.assign(status="done", momentum=0.5)])
     runs = tables["runs"].fillna({"run": -1})
     setting = {lr: f"delta_v=0 delta_e=0 t0=100 n_bounces=100 t1=200 lr={lr}" for lr in (0.05, 0.1)}  # of BBI
     same = "lr=0.05 momentum=0.5"
@@ -231,7 +199,7 @@ def test_protocols_that_agree_share_their_runs(compute: Callable[..., Tables]) -
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar"])
-def test_any_optimizer_takes_part_without_new_code(name: str, compute: Callable[..., Tables]) -> None:
+def test_any_optimizer_takes_part_without_new_code(name: str, compute: Callable[[Any], Compute]) -> None:
     """Those with one searched setting or a closure too: in the trials, the training runs and the figures."""
     added = {"one": "adam", "two": "lbfgs", "three": "ecdsep"}
     words = [f"+optimizer@competitors.{key}={kind}" for key, kind in added.items()]
@@ -239,7 +207,7 @@ def test_any_optimizer_takes_part_without_new_code(name: str, compute: Callable[
     cfg = composed(name, *SMALL, *words, profile="smoke")
     cfg.check()
     section = section_of({"experiment": name})
-    tables = compute(section.run, cfg)
+    tables = section.run(cfg, compute(cfg))
     runs = tables["runs"]
     assert set(tables["trials"]["competitor"]) == set(cfg.competitors)
     assert set(runs.loc[runs["stage"] == "train", "competitor"]) == set(cfg.competitors)
@@ -247,11 +215,10 @@ def test_any_optimizer_takes_part_without_new_code(name: str, compute: Callable[
         figures = section.draw(tables, cfg, published())
     labels = [text.get_text() for text in figures["training_curves"].figure.legends[0].get_texts()]
     assert {"Adam", "L-BFGS", "ECDSep"} < set(labels)
-    plt.close("all")
     assert {answer.claim for answer in section.estimate(tables, cfg)} >= {f"{name}-sgd", f"{name}-bbi"}
 
 
-@pytest.mark.parametrize(("width", "refused"), [(4, True), (8, True), (16, False)])
+@pytest.mark.parametrize(("width", "refused"), [(8, True), (16, False)])
 def test_a_layout_in_which_a_library_writes_past_its_memory_is_refused(width: int, refused: bool) -> None:
     """oneDNN issue 6035; with fewer than 8 channels this process would end here on a processor with AVX2."""
     network = {"_target_": "experiments.images.networks.small_resnet18", "width": width}

@@ -3,19 +3,16 @@
 import numpy as np
 import pytest
 
-from experiments.harness.search import best
-from experiments.harness.units import Surroundings, perform, unit
+from experiments.harness.search import best, tpe
+from experiments.harness.tables import plain
 from experiments.landscapes import repeats, studies
 from experiments.landscapes.config import Starts
 from experiments.landscapes.repeats import Later
 from tests.landscapes.test_ensemble import FILES
+from tests.landscapes.test_studies import computed
 
 ACKLEY = {"_target_": "experiments.landscapes.functions.Ackley", "coefficient": 0.02}
 SUCCESS = 0.45
-
-
-def computed(function, **arguments):
-    return perform(unit(function, **arguments, compiled=False).key, Surroundings()).tables
 
 
 def common(name):
@@ -48,7 +45,9 @@ def test_a_block_of_searches_is_the_searches_made_alone(name):
 @pytest.mark.parametrize("name", ["bbi", "gdm"])
 def test_rows_agree_with_the_search_and_the_runs_by_themselves(name):
     tables = repeated(name, [0])
-    trials = computed(studies.search, **common(name), stream=[0, name, 0])["trials"]
+    given = {**common(name), "steps": 20, "compiled": False}
+    del given["budget"]
+    trials = plain(tpe(FILES[name].space, studies.evaluation(**given), 5, [0, name, 0]))
     assert tables["trials"].equals(trials)
     found = best(trials, FILES[name].space)
     rows = tables["runs"].set_index("where")

@@ -6,6 +6,7 @@ import pytest
 from experiments.harness.units import Surroundings, perform, unit
 from experiments.landscapes import studies
 from experiments.landscapes.ensemble import uniform_points
+from experiments.landscapes.repeats import repeats
 from experiments.landscapes.studies import Starts, points_of
 from tests.landscapes.test_ensemble import FILES, optimizer
 
@@ -27,13 +28,15 @@ def test_settings_of_every_optimizer_are_searched(name):
         "space": competitor.space,
         "start": [2.0, 1.0],
         "seed": 3,
-        "stream": [0, name],
+        "first": 0,
+        "streams": [[0, name]],
+        "plans": [{}],
     }
-    trials = computed(studies.search, **arguments, budget={"trials": 5, "steps": 20, "batch": 2})["trials"]
+    trials = computed(repeats, **arguments, budget={"trials": 5, "steps": 20, "batch": 2})["trials"]
     assert list(trials["trial"]) == list(range(5))
     assert trials["loss"].min() < 0.5 * (2**2 + 3**2)
     assert all(trials[key].between(*axis.bounds()).all() for key, axis in competitor.space.items())
-    again = computed(studies.search, **arguments, budget={"trials": 1, "steps": 20})["trials"]
+    again = computed(repeats, **arguments, budget={"trials": 1, "steps": 20})["trials"]
     assert again.iloc[0].equals(trials.iloc[0])  # a trial does not depend on its batch
 
 

@@ -4,13 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.harness.claims import load_paper
-from experiments.harness.verdicts import judge
 from experiments.measure.estimates import dimensions, estimate, law
+from tests.answers import judged
 from tests.composed import composed
 
 CFG = composed("measure", "occupation.energies=[2.0]")
-CLAIMS = load_paper().claims
 
 
 def occupied(factor: list[float], noise: float, runs: int = 200) -> pd.DataFrame:
@@ -38,8 +36,7 @@ def passed(ours: float, theirs: float) -> pd.DataFrame:
 
 
 def verdicts(rows: pd.DataFrame, claim: str) -> set[str]:
-    found = [one for one in estimate({"runs": rows}, CFG) if one.claim == claim]
-    return {judge(CLAIMS[claim], one) for one in found}
+    return {judged(one) for one in estimate({"runs": rows}, CFG) if one.claim == claim}
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,11 @@ import math
 import pandas as pd
 import pytest
 
-from experiments.harness.claims import load_paper
-from experiments.harness.statistics import Estimate, wilson
-from experiments.harness.verdicts import judge, sentence
+from experiments.harness.statistics import wilson
 from experiments.pde.estimates import estimate
+from tests.answers import judged, note
 from tests.composed import composed
 
-CLAIMS = load_paper().claims
 SHOTS = pd.DataFrame({"stage": "shooting_scan", "problem": "k=20", "u0": [-80.0, 20.0]})
 SHOTS["boundary_residual"] = [1.0, 1.0]
 
@@ -30,14 +28,6 @@ def answers(*runs, settings=()):
     return {(answer.claim, answer.variant): answer for answer in found}
 
 
-def note(answer: Estimate) -> str:
-    return sentence(CLAIMS[answer.claim], answer)
-
-
-def verdict(answer: Estimate) -> str:
-    return judge(CLAIMS[answer.claim], answer)
-
-
 REDRAWN, FIXED = "BBI (points redrawn), k = 20", "BBI (fixed points), k = 20"
 
 
@@ -45,23 +35,23 @@ def test_the_published_outcome_reproduces_the_share():
     found = answers(rows(["second"] + ["first"] * 11))
     both = found["pde-both", REDRAWN]
     assert (both.estimate, both.low, both.high, both.n) == (1 / 12, *wilson(1, 12), 12)
-    assert verdict(both) == "reproduced"
-    assert verdict(found["pde-solves", REDRAWN]) == "inconclusive"  # 0 of 12: the share may still be 24 %
+    assert judged(both) == "reproduced"
+    assert judged(found["pde-solves", REDRAWN]) == "inconclusive"  # 0 of 12: the share may still be 24 %
 
 
 def test_without_a_second_solution_nothing_is_reproduced():
     for labels in (["first"] * 12, ["neither"] * 12, ["second"] * 12):
-        assert verdict(answers(rows(labels))["pde-both", REDRAWN]) not in ("reproduced", "holds")
-    assert verdict(answers(rows(["neither"] * 12))["pde-solves", REDRAWN]) == "violated"
-    assert verdict(answers(rows(["first"] * 200))["pde-solves", REDRAWN]) == "holds"
+        assert judged(answers(rows(labels))["pde-both", REDRAWN]) not in ("reproduced", "holds")
+    assert judged(answers(rows(["neither"] * 12))["pde-solves", REDRAWN]) == "violated"
+    assert judged(answers(rows(["first"] * 200))["pde-solves", REDRAWN]) == "holds"
 
 
 def test_both_have_to_come_from_one_initial_network():
     settings = ["problems.k20.networks=2"]
     apart = [rows(["first"] * 4, "bbi_fixed"), rows(["second"] * 4, "bbi_fixed", network=1)]
     together = [rows(["first", "second"], "bbi_fixed"), rows(["first"] * 4, "bbi_fixed", network=1)]
-    assert verdict(answers(*apart, settings=settings)["pde-both", FIXED]) == "inconclusive"
-    assert verdict(answers(*together, settings=settings)["pde-both", FIXED]) == "holds"
+    assert judged(answers(*apart, settings=settings)["pde-both", FIXED]) == "inconclusive"
+    assert judged(answers(*together, settings=settings)["pde-both", FIXED]) == "holds"
 
 
 def test_a_pooled_share_has_no_interval_and_says_why():
@@ -99,7 +89,7 @@ def test_how_many_would_solve_it_with_half_the_limits():
 def test_a_setting_given_by_hand_is_named(changed):
     found = answers(rows(["second"] + ["first"] * 11), settings=[changed])
     for answer in found.values():
-        assert verdict(answer) == "reduced" and changed.split("=")[0] in answer.reduced
+        assert judged(answer) == "reduced" and changed.split("=")[0] in answer.reduced
 
 
 def test_settings_of_others_and_the_number_of_runs_do_not_count():
@@ -109,11 +99,11 @@ def test_settings_of_others_and_the_number_of_runs_do_not_count():
 
 def test_a_smaller_problem_is_reduced():
     found = answers(rows(["second", "first"], problem="k=5"), settings=["train=[k5]"])
-    assert found and {verdict(answer) for answer in found.values()} == {"reduced"}
+    assert found and {judged(answer) for answer in found.values()} == {"reduced"}
 
 
 def test_seventy_three_runs_can_hold_and_seventy_two_cannot():
-    verdicts = [verdict(answers(rows(["first"] * n))["pde-solves", REDRAWN]) for n in (72, 73)]
+    verdicts = [judged(answers(rows(["first"] * n))["pde-solves", REDRAWN]) for n in (72, 73)]
     assert verdicts == ["inconclusive", "holds"]
 
 

@@ -1,13 +1,12 @@
 """The figures of section 4.4, from rows that were made up: is what they show what the rows say?"""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PolyQuadMesh, QuadMesh
 
 from experiments.harness.claims import published
-from experiments.harness.plotting import save, style
+from experiments.harness.plotting import style
 from experiments.harness.statistics import wilson
 from experiments.pde import figures
 from tests.composed import composed
@@ -66,16 +65,12 @@ def tables(*trainings):
 @pytest.fixture(scope="module")
 def drawn():
     with style():
-        yield figures.draw(tables(trained(5.0, "k=5")), CFG, published())
-    plt.close("all")
+        return figures.draw(tables(trained(5.0, "k=5")), CFG, published())
 
 
-def test_every_figure_is_drawn_and_saved(drawn, tmp_path):
+def test_every_figure_is_drawn(drawn):
     names = ["shooting", "fig7_solutions_k5", "fig7_solutions_k20", "error_curves_k5", "outcomes"]
     assert list(drawn) == names
-    with style():
-        paths = save(dict(drawn), tmp_path)
-    assert len(paths) == 2 * len(names) and all(path.stat().st_size > 5_000 for path in paths)
 
 
 def test_the_search_shows_its_zeros_and_where_shots_blow_up(drawn):
@@ -151,7 +146,6 @@ def test_without_trainings_or_a_second_solution_what_there_is_is_drawn():
         drawn = figures.draw(made, CFG, published())
     assert list(drawn) == ["shooting", "fig7_solutions_k20"]
     assert sum(axes.get_xlabel() == "r" for axes in drawn["fig7_solutions_k20"].figure.axes) == 1
-    plt.close("all")
 
 
 def test_a_ball_is_named_after_its_dimension_too():
@@ -161,4 +155,3 @@ def test_a_ball_is_named_after_its_dimension_too():
     with style():
         drawn = figures.draw(made, cfg, published())
     assert "fig7_solutions_k3_d3" in drawn and "error_curves_k3_d3" in drawn
-    plt.close("all")

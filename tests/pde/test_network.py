@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from experiments.pde.network import ResidualNetwork, value, value_and_laplacian
+from tests.pde.test_problem import laplacian
 
 
 def points(n, d, seed=0):
@@ -15,15 +16,12 @@ def points(n, d, seed=0):
 
 def nested_laplacian(parameters, x):
     x = x.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(value(parameters, x).sum(), x, create_graph=True)
-    columns = [slope[:, i].sum() for i in range(x.shape[1])]
-    return sum(torch.autograd.grad(c, x, create_graph=True)[0][:, i] for i, c in enumerate(columns))
+    return laplacian(value(parameters, x), x)
 
 
-def steep(network, seed=3):
+def steep(network):
     """Parameters far from the initial ones, at which the Laplacian is of order 1 and more."""
-    drawn = network.parameters(seed, torch.float64)
-    return [nn.Parameter(3 * p.detach()) for p in drawn]
+    return [nn.Parameter(3 * p.detach()) for p in network.parameters(3, torch.float64)]
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 5])
@@ -55,19 +53,6 @@ def test_the_network_is_equation_56():
     assert value(parameters, torch.tensor([[x]])).item() == pytest.approx(
         s * (y + sigma(v * y + c)) + e, rel=1e-6
     )
-
-
-def test_replicas_are_networks_side_by_side():
-    network, x = ResidualNetwork(2, 7, 2), points(9, 2)
-    each = [steep(network, seed) for seed in range(3)]
-    together = [torch.stack(list(p)) for p in zip(*each, strict=True)]
-    u, laplacian = value_and_laplacian(together, x, 5)
-    assert u.shape == (3, 9) and laplacian.shape == (3, 5)
-    for r, parameters in enumerate(each):
-        alone = value_and_laplacian(parameters, x, 5)
-        torch.testing.assert_close(u[r], alone[0], rtol=1e-12, atol=1e-12)
-        torch.testing.assert_close(laplacian[r], alone[1], rtol=1e-12, atol=1e-12)
-        torch.testing.assert_close(value(together, x)[r], alone[0], rtol=1e-12, atol=1e-12)
 
 
 def test_initial_parameters():

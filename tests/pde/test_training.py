@@ -6,12 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 from torch import nn
 
-from experiments.competitors import Competitor, create
+from experiments.competitors import create
 from experiments.harness import checkpoint
-from experiments.harness.settings import CONF
 from experiments.harness.units import Surroundings, within
 from experiments.pde import training
 from experiments.pde.config import Thresholds
@@ -20,6 +18,8 @@ from experiments.pde.outcome import Judge
 from experiments.pde.problem import Poisson
 from experiments.pde.shooting import Radial
 from experiments.pde.training import Loss, Points, Training, gradients
+from tests.landscapes.test_ensemble import FILES
+from tests.pde.test_problem import laplacian
 
 PROBLEM = Poisson(2.0)
 NETWORK = ResidualNetwork(2, 8, 2)
@@ -35,14 +35,9 @@ def points(redraw=0, variant="paper"):
 def plain_loss(parameters, x, variant):
     """Eq. (19) by nested autograd, f from the manufactured solution by autograd too."""
     x = x.double().requires_grad_()
-
-    def laplacian(u):
-        (slope,) = torch.autograd.grad(u.sum(), x, create_graph=True)
-        return sum(torch.autograd.grad(slope[:, i].sum(), x, create_graph=True)[0][:, i] for i in range(2))
-
     exact = torch.sin(2 * x.square().sum(1)) ** 2
     u = value(parameters, x)
-    wrong = (u**2 - laplacian(u)) - (exact**2 - laplacian(exact))
+    wrong = (u**2 - laplacian(u, x)) - (exact**2 - laplacian(exact, x))
     equation = (wrong if variant == "released" else wrong[:20]).square().mean()
     boundary = (u[20:] - math.sin(2) ** 2).square().mean()
     return equation + 10.0 * boundary + 1e-3 * sum(p.square().sum() for p in parameters)
@@ -104,12 +99,9 @@ def made(optimizer, iterations, redraw=10):
 
 def files():
     """Every optimizer that comes with the project, with settings inside its search space."""
-    for file in sorted((CONF / "optimizer").glob("*.yaml")):
-        if "experiments.race." in file.read_text():  # they end with the race's budget, see tests/race
-            continue
-        competitor = Competitor.model_validate(OmegaConf.to_container(OmegaConf.load(file)))
-        middle = {name: axis.value(sum(axis.coordinates()) / 2) for name, axis in competitor.space.items()}
-        yield pytest.param(competitor.optimizer(middle), id=file.stem)
+    for name, competitor in FILES.items():
+        middle = {key: axis.value(sum(axis.coordinates()) / 2) for key, axis in competitor.space.items()}
+        yield pytest.param(competitor.optimizer(middle), id=name)
 
 
 BOUNCING = {"_target_": "bbi.BBI", "lr": 2e-2, "delta_e": 30.0, "t0": 7, "t1": 11, "n_bounces": 3}

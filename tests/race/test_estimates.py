@@ -1,40 +1,36 @@
 """What invented races say of each question: every rule can hold and be violated."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.harness.claims import load_paper
-from experiments.harness.results import read_tables
-from experiments.harness.verdicts import judge, sentence
 from experiments.race.config import Entrant
 from experiments.race.estimates import estimate
-from experiments.race.figures import draw
+from experiments.race.panels import groups
+from tests.answers import CLAIMS, judged, note
 from tests.composed import composed
-from tests.landscapes.commands import finished, refusal
+from tests.landscapes.commands import finished
 
 INF = math.inf
 
 
-def race(scores, forced=0.0, networks=()):
-    """Runs with the given mean scores of entrants; one who is in ``networks`` runs on the solver too."""
+def race(scores, forced=0.0, solver=False):
+    """Runs with the given mean scores of entrants, on a network too if ``solver``."""
     cfg = composed("race")
     random = np.random.default_rng(0)
     problems = [(name, n) for name in cfg.functions.names for n in (2, 10)]
-    problems += [("solver", 81)] if networks else []
-    rows = []
-    for problem, n in problems:
-        for entrant, mean in scores.items():
-            for tuning in range(3):
-                for instance in range(4):
-                    rows.append({
-                        "entrant": entrant, "problem": problem, "n": n, "tuning": tuning,
-                        "instance": instance, "score": mean + random.uniform(-0.01, 0.01), "best": 1.0,
-                        "forced": forced if "ecdsep" in entrant else math.nan, "evaluations": 10.0,
-                        "hit1": 3.0, "hit2": INF,
-                    })  # fmt: skip
+    problems += [("solver", 81)] if solver else []
+    rows = [
+        {"entrant": entrant, "problem": problem, "n": n, "tuning": tuning, "instance": instance,
+         "score": mean + random.uniform(-0.01, 0.01), "best": 1.0, "hit1": 3.0, "hit2": INF,
+         "forced": forced if "ecdsep" in entrant else math.nan, "evaluations": 10.0}
+        for (problem, n), (entrant, mean), tuning, instance in product(
+            problems, scores.items(), range(3), range(4)
+        )
+    ]  # fmt: skip
     trials = [
         {"entrant": entrant, "problem": problem, "n": n, "tuning": tuning, "trial": trial, "lr": 10.0**-trial,
          "score0": score, "score1": score, "evaluations": 5.0}
@@ -46,22 +42,15 @@ def race(scores, forced=0.0, networks=()):
 
 def verdicts(tables, cfg):
     """Verdicts by claim and variant; every sentence can be filled."""
-    claims, numbers, _ = load_paper()
-    found = {}
-    for one in estimate(tables, cfg):
-        if one.claim in claims:
-            found[one.claim, one.variant] = judge(claims[one.claim], one)
-            assert sentence(claims[one.claim], one)
-        else:
-            [entry] = [entry for entry in numbers["race"] if entry.id == one.claim]
-            assert sentence(entry, one)
-    return found
+    found = estimate(tables, cfg)
+    assert all(note(one) for one in found)
+    return {(one.claim, one.variant): judged(one) for one in found if one.claim in CLAIMS}
 
 
 @pytest.mark.parametrize(("bbi", "verdict"), [(0.5, "holds"), (0.1, "violated"), (0.3, "inconclusive")])
 def test_who_scores_higher(bbi, verdict):
     names = {"bbi": bbi, "bbi_restarts": bbi, "gdm": 0.3, "cmaes": 0.3, "lbfgs": 0.3}
-    found = verdicts(*race(names, networks=names))
+    found = verdicts(*race(names, solver=True))
     assert found["race-score", "GDM"] == found["race-score", "L-BFGS"] == verdict
     assert found["race-box", "CMA-ES"] == verdict
     assert found["race-networks", "PDE, 81 weights: GDM"] == verdict
@@ -106,36 +95,24 @@ def test_knowledge_in_words():
     assert Entrant(**common).knowledge == "nothing"
     assert Entrant(**common, minimum="f0", too_low=1.0).knowledge == "wrong F*"
     assert Entrant(**common, minimum="f0", knows_box=True).knowledge == "F* and box"
+    assert not Entrant(**common, too_low=1.0).misled  # it is told no minimum
 
 
-REFUSED = {
-    "functions.names=[ackly]": "functions.names=ackly: not known (did you mean 'ackley'?)",
-    "+networks.mlp={evaluations:5,targets:[2.0,1.0]}": "networks=mlp: not known",
-    "functions.dimensions=[2,2]": "functions.dimensions=[2, 2]: must be all different",
-    "functions.targets=[1.0,2.0]": "targets must fall",
-    "entrants.bbi.space=null": "must have an axis",
-    "tuning.instances=1": "2 or more",
-    "entrants.bbi.minimum=delta_w": "bbi.BBI has no setting delta_w (did you mean 'delta_v'?)",
-    "+entrants.adam.knows_box=true": "entrants.adam.knows_box=true: torch.optim.Adam has no setting box",
-}
-
-
-@pytest.mark.parametrize("words", REFUSED)
-def test_what_cannot_work_is_refused_in_one_line(words):
-    assert REFUSED[words] in refusal("race", words)
+def test_figures_have_a_place_for_every_knowledge():
+    cfg = composed("race", "+entrants.bbi_restarts.too_low=0.1")
+    assert sorted(name for names in groups(cfg).values() for name in names) == sorted(cfg.entrants)
 
 
 @pytest.mark.usefixtures("coarse_figures")
 def test_any_optimizer_takes_part_from_its_file(tmp_path):
     few = " ".join(f"~entrants.{name}" for name in composed("race").entrants if name not in ("bbi", "gdm"))
-    words = f"{few} +optimizer@entrants.mine=rmsprop functions.names=[levy,ackley] functions.evaluations=9"
-    tables = finished("race", f"{words} networks={{}} scoring.instances=3 tuning.trials=2", tmp_path)
-    assert set(tables["runs"]["entrant"]) == {"bbi", "gdm", "mine"}
-    again = read_tables(next(tmp_path.rglob("provenance.json")).parent)
-    cfg = composed(
-        "race", *words.split(), "networks={}", "scoring.instances=3", "tuning.trials=2", profile="smoke"
+    words = (
+        f"{few} +optimizer@entrants.mine=rmsprop functions.names=[levy,ackley] functions.evaluations=9 "
+        "networks={} scoring.instances=3 tuning.trials=2"
     )
-    assert set(draw(again, cfg, {})) == {
+    tables, answers = finished("race", words, tmp_path)
+    assert set(tables["runs"]["entrant"]) == {"bbi", "gdm", "mine"}
+    assert {path.stem for path in tmp_path.rglob("*.png")} == {
         *("totals", "ecdf", "profiles", "running_times", "functions", "tuning", "sensitivity")
     }
-    assert all(one.reduced for one in estimate(again, cfg))
+    assert all(one.reduced for one in answers)

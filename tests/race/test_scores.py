@@ -65,6 +65,12 @@ def test_a_difference_is_paired_by_problem():
     assert found["noise"] == pytest.approx(0.0)
 
 
+def test_targets_that_only_networks_have_are_not_counted():
+    runs = table(hit1=[2.0, INF], hit2=[4.0, INF], hit3=[math.nan, math.nan], evaluations=[8.0, 8.0])
+    assert scores.hits(runs).tolist() == [[2.0, 4.0], [INF, INF]]
+    assert scores.ecdf(runs, np.array([4.0]))["mean"].tolist() == [0.5]
+
+
 def test_holm_is_the_step_down_of_the_original_example():
     # The largest corrected p so far: 4 · 0.01, 3 · 0.02 = 0.06 > 2 · 0.022 = 0.044, 1 · 0.9.
     assert scores.holm([0.022, 0.01, 0.9, 0.02]) == pytest.approx([0.06, 0.04, 0.9, 0.06])

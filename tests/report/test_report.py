@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import re
-import runpy
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+import report
 
 from experiments.harness import results
 from experiments.harness.claims import load_paper
@@ -22,7 +22,6 @@ from experiments.harness.units import Done
 from experiments.harness.verdicts import VERDICTS
 from experiments.report import collect, page, runs, write
 
-ROOT = Path(__file__).resolve().parents[2]
 CLAIMS = list(load_paper().claims)
 FIGURES = ["alt.json", "solved.pdf", "solved.png"]
 
@@ -111,8 +110,8 @@ def test_the_page_tells_a_claim_in_full(finished):
         assert said in words
     (run,) = re.findall(r'<details class="run" id="run-quick-ackley".*', html, re.DOTALL)
     words = " ".join(re.sub("<[^>]*>", " ", run).split())
-    for said in ("seed 7", "points 100 500", "BBI tuned: lr 0.00964949 0.0125 released code", "runs.csv"):
-        assert said.replace("949 0", "948 0") in words
+    for said in ("seed 7", "points 100 500", "BBI tuned: lr 0.00964948 0.0125 released code", "runs.csv"):
+        assert said in words
     assert html.count("data:image/webp") == 1 and 'data-plot="fig-quick-ackley-solved"' in html
 
 
@@ -158,13 +157,13 @@ def test_the_same_tables_give_the_same_bytes(finished):
     assert len(files) == 6 and {path: path.read_bytes() for path in files} == before
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"solved": "x"}', b"\xff"])
-def test_damaged_texts_of_figures_are_refused_in_one_line(finished, content):
+def test_damaged_texts_of_figures_are_refused_in_one_line(finished):
     write.draw(finished, "quick")
     file = finished / "quick" / "ackley" / "figures" / "alt.json"
-    file.write_bytes(content)
-    with pytest.raises(UserError, match=r"alt.json is damaged; delete it"):
-        write.write(finished)
+    for content in (b"", b"[]", b'{"solved": "x"}', b"\xff"):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match=r"alt.json is damaged; delete it"):
+            write.write(finished)
     write.draw(finished, "quick")
     assert write.write(finished)
 
@@ -199,36 +198,33 @@ def test_a_run_of_another_version_is_left_out_and_named(finished, monkeypatch, c
         write.write(finished)
 
 
-def _script(monkeypatch, capsys, *arguments):
+def _script(capsys, *arguments):
     """Exit code, stdout and stderr of the script."""
-    monkeypatch.setattr(sys, "argv", ["report.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(ROOT / "scripts" / "report.py"), run_name="__main__")
-    return stop.value.code, *capsys.readouterr()
+    return report.main([str(argument) for argument in arguments]), *capsys.readouterr()
 
 
-def test_it_prints_what_it_wrote(finished, monkeypatch, capsys):
-    code, out, _ = _script(monkeypatch, capsys, "--figures", "--results", finished)
+def test_it_prints_what_it_wrote(finished, capsys):
+    code, out, _ = _script(capsys, "--figures", "--results", finished)
     assert code == 0 and [Path(line).name for line in out.splitlines()] == FIGURES
-    code, out, _ = _script(monkeypatch, capsys, "--results", finished)
+    code, out, _ = _script(capsys, "--results", finished)
     assert code == 0 and [Path(line) for line in out.splitlines()] == [
         finished / name for name in ("report.html", "report.md", "verdicts.csv")
     ]
 
 
 @pytest.mark.parametrize("action", [["--figures"], []])
-def test_it_says_what_is_wrong_in_one_line(finished, monkeypatch, capsys, action):
+def test_it_says_what_is_wrong_in_one_line(finished, capsys, action):
     where = finished if action else finished / "quick"
-    code, _, error = _script(monkeypatch, capsys, *action, "--results", where, "--profile", "qick")
+    code, _, error = _script(capsys, *action, "--results", where, "--profile", "qick")
     assert code == 2 and error.count("\n") == 1
     assert error.startswith("error: no results") and "make reproduce" in error
 
     (finished / "quick" / "ackley" / "runs.csv").write_text("solved\n1\n")  # a truncated table
-    code, _, error = _script(monkeypatch, capsys, *action, "--results", finished)
+    code, _, error = _script(capsys, *action, "--results", finished)
     assert code == 2 and error.count("\n") == 1 and "runs.csv" in error
 
 
-def test_an_unwritable_folder_is_one_line(finished, monkeypatch, capsys):
+def test_an_unwritable_folder_is_one_line(finished, capsys):
     (finished / ".report.md.part").mkdir()  # refuses the file even to root
-    code, _, error = _script(monkeypatch, capsys, "--results", finished)
+    code, _, error = _script(capsys, "--results", finished)
     assert code == 2 and error.count("\n") == 1 and "report.md.part" in error and "--results" in error

@@ -55,7 +55,7 @@ def test_laws_in_a_bowl_conserve_their_energy_slow_down_and_fall():
         assert len(runs) == 2 and runs["deviation"].max() < 1e-9, name
         assert runs["continuous"].count() == 1 and runs["continuous"][0] < 1e-9, name
         assert (runs["last"] >= runs["best"]).all(), name
-        if name in ("BornInfeld", "InverseMass", "Frictionless"):
+        if name in speeds:
             assert (runs["best"].max() < 1e-4) == (name != "Frictionless"), name
             late = curve[curve["step"] > 50]
             wanted = speeds[name](late["v"], curve["v"].iloc[0] + 1.0).to_numpy()

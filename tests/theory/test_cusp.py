@@ -17,10 +17,8 @@ BI = {"_target_": "bbi.BornInfeld"}
 
 def ackley(x, y):
     radius = math.sqrt((x * x + y * y) / 2)
-    cone, waves = (
-        20 * math.exp(-0.2 * radius),
-        math.exp((math.cos(math.tau * x) + math.cos(math.tau * y)) / 2),
-    )
+    cone = 20 * math.exp(-0.2 * radius)
+    waves = math.exp((math.cos(math.tau * x) + math.cos(math.tau * y)) / 2)
     slope = 0.1 * cone / radius
     gradient = [slope * z + waves * math.pi * math.sin(math.tau * z) for z in (x, y)]
     return 20 - cone + math.e - waves - PLACE.delta_v, *gradient
@@ -35,10 +33,8 @@ def alone(lr, span):
     px, py = norm * gx, norm * gy
     deviation, lowest = 0.0, v
     for _ in range(round(span / lr)):
-        deviation, lowest = (
-            max(deviation, abs(math.sqrt(v * (v + px * px + py * py)) / e - 1)),
-            min(lowest, v),
-        )
+        deviation = max(deviation, abs(math.sqrt(v * (v + px * px + py * py)) / e - 1))
+        lowest = min(lowest, v)
         kick = 0.5 * lr * (v / e + e / v)
         px, py = px - kick * gx, py - kick * gy
         x, y = x + lr * v / e * px, y + lr * v / e * py

@@ -4,15 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.harness.claims import load_paper
-from experiments.harness.verdicts import judge, sentence
 from experiments.landscapes.volumes import sphere
 from experiments.theory.estimates import estimate
 from experiments.theory.figures import draw
+from tests.answers import CLAIMS, judged, note
 from tests.composed import composed
 
 CFG = composed("theory")
-CLAIMS = load_paper().claims
 NAN = np.nan
 
 
@@ -80,20 +78,14 @@ def speeds(order=1.0):
 def distances(sgd=(1.0, 1.4), bbi=(0.1, 0.9)):
     """Eight runs with |ΔΘ|² = scale · t^κ for each phase and two competitors, given (scale, κ)."""
     rows = [
-        pd.DataFrame(
-            {
-                "variant": phase,
-                "name": name,
-                "run": run,
-                "lag": lag,
-                "distance2": scale * lag**k * 1.1 ** (run * (1 + (name == "bbi")) % 3),
-            }
-        )
+        pd.DataFrame({
+            "variant": phase, "name": name, "run": run, "lag": plan.lags,
+            "distance2": scale * np.array(plan.lags) ** k * 1.1 ** (run * (1 + (name == "bbi")) % 3),
+        })
         for name, (scale, k) in {"sgd": sgd, "bbi": bbi}.items()
         for phase, plan in CFG.diffusion.phases.items()
-        for lag in [np.array(plan.lags)]
         for run in range(8)
-    ]
+    ]  # fmt: skip
     return pd.concat(rows).assign(stage="diffusion")
 
 
@@ -121,7 +113,7 @@ def answers(part="", **changed):
 
 def verdicts(part="", **changed):
     found = answers(part, **changed).items()
-    return {name: judge(CLAIMS[one.claim], one) for name, one in found if one.claim in CLAIMS}
+    return {name: judged(one) for name, one in found if one.claim in CLAIMS}
 
 
 LAWS = [f"family {label}" for label in ("BI", "1/V mass", "logarithmic", "ECDSep")]
@@ -190,10 +182,10 @@ def test_numbers_and_sentences():
     [late] = [row["last"] for row in found["diffusion after 500 epochs"].numbers["competitors"][1:]]
     assert late == pytest.approx(0.9)
     assert answers("stall", bbi=[1.0, NAN])["no-stall"].n == 1  # one that diverged neither rests nor moves
-    said = {name: sentence(CLAIMS[one.claim], one) for name, one in found.items() if one.claim in CLAIMS}
+    said = {name: note(one) for name, one in found.items() if one.claim in CLAIMS}
     assert all(said.values())
     assert "goes as Δt^2.00" in said["no-overshoot"] and "0.500 of" in said["no-overshoot"]
-    bad = sentence(CLAIMS["family"], answers("family", best=0.1, last=30.0)["family BI"])
+    bad = note(answers("family", best=0.1, last=30.0)["family BI"])
     assert "1 of 2 runs come below" in bad and "2 end above it" in bad and "for plain momentum" in bad
 
 

@@ -64,6 +64,6 @@ def test_v_is_overshot_by_less_than_a_step_and_at_second_order():
 def test_a_lowered_delta_v_lets_the_run_continue():
     ackley = {"_target_": "experiments.landscapes.functions.Ackley"}
     place = Landscape(landscape=ackley, dimension=2, side=0.3, lr=4e-3, delta_v=0.1, delta_e=0.0)
-    found = tuned(place, BBI, 6, 1500, seed=5)["runs"]
+    found = tuned(place, BBI, 6, 500, seed=5)["runs"]
     assert (found["fixed"] < 0.1).all() and (found["fixed"] > 0.07).all()  # it stops where it crosses V = 0
     assert (found["tuned"] < 0.5 * found["fixed"]).all() and (found["delta_v"] < 0.05).all()
