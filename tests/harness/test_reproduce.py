@@ -48,7 +48,7 @@ def test_interrupted_while_experiments_run(tmp_path: Path) -> None:
         text=True,
         stderr=subprocess.PIPE,
     ) as process:
-        until(lambda: (tmp_path / "smoke/zakharov/units.sqlite").exists())
+        until(lambda: (tmp_path / "smoke/two_basin/units.sqlite").exists())
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 143
