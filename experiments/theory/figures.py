@@ -233,6 +233,7 @@ def _diffusion(tables: Tables, cfg: Config, key: str) -> Picture:
     axes.set(ylabel="|Θ(t₀ + t) − Θ(t₀)|²")
     slopes.set(xlabel="steps t", ylabel="local κ")
     logarithmic(axes, "x", "y")
+    decades(slopes, "x")
     axes.set_title(f"after {phase.epochs} epochs")
     legend_below(figure, axes)
     data = where(tables["runs"], stage="diffusion", variant=key)["data"].iloc[0]

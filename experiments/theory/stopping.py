@@ -38,7 +38,7 @@ def stall(
         NaN for a run that ended before it; ``value``, the last F.
     """
     starts = uniform_points(runs, 2, -side, side, seed)
-    ran = run(Ackley(), optimizer, ensemble, starts, steps, record_every=10, compiled=False)
+    ran = run(Ackley(), optimizer, ensemble, starts, steps, seed, record_every=10, compiled=False)
     curves = ran.curves
     assert curves is not None
     late = curves.step >= 0.9 * steps

@@ -23,8 +23,8 @@ def run(cfg: Config, compute: Compute) -> Tables:
     units = {
         (name, side): unit(
             studies.runs, landscape=LANDSCAPE, compiled=cfg.compiled, optimizer=optimizer,
-            ensemble=cfg.competitors[name].ensemble, starts=_starts(cfg, compute, side, 0), seed=0, slots=16,
-            steps=cfg.random.steps if side else cfg.long.steps,
+            ensemble=cfg.competitors[name].ensemble, starts=_starts(cfg, compute, side, 0), slots=16,
+            seed=compute.seed("noise", side), steps=cfg.random.steps if side else cfg.long.steps,
             record_every=0 if side else cfg.long.record_every,
         )
         for name, optimizer in settings.items()
@@ -49,8 +49,8 @@ def _after(cfg: Config, compute: Compute, i: int, name: str) -> dict[str, Later]
     floor = float(cfg.competitors[method(cfg.competitors)].fixed.get("delta_v", 0.0))
     return {
         f"side {side:g}" if side else "long": Later(
-            starts=_starts(cfg, compute, side, i), seed=0, success=floor,
-            steps=cfg.random.steps if side else cfg.long.steps,
+            starts=_starts(cfg, compute, side, i), success=floor,
+            seed=compute.seed("noise", side, *again(i)), steps=cfg.random.steps if side else cfg.long.steps,
         )
         for side in (0.0, *cfg.random.sides)
     }  # fmt: skip

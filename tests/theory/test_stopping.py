@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from experiments.theory import stopping
 from experiments.theory.config import Landscape
 from experiments.theory.stopping import overshoot, shallow, stall, tuned
 
@@ -39,6 +41,15 @@ def test_a_budget_that_does_not_suffice_is_reported():
     optimizer = {**BBI, "lr": 0.1, "delta_v": 0.0, "delta_e": 1.0}
     found = shallow(optimizer, BY_BBI, [1.0, 0.5, 1e-4], 0.01, 300)["runs"]
     assert list(found["status"]) == ["stopped", "stopped", "budget"]
+
+
+def test_the_noise_of_a_stochastic_optimizer_follows_from_the_seed(monkeypatch):
+    monkeypatch.setattr(stopping, "uniform_points", lambda *_: torch.full((2, 2), 1.5, dtype=torch.float64))
+    noisy = {"_target_": "bbi.ECDSep", "lr": 0.01, "nu": 0.5}
+    first, again, other = (
+        stall(noisy, "bbi.rules.ecdsep", 2, 50, 4.0, seed)["runs"]["value"] for seed in (1, 1, 2)
+    )
+    assert (first == again).all() and not (first == other).any()
 
 
 def test_gdm_comes_to_rest_and_bbi_does_not():

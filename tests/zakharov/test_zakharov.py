@@ -1,8 +1,14 @@
 """Section 4.2: optimizers that are added, and points where runs diverge."""
 
+import threading
+
 import pandas as pd
 import pytest
 
+from experiments.harness.executor import SerialExecutor
+from experiments.harness.session import Compute
+from experiments.harness.store import Store
+from experiments.zakharov import units
 from experiments.zakharov.estimates import estimate
 from tests.answers import judged, note
 from tests.composed import composed
@@ -19,6 +25,22 @@ def test_any_optimizer_takes_part(tmp_path):
     stages = tables["runs"].groupby("competitor")["stage"].value_counts()
     assert all(stages[name, "long"] == 1 and stages[name, "random"] == 4 for name in ("mine", "second"))
     assert {"mine", "second"} < set(tables["trials"]["competitor"])
+
+
+def test_the_noise_of_a_stochastic_optimizer_follows_from_the_seed(tmp_path):
+    noisy = (
+        "+optimizer@competitors.noisy=ecdsep",
+        "competitors.noisy.space=null",
+        "+competitors.noisy.fixed.lr=0.01",
+    )
+    others = [f"~competitors.{name}" for name in ("gdm_gamma", "gdm_log", "gdm_narrow", "bbi_log")]
+    ends = set()
+    for seed in (0, 1):
+        cfg = composed("zakharov", *TINY.split(), *noisy, *others, f"seed={seed}", profile="smoke")
+        with Store(tmp_path / str(seed)) as store:
+            runs = units.run(cfg, Compute(cfg, store, SerialExecutor(), threading.Event()))["runs"]
+        ends.add(runs.query("stage == 'long' and competitor == 'noisy'")["best"].item())
+    assert len(ends) == 2
 
 
 def test_a_start_from_which_every_trial_diverges(tmp_path):
