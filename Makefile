@@ -36,7 +36,7 @@ test: $(BIN)/.tests  ## lint, types and all tests
 	@$(MAKE) --no-print-directory -j 2 lint pytest
 
 pytest: $(BIN)/.tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 lint: $(BIN)/.tests
 	$(BIN)/ruff check .

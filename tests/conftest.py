@@ -5,17 +5,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pytest
-import torch
 from hypothesis import settings
-
-from tests.coarse import coarse
 
 LONGEST = {f"test_{name}.py" for name in ("smoke", "trainings", "browser", "executor", "interruptions")}
 
-torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # read by torch, which the process that hands out the tests need not import
+)
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("repeatable")
 # A shell starts a background job with Ctrl-C ignored, and what the tests interrupt would inherit that.
@@ -33,8 +32,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def golden() -> Callable[[str], pd.DataFrame]:
+def golden() -> Callable[[str], Any]:
     """Reader of the released code's trajectories: by file stem, indexed by step, columns loss, x1 … xn."""
+    import pandas as pd
+
     data = os.environ.get("BBI_DATA")
     if not data:
         pytest.skip("BBI_DATA is not set: the recorded trajectories lie in the folder golden beside it")
@@ -55,4 +56,6 @@ def closed_figures() -> Iterator[None]:
 @pytest.fixture
 def coarse_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are coarse pictures of one kind, drawn in little time."""
+    from tests.coarse import coarse
+
     coarse(monkeypatch)

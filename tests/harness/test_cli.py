@@ -127,10 +127,9 @@ def test_a_budget_given_by_hand_beats_the_profile(home: Home) -> None:
     assert len((home.results() / "trials.csv").read_text().splitlines()) == 1 + 6
 
 
-@pytest.mark.parametrize("executor", ["serial", "local"])
+@pytest.mark.parametrize("executor", ["executor=serial", "executor.workers=1"])
 def test_a_bug_shows_where_it_is(home: Home, executor: str) -> None:
-    command = home.run if executor == "serial" else home.process
-    code, _, err = command(f"experiment=hill lr=101 executor={executor}")
+    code, _, err = home.run(f"experiment=hill lr=101 {executor}")
     assert code == 1 and "Traceback" in err and "ZeroDivisionError: a bug" in err and "hill.py" in err
 
 

@@ -39,14 +39,15 @@ def worker(log: Path) -> int:
 def test_a_killed_worker_is_replaced_and_its_unit_repeated(home: Home) -> None:
     words, log = "experiment=hill search.trials=12", home.folder / "log"
     assert home.run(f"{words} executor=serial paths.results=serial")[0] == 0
-    with home.start(f"{words} executor.workers=2 paths.results=local", SLEEP="0.3", LOG=str(log)) as process:
+    with home.start(f"{words} executor.workers=1 paths.results=local", SLEEP="0.3", LOG=str(log)) as process:
         until(lambda: log.exists() and len(computed(log)) >= 3)
         os.kill(worker(log), signal.SIGKILL)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "distributed" not in err and "Traceback" not in err
     assert sorted(set(computed(log))) == list(range(12))
-    assert 12 < len(computed(log)) <= 14  # the unit of the killed worker, and one that it had been sent
+    # Again: the unit of the killed worker, one that it had been sent, results that had not been fetched.
+    assert 12 < len(computed(log)) <= 16
     assert tables(home, "local") == tables(home, "serial")
 
 
