@@ -23,8 +23,8 @@ def run(cfg: Config, compute: Compute) -> Tables:
     units = {
         (name, side): unit(
             studies.runs, landscape=LANDSCAPE, compiled=cfg.compiled, optimizer=optimizer,
-            ensemble=cfg.competitors[name].ensemble, starts=_starts(cfg, compute, side, 0), slots=16,
-            seed=compute.seed("noise", side), steps=cfg.random.steps if side else cfg.long.steps,
+            ensemble=cfg.competitors[name].ensemble, starts=_starts(cfg, compute, side, 0),
+            seed=compute.seed("noise", side), slots=16, steps=cfg.random.steps if side else cfg.long.steps,
             record_every=0 if side else cfg.long.record_every,
         )
         for name, optimizer in settings.items()
