@@ -46,7 +46,15 @@ class Clocks(NamedTuple, Generic[S]):
 
 
 def no_clocks(t1: object, n_bounces: object) -> bool:
-    """Whether these settings of the clocks never make a bounce; of tensors, which are not read, False."""
+    """Whether T1 and N_b (Algorithm 1) never make a bounce: T1 = inf and N_b = 0.
+
+    Args:
+        t1: T1 in steps, a number or a tensor () or (R,).
+        n_bounces: N_b, likewise.
+
+    Returns:
+        False where one is a tensor: its values are not read, which would make a device wait.
+    """
     numbers = not isinstance(t1, Tensor) and not isinstance(n_bounces, Tensor)
     return numbers and t1 == math.inf and n_bounces == 0
 

@@ -79,7 +79,10 @@ class Trainer:
 
     @torch.no_grad()
     def accuracy(self, split: Split, chunk: int = 250) -> float:
-        """Percentage of the images that the network labels rightly, in eval mode; NaN without images."""
+        """Percentage of the images that the network labels rightly, in eval mode; NaN without images.
+
+        They are normalised as those of the training are, and taken ``chunk`` at a time.
+        """
         if not len(split):
             return math.nan
         self.network.eval()

@@ -46,8 +46,9 @@ def contours(
 def logarithmic(axes: Axes, *sides: str) -> None:
     """Logarithmic axes (``x``, ``y``), where there is something above 0 to show."""
     for side in sides:
-        shown = [np.asarray(line.get_data()[side == "y"], dtype=float) for line in axes.lines]
-        if any((np.isfinite(values) & (values > 0)).any() for values in shown):
+        shown = [line.get_xdata() if side == "x" else line.get_ydata() for line in axes.lines]
+        values = np.concatenate([np.asarray(one, dtype=float) for one in shown]) if shown else np.empty(0)
+        if (np.isfinite(values) & (values > 0)).any():
             axes.set(**{f"{side}scale": "log"})
 
 
